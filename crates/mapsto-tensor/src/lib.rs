@@ -1,0 +1,4 @@
+//! Tensors, recorded operations and gradients of any order.
+
+mod cpu;
+pub use cpu::isa::{Isa, isa};
