@@ -2,3 +2,4 @@
 
 mod cpu;
 pub use cpu::isa::{Isa, isa};
+pub use cpu::threads::{num_threads, set_num_threads};

@@ -1,3 +1,4 @@
 //! CPU kernels.
 
 pub(crate) mod isa;
+pub(crate) mod threads;
