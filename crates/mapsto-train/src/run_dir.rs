@@ -1,0 +1,233 @@
+//! The folder of a run, and writing into it so that a crash leaves whole files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+
+/// Name of the metrics file in a run's folder: one JSON object a line.
+pub const METRICS_FILE: &str = "metrics.jsonl";
+
+/// Why a run's folder or a file in it could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The name could lead out of the folder of runs, or be mistaken for an option.
+    #[error(
+        "{0:?} is no name for a run: use letters, digits, '-', '_' and '.', not starting with '-' or '.', without '..'"
+    )]
+    Name(String),
+    /// A run of this name is there already.
+    #[error("{} exists already: choose another name, or remove it first", .0.display())]
+    Exists(PathBuf),
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A metrics record has no JSON form.
+    #[error("cannot write a metrics record as JSON: {0}")]
+    Record(serde_json::Error),
+}
+
+/// Names what was tried, and on what, when an input or output operation fails.
+fn doing(action: &'static str, path: &Path) -> impl Fn(io::Error) -> RunError {
+    move |source| RunError::Io { action, path: path.to_owned(), source }
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes the folder `root/name`. `root` itself is made when missing, its parent is not.
+    ///
+    /// # Errors
+    /// [`RunError::Name`] for a name that is no plain file name, [`RunError::Exists`] when it is taken,
+    /// [`RunError::Io`] when the system refuses.
+    pub fn create(root: &Path, name: &str) -> Result<Self, RunError> {
+        check_name(name)?;
+        create_root(root)?;
+        let path = root.join(name);
+        match create_new_dir(&path)? {
+            true => Ok(Self { path }),
+            false => Err(RunError::Exists(path)),
+        }
+    }
+
+    /// Makes the folder `root/<task>-<date>-<counter>`: today's date (UTC) and the first counter from 1 that is free,
+    /// also when several processes ask at once.
+    ///
+    /// # Errors
+    /// As [`RunDir::create`], but a taken name is passed over.
+    pub fn create_next(root: &Path, task: &str) -> Result<Self, RunError> {
+        check_name(task)?;
+        create_root(root)?;
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (year, month, day) = date(since_epoch.as_secs() / 86_400);
+        for counter in 1u64.. {
+            let path = root.join(format!("{task}-{year:04}-{month:02}-{day:02}-{counter}"));
+            if create_new_dir(&path)? {
+                return Ok(Self { path });
+            }
+        }
+        unreachable!("a folder holds fewer than 2^64 entries")
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens this run's [`METRICS_FILE`].
+    ///
+    /// # Errors
+    /// As [`MetricsLog::open`].
+    pub fn metrics(&self) -> Result<MetricsLog, RunError> {
+        MetricsLog::open(&self.path.join(METRICS_FILE))
+    }
+}
+
+fn check_name(name: &str) -> Result<(), RunError> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with(['-', '.']) || name.contains("..") || !name.chars().all(plain) {
+        return Err(RunError::Name(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Makes the folder of all runs. Its parent must exist: a mistyped path should be noticed.
+fn create_root(root: &Path) -> Result<(), RunError> {
+    if root.is_dir() {
+        return Ok(());
+    }
+    match fs::create_dir(root) {
+        // Another process was quicker.
+        Err(_) if root.is_dir() => Ok(()),
+        made => made.map_err(doing("make the folder", root)),
+    }
+}
+
+/// Makes a folder; `false` when something of this name exists. One system call decides, so no two processes get the
+/// same folder.
+fn create_new_dir(path: &Path) -> Result<bool, RunError> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(doing("make the folder", path)(error)),
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, *chrono-compatible low-level date algorithms*).
+fn date(days: u64) -> (u64, u64, u64) {
+    // Counted from 0000-03-01, so that the leap day ends a year.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// Writes a file so that a reader, or a crash at any moment, finds the old content or the new, never a part.
+///
+/// The bytes go to a temporary file in the same folder, are synced to disk and renamed over `path`; then the folder is
+/// synced. A crash may leave the temporary file (`.<name>.<process>-<number>.tmp`), an error does not.
+///
+/// # Errors
+/// [`RunError::Io`] when the system refuses or `path` names no file.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let Some(name) = path.file_name() else {
+        return Err(doing("write", path)(io::Error::new(io::ErrorKind::InvalidInput, "it names no file")));
+    };
+    let mut temporary_name = std::ffi::OsString::from(".");
+    temporary_name.push(name);
+    temporary_name.push(format!(".{}-{}.tmp", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+    let temporary = path.with_file_name(temporary_name);
+
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(doing("write", path))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    drop(file);
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+        let _ = fs::remove_file(&temporary);
+        return Err(doing("write", path)(error));
+    }
+    sync_parent(path).map_err(doing("sync the folder of", path))
+}
+
+/// Makes a rename last through a power cut.
+#[cfg(unix)]
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}
+
+/// Only Unix opens folders as files; elsewhere the rename is left to the file system.
+#[cfg(not(unix))]
+fn sync_parent(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A file of metrics records, one JSON object a line, only ever added to.
+#[derive(Debug)]
+pub struct MetricsLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsLog {
+    /// Opens the file at its end and makes it when missing. A last line cut short by a crash is removed first, so that
+    /// every line stays readable.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] when the system refuses.
+    pub fn open(path: &Path) -> Result<Self, RunError> {
+        let open = || {
+            let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+            let mut content = Vec::new();
+            file.read_to_end(&mut content)?;
+            let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+            file.set_len(whole as u64)?;
+            file.seek(SeekFrom::End(0))?;
+            Ok(file)
+        };
+        let file = open().map_err(doing("open", path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Adds one record, in a single write. NaN and infinities become `null`: JSON has no form for them.
+    ///
+    /// # Errors
+    /// [`RunError::Record`] when the record has no JSON form, [`RunError::Io`] when the system refuses.
+    pub fn append(&mut self, record: &impl Serialize) -> Result<(), RunError> {
+        let mut line = serde_json::to_vec(record).map_err(RunError::Record)?;
+        line.push(b'\n');
+        self.file.write_all(&line).map_err(doing("write", &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), (1970, 1, 1));
+        assert_eq!([date(11_015), date(11_016), date(11_017)], [(2000, 2, 28), (2000, 2, 29), (2000, 3, 1)]);
+        assert_eq!([date(20_088), date(20_453)], [(2024, 12, 31), (2025, 12, 31)]);
+        assert_eq!([date(47_540), date(47_541)], [(2100, 2, 28), (2100, 3, 1)]);
+    }
+}

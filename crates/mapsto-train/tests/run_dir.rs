@@ -1,0 +1,180 @@
+//! Run folders, atomic writes and the metrics file on a real file system.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use mapsto_train::run_dir::{METRICS_FILE, MetricsLog, RunDir, RunError, write_atomic};
+use serde_json::json;
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_named_run_is_never_overwritten() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("runs");
+    let run = RunDir::create(&root, "first.v2_a-b").unwrap();
+    assert_eq!(run.path(), root.join("first.v2_a-b"));
+    fs::write(run.path().join("model"), "weights").unwrap();
+
+    let error = RunDir::create(&root, "first.v2_a-b").unwrap_err();
+    assert!(matches!(&error, RunError::Exists(path) if path == run.path()));
+    assert!(error.to_string().ends_with("first.v2_a-b exists already: choose another name, or remove it first"));
+    assert_eq!(fs::read_to_string(run.path().join("model")).unwrap(), "weights");
+
+    // A file takes a name as well as a folder does.
+    fs::write(root.join("note"), "").unwrap();
+    assert!(matches!(RunDir::create(&root, "note"), Err(RunError::Exists(_))));
+}
+
+#[test]
+fn automatic_names_take_the_next_free_number() {
+    let temp = tempfile::tempdir().unwrap();
+    let last = |task| {
+        let run = RunDir::create_next(temp.path(), task).unwrap();
+        let name = run.path().file_name().unwrap().to_str().unwrap().to_owned();
+        let (start, counter) = name.rsplit_once('-').unwrap();
+        let date = start.strip_prefix(task).and_then(|rest| rest.strip_prefix('-')).unwrap();
+        assert_eq!(date.len(), "2024-05-06".len(), "{date}");
+        counter.parse::<u32>().unwrap()
+    };
+    assert_eq!([last("digits"), last("digits"), last("other"), last("digits")], [1, 2, 1, 3]);
+}
+
+#[test]
+fn simultaneous_runs_get_folders_of_their_own() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("runs");
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let root = root.clone();
+            std::thread::spawn(move || RunDir::create_next(&root, "digits").unwrap().path().to_owned())
+        })
+        .collect();
+    let mut paths: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), 8);
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("runs");
+    for name in ["", ".", "..", "a/b", "/etc", "../out", "a\\b", "a..b", ".hidden", "-x", "a b", "a\n", "a\0", "c:d"] {
+        for made in [RunDir::create(&root, name), RunDir::create_next(&root, name)] {
+            let error = made.unwrap_err();
+            assert!(matches!(&error, RunError::Name(given) if given == name), "{name:?}: {error}");
+            assert!(error.to_string().starts_with(&format!("{name:?} is no name for a run: use letters")), "{error}");
+        }
+    }
+    assert!(names(temp.path()).is_empty(), "nothing was made");
+    assert!(RunDir::create(&root, "größe-数字").is_ok(), "letters of any script");
+}
+
+#[test]
+fn a_missing_or_unsuitable_parent_is_reported() {
+    let temp = tempfile::tempdir().unwrap();
+    let missing = temp.path().join("missing").join("runs");
+    let error = RunDir::create(&missing, "a").unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot make the folder {}: ", missing.display())), "{error}");
+    let file = missing.join("a.bin");
+    let error = write_atomic(&file, b"x").unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot write {}: ", file.display())), "{error}");
+    assert!(MetricsLog::open(&file).is_err());
+    assert!(names(temp.path()).is_empty());
+
+    let plain = temp.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    assert!(matches!(RunDir::create(&plain, "a"), Err(RunError::Io { .. })));
+    assert!(matches!(RunDir::create_next(&plain.join("runs"), "a"), Err(RunError::Io { .. })));
+    assert!(write_atomic(Path::new("/"), b"x").unwrap_err().to_string().ends_with("it names no file"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_read_only_parent_is_reported() {
+    use std::os::unix::fs::PermissionsExt;
+    let temp = tempfile::tempdir().unwrap();
+    let root = temp.path().join("runs");
+    fs::create_dir(&root).unwrap();
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o555)).unwrap();
+    // The superuser may write all the same; then there is nothing to refuse.
+    if fs::write(root.join("probe"), "").is_err() {
+        assert!(matches!(RunDir::create(&root, "a"), Err(RunError::Io { .. })));
+        assert!(matches!(RunDir::create_next(&root, "a"), Err(RunError::Io { .. })));
+        assert!(matches!(write_atomic(&root.join("a"), b"x"), Err(RunError::Io { .. })));
+        assert!(names(&root).is_empty());
+    }
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+
+    // Nobody, not even the superuser, makes entries here.
+    #[cfg(target_os = "linux")]
+    {
+        assert!(matches!(RunDir::create(Path::new("/proc"), "a"), Err(RunError::Io { .. })));
+        assert!(matches!(RunDir::create_next(Path::new("/proc"), "a"), Err(RunError::Io { .. })));
+        assert!(matches!(write_atomic(Path::new("/proc/a"), b"x"), Err(RunError::Io { .. })));
+    }
+}
+
+#[test]
+fn atomic_writes_replace_whole_files() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("model.bin");
+    write_atomic(&path, b"a long first version").unwrap();
+    write_atomic(&path, b"second").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"second");
+    assert_eq!(names(temp.path()), ["model.bin"], "no temporary file stays");
+
+    // A folder in the way: the rename fails, and nothing is left behind.
+    fs::create_dir(temp.path().join("taken")).unwrap();
+    fs::write(temp.path().join("taken").join("inside"), "").unwrap();
+    assert!(write_atomic(&temp.path().join("taken"), b"x").is_err());
+    assert_eq!(names(temp.path()), ["model.bin", "taken"]);
+}
+
+#[test]
+fn a_reader_never_sees_a_part() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("state");
+    let versions = [vec![b'a'; 100_000], vec![b'b'; 50_000]];
+    write_atomic(&path, &versions[0]).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (0..40).for_each(|i| write_atomic(&path, &versions[i % 2]).unwrap()));
+        while !writer.is_finished() {
+            let seen = fs::read(&path).unwrap();
+            assert!(versions.contains(&seen), "{} bytes seen", seen.len());
+        }
+    });
+}
+
+#[test]
+fn metrics_are_added_and_a_torn_line_is_removed() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = RunDir::create(temp.path(), "a").unwrap();
+    let file = run.path().join(METRICS_FILE);
+    let mut log = run.metrics().unwrap();
+    log.append(&json!({"step": 1, "loss": 0.5})).unwrap();
+    log.append(&json!({"step": 2, "note": "two\nlines", "loss": f64::NAN})).unwrap();
+    drop(log);
+
+    let whole = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{whole}{{\"step\": 3, \"lo")).unwrap();
+    run.metrics().unwrap().append(&json!({"step": 3})).unwrap();
+    let content = fs::read_to_string(&file).unwrap();
+    assert!(content.starts_with(&whole));
+    let records: Vec<serde_json::Value> = content.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 3);
+    assert_eq!(records[0], json!({"step": 1, "loss": 0.5}));
+    assert_eq!(records[1], json!({"step": 2, "note": "two\nlines", "loss": null}));
+    assert_eq!(records[2], json!({"step": 3}));
+
+    let unfit = run.metrics().unwrap().append(&HashMap::from([([1, 2], 3)])).unwrap_err();
+    assert!(unfit.to_string().starts_with("cannot write a metrics record as JSON: "), "{unfit}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), content);
+}
