@@ -1,0 +1,364 @@
+//! Reverse-mode differentiation of the record, to any order.
+
+use crate::error::{Error, Result};
+use crate::op::{Backward, Node};
+use crate::shape::Spec;
+use crate::tensor::{Source, Tensor};
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::Location;
+use std::sync::Arc;
+
+thread_local! {
+    static RECORDING: Cell<bool> = const { Cell::new(true) };
+    static TRACING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether operations on tracked tensors are recorded on this thread.
+pub fn is_recording() -> bool {
+    RECORDING.get()
+}
+
+/// Whether every operation is recorded on this thread, tracked or not.
+pub(crate) fn is_tracing() -> bool {
+    TRACING.get()
+}
+
+/// Sets a flag of this thread while it lives, also through a panic.
+struct Flag {
+    cell: &'static std::thread::LocalKey<Cell<bool>>,
+    before: bool,
+}
+
+impl Flag {
+    fn set(cell: &'static std::thread::LocalKey<Cell<bool>>, value: bool) -> Flag {
+        Flag { cell, before: cell.replace(value) }
+    }
+}
+
+impl Drop for Flag {
+    fn drop(&mut self) {
+        self.cell.set(self.before);
+    }
+}
+
+/// Runs `f` without recording: what it computes has no gradients, and nothing is kept for them.
+pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
+    let _flag = Flag::set(&RECORDING, false);
+    f()
+}
+
+/// Runs `f` with recording on, inside a [`no_grad`].
+pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
+    let _flag = Flag::set(&RECORDING, true);
+    f()
+}
+
+/// Runs `f` recording every operation, whether or not gradients are asked.
+pub(crate) fn tracing<R>(f: impl FnOnce() -> R) -> R {
+    let _flag = Flag::set(&TRACING, true);
+    f()
+}
+
+/// Gradients of the variables that a value was computed from.
+#[derive(Clone, Default)]
+pub struct Gradients {
+    by_id: HashMap<u64, Tensor, IdHash>,
+}
+
+impl Gradients {
+    /// The gradient with respect to this variable, if the value depends on it.
+    pub fn get(&self, variable: &Tensor) -> Option<&Tensor> {
+        self.by_id.get(&variable.id())
+    }
+
+    /// Takes the gradient with respect to this variable out.
+    pub fn take(&mut self, variable: &Tensor) -> Option<Tensor> {
+        self.by_id.remove(&variable.id())
+    }
+
+    /// Sets the gradient with respect to a variable.
+    pub fn insert(&mut self, variable: &Tensor, gradient: Tensor) {
+        self.by_id.insert(variable.id(), gradient);
+    }
+
+    /// Number of variables with a gradient.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether no variable has a gradient.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Adds another step's gradients to these: gradient accumulation.
+    ///
+    /// # Errors
+    /// Shapes that differ, where the two are not of the same variables.
+    pub fn accumulate(&mut self, other: Gradients) -> Result<()> {
+        no_grad(|| other.by_id.into_iter().try_for_each(|(id, gradient)| add_to(&mut self.by_id, id, gradient)))
+    }
+}
+
+/// Identities are distinct already: the hash is a multiplication.
+#[derive(Clone, Copy, Default)]
+struct IdHash(u64);
+
+impl std::hash::BuildHasher for IdHash {
+    type Hasher = IdHash;
+    fn build_hasher(&self) -> IdHash {
+        IdHash(0)
+    }
+}
+
+impl std::hash::Hasher for IdHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte as u64));
+    }
+    fn write_u64(&mut self, x: u64) {
+        self.0 = (self.0 ^ x).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    }
+}
+
+/// What a backward pass keeps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GradOptions {
+    /// Record the backward pass itself, so that its results can be differentiated. Implies `retain`.
+    pub create_graph: bool,
+    /// Keep the values that the forward pass saved, so that another backward pass can follow.
+    pub retain: bool,
+}
+
+impl Tensor {
+    /// Gradients of this scalar with respect to every variable that it was computed from. Frees what the forward pass
+    /// kept.
+    ///
+    /// # Errors
+    /// Not a scalar; not computed from a variable while recording; an operation without a gradient on the way; a graph
+    /// that an earlier backward pass freed.
+    #[track_caller]
+    pub fn backward(&self) -> Result<Gradients> {
+        self.backward_with(GradOptions::default())
+    }
+
+    /// [`Tensor::backward`], keeping what `options` say.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::backward`].
+    #[track_caller]
+    pub fn backward_with(&self, options: GradOptions) -> Result<Gradients> {
+        let at = Location::caller();
+        let run = || {
+            let seed = seed_of(self)?;
+            let found = walk(&[(self, seed)], None, options)?;
+            Ok(Gradients { by_id: found })
+        };
+        run().map_err(|e: Error| e.op("backward").at(at))
+    }
+}
+
+/// Gradients of the sum of scalars, or with `cotangents` of any values, with respect to the given inputs: variables or
+/// values on the way. `None` for an input on which no output depends.
+///
+/// # Errors
+/// Those of [`Tensor::backward`], and cotangents that do not fit their outputs.
+#[track_caller]
+pub fn grad(
+    outputs: &[&Tensor],
+    cotangents: Option<&[&Tensor]>,
+    inputs: &[&Tensor],
+    options: GradOptions,
+) -> Result<Vec<Option<Tensor>>> {
+    let at = Location::caller();
+    let run = || {
+        if let Some(cotangents) = cotangents {
+            let fits = |(output, cotangent): (&&Tensor, &&Tensor)| output.spec() == cotangent.spec();
+            if cotangents.len() != outputs.len() || !outputs.iter().zip(cotangents).all(fits) {
+                let specs = |list: &[&Tensor]| list.iter().map(|t| t.spec()).collect::<Vec<_>>();
+                let (has, wants) = (specs(cotangents), specs(outputs));
+                return Err(Error::shape(format!("cotangents {has:?} do not fit the outputs {wants:?}")));
+            }
+        }
+        if let Some(input) = inputs.iter().find(|input| !input.is_tracked()) {
+            return Err(not_recorded(input));
+        }
+        let seeds = outputs
+            .iter()
+            .enumerate()
+            .map(|(i, &output)| match cotangents {
+                Some(cotangents) if output.is_tracked() => Ok((output, cotangents[i].clone())),
+                Some(_) => Err(not_recorded(output)),
+                None => Ok((output, seed_of(output)?)),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let found = walk(&seeds, Some(inputs), options)?;
+        Ok(inputs.iter().map(|input| found.get(&input.id()).cloned()).collect())
+    };
+    run().map_err(|e: Error| e.op("grad").at(at))
+}
+
+/// The gradient of a scalar with respect to itself.
+fn seed_of(output: &Tensor) -> Result<Tensor> {
+    if !output.is_tracked() {
+        return Err(not_recorded(output));
+    }
+    if output.numel() != 1 {
+        return Err(Error::gradient(format!("a gradient starts from one number, not from shape {}", output.shape()))
+            .mend("reduce it first (sum, mean), or pass cotangents to grad"));
+    }
+    Tensor::ones(*output.shape(), output.dtype())
+}
+
+fn not_recorded(tensor: &Tensor) -> Error {
+    if !tensor.dtype().is_float() {
+        return Error::gradient(format!("gradients are not defined for {} elements", tensor.dtype()));
+    }
+    Error::gradient(format!("this tensor of shape {} was not computed from a variable while recording", tensor.shape()))
+        .mend("make its inputs variables with variable(), and compute it outside no_grad")
+}
+
+type ById = HashMap<u64, Tensor, IdHash>;
+
+/// The backward pass: from the latest operation to the earliest (a node's identity is greater than those of the values
+/// it was computed from), each once, when all that depends on it is done.
+///
+/// With `wanted`, gives the gradients of these values and stops at them; otherwise those of all variables.
+fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOptions) -> Result<ById> {
+    let wanted_ids = wanted.map(|list| list.iter().map(|t| t.id()).collect::<SmallVec<[u64; 8]>>());
+    let is_wanted = |id: u64, source: &Source| match &wanted_ids {
+        Some(ids) => ids.contains(&id),
+        None => matches!(source, Source::Variable),
+    };
+    let _recording = Flag::set(&RECORDING, options.create_graph);
+    let mut grads = ById::default();
+    let mut found = ById::default();
+    let mut pending: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
+    let mut reach = |id: u64, source: &Source, grad: Tensor, pending: &mut BTreeMap<_, _>, grads: &mut ById| {
+        if is_wanted(id, source) {
+            return add_to(&mut found, id, grad);
+        }
+        match source {
+            Source::Node(node, _) => {
+                pending.entry(node.id).or_insert_with(|| node.clone());
+                add_to(grads, id, grad)
+            }
+            _ => Ok(()),
+        }
+    };
+    for (output, seed) in seeds {
+        reach(output.id(), output.source(), seed.clone(), &mut pending, &mut grads)?;
+    }
+    while let Some((_, node)) = pending.pop_last() {
+        let incoming: SmallVec<[Option<Tensor>; 1]> =
+            (0..node.outputs.len()).map(|i| grads.remove(&(node.id + i as u64))).collect();
+        let edges = node.state().edges.clone();
+        let outgoing = node_vjp(&node, &incoming, options)
+            .map_err(|e| e.op(node.op.name()).at(node.at).within(format!("the gradient of {}", node.op.name())))?;
+        if !(options.retain || options.create_graph) {
+            node.free();
+        }
+        for ((edge, outgoing), spec) in edges.iter().zip(outgoing).zip(&node.input_specs) {
+            if let Some(gradient) = outgoing
+                && edge.source.is_tracked()
+            {
+                let gradient = fit(gradient, spec, &node)?;
+                reach(edge.id, &edge.source, gradient, &mut pending, &mut grads)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One operation's vector-Jacobian product.
+fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) -> Result<crate::op::Cotangents> {
+    if !node.op.differentiable() {
+        return Err(Error::gradient(format!("{} has no gradient", node.op.name()))
+            .mend("detach() its input if no gradient should flow through it"));
+    }
+    let cx = {
+        let state = node.state();
+        if state.freed {
+            return Err(Error::gradient("the values this gradient needs were freed by an earlier backward pass")
+                .mend("run the forward pass again, or use retain in the first pass's GradOptions"));
+        }
+        let attach = |(i, value): (usize, &Tensor)| {
+            value.clone().with_source(node.id + i as u64, Source::Node(node.clone(), i))
+        };
+        Backward {
+            node,
+            inputs: state.edges.iter().map(|edge| edge.value.clone()).collect(),
+            needs: state.edges.iter().enumerate().fold(0, |bits, (i, e)| bits | (e.source.is_tracked() as u32) << i.min(31)),
+            outputs: state.outputs.iter().enumerate().map(attach).collect(),
+            saved: state.saved.clone(),
+            grads,
+        }
+    };
+    if options.create_graph {
+        let inputs: Option<Vec<Tensor>> = cx.inputs.iter().cloned().collect();
+        if let Some(inputs) = inputs
+            && let Some(outputs) = node.op.composed(&inputs)?
+        {
+            return through_composed(&inputs, &outputs, grads, options);
+        }
+    }
+    let cotangents = node.op.vjp(&cx)?;
+    if cotangents.len() != node.input_specs.len() {
+        return Err(Error::gradient(format!(
+            "gives {} gradients for {} inputs",
+            cotangents.len(),
+            node.input_specs.len()
+        )));
+    }
+    Ok(cotangents)
+}
+
+/// The gradients of a fused operation through the simpler operations that it stands for.
+fn through_composed(
+    inputs: &[Tensor],
+    outputs: &[Tensor],
+    grads: &[Option<Tensor>],
+    options: GradOptions,
+) -> Result<crate::op::Cotangents> {
+    let seeds: Vec<(&Tensor, Tensor)> = outputs
+        .iter()
+        .zip(grads)
+        .filter(|(output, _)| output.is_tracked())
+        .filter_map(|(output, grad)| Some((output, grad.clone()?)))
+        .collect();
+    let wanted: Vec<&Tensor> = inputs.iter().filter(|input| input.is_tracked()).collect();
+    let mut found = walk(&seeds, Some(&wanted), options)?;
+    Ok(inputs.iter().map(|input| found.remove(&input.id())).collect())
+}
+
+/// Checks a gradient against its input and sums it over the axes that were broadcast.
+fn fit(gradient: Tensor, input: &Spec, node: &Node) -> Result<Tensor> {
+    if gradient.spec() == *input {
+        return Ok(gradient);
+    }
+    let reaches = input.shape.broadcast(gradient.shape()).is_ok_and(|shape| shape == *gradient.shape());
+    if gradient.dtype() != input.dtype || !reaches {
+        return Err(Error::gradient(format!("a gradient {} does not fit its input {input}", gradient.spec()))
+            .op(node.op.name())
+            .at(node.at));
+    }
+    gradient.sum_to(input.shape)
+}
+
+/// Adds a gradient to what is there for this value.
+fn add_to(map: &mut ById, id: u64, gradient: Tensor) -> Result<()> {
+    match map.entry(id) {
+        std::collections::hash_map::Entry::Vacant(slot) => {
+            slot.insert(gradient);
+        }
+        std::collections::hash_map::Entry::Occupied(mut slot) => {
+            let sum = slot.get().add(&gradient)?;
+            slot.insert(sum);
+        }
+    }
+    Ok(())
+}

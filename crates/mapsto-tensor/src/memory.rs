@@ -1,0 +1,196 @@
+//! The pool of buffers: a training loop in its steady state asks the system for nothing.
+
+use crate::error::{Error, Result};
+use std::alloc::Layout;
+use std::ptr::NonNull;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Alignment of every buffer: a cache line, and the widest vector register.
+const ALIGN: usize = 64;
+/// Size classes: eight to each doubling from 64 bytes up, so at most an eighth of a buffer is idle.
+const CLASSES: usize = 8 * 48;
+
+static FREE: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static POOLED: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+static SYSTEM_CALLS: AtomicUsize = AtomicUsize::new(0);
+
+struct Block(NonNull<u8>);
+
+// SAFETY: a block in the pool is owned by the pool alone; its bytes are plain memory.
+unsafe impl Send for Block {}
+
+/// What the pool holds, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// In tensors now.
+    pub live: usize,
+    /// Kept for reuse.
+    pub pooled: usize,
+    /// The most that was ever live.
+    pub peak: usize,
+    /// How many times the system was asked for memory.
+    pub system_calls: usize,
+}
+
+/// What the pool holds now.
+pub fn memory_stats() -> MemoryStats {
+    MemoryStats {
+        live: LIVE.load(Relaxed),
+        pooled: POOLED.load(Relaxed),
+        peak: PEAK.load(Relaxed),
+        system_calls: SYSTEM_CALLS.load(Relaxed),
+    }
+}
+
+/// Sets the peak of [`memory_stats`] to what is live now, to measure the part of a program that follows.
+pub fn reset_peak_memory() {
+    PEAK.store(LIVE.load(Relaxed), Relaxed);
+}
+
+/// Gives the memory that is kept for reuse back to the system.
+pub fn release_memory() {
+    for (class, list) in FREE.iter().enumerate() {
+        let blocks = std::mem::take(&mut *list.lock().unwrap_or_else(|e| e.into_inner()));
+        for block in blocks {
+            POOLED.fetch_sub(class_bytes(class), Relaxed);
+            // SAFETY: the block came from `alloc_zeroed` with this very layout and nothing else owns it.
+            unsafe { std::alloc::dealloc(block.0.as_ptr(), layout(class)) }
+        }
+    }
+}
+
+/// The smallest class that holds `bytes` (at least one).
+fn class_of(bytes: usize) -> usize {
+    let units = bytes.div_ceil(ALIGN);
+    if units <= 8 {
+        return units - 1;
+    }
+    // Round up to three bits after the leading one.
+    let shift = (usize::BITS - 1 - (units - 1).leading_zeros()) as usize - 3;
+    let mantissa = ((units - 1) >> shift) + 1; // 9..=16
+    8 * (shift + 1) + mantissa - 9
+}
+
+/// Bytes of a buffer of this class.
+fn class_bytes(class: usize) -> usize {
+    if class < 8 { (class + 1) * ALIGN } else { (((class % 8) + 9) << (class / 8 - 1)) * ALIGN }
+}
+
+fn layout(class: usize) -> Layout {
+    Layout::from_size_align(class_bytes(class), ALIGN).expect("size classes fit an address")
+}
+
+/// A span of aligned memory from the pool; it returns there when dropped. Its bytes are always initialised: zero when
+/// they come from the system, whatever the last owner left otherwise.
+pub(crate) struct Buffer {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: a buffer owns its bytes; shared access is read-only, writing takes `&mut`.
+unsafe impl Send for Buffer {}
+// SAFETY: as above.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// A buffer of `bytes` bytes of arbitrary content.
+    pub fn new(bytes: usize) -> Result<Buffer> {
+        if bytes == 0 {
+            return Ok(Buffer { start: NonNull::<Aligned>::dangling().cast(), bytes });
+        }
+        let refused = || Error::memory(format!("the system has no {bytes} bytes")).mend("use a smaller batch or model");
+        if bytes > isize::MAX as usize / 2 {
+            return Err(refused());
+        }
+        let class = class_of(bytes);
+        let size = class_bytes(class);
+        let pooled = FREE[class].lock().unwrap_or_else(|e| e.into_inner()).pop();
+        let start = match pooled {
+            Some(block) => {
+                POOLED.fetch_sub(size, Relaxed);
+                block.0
+            }
+            None => {
+                SYSTEM_CALLS.fetch_add(1, Relaxed);
+                // SAFETY: the layout's size is not zero.
+                let ask = || NonNull::new(unsafe { std::alloc::alloc_zeroed(layout(class)) });
+                ask()
+                    .or_else(|| {
+                        release_memory();
+                        ask()
+                    })
+                    .ok_or_else(refused)?
+            }
+        };
+        let live = LIVE.fetch_add(size, Relaxed) + size;
+        PEAK.fetch_max(live, Relaxed);
+        Ok(Buffer { start, bytes })
+    }
+
+    /// The content as elements. Every bit pattern that kernels leave is a valid `T`.
+    pub fn as_slice<T: Copy>(&self) -> &[T] {
+        // SAFETY: the start is aligned for every element type, the bytes are initialised and inside the allocation.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes / size_of::<T>()) }
+    }
+
+    /// The content as elements, to write.
+    pub fn as_mut_slice<T: Copy>(&mut self) -> &mut [T] {
+        // SAFETY: as in `as_slice`, and `&mut self` makes the access exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes / size_of::<T>()) }
+    }
+}
+
+#[repr(align(64))]
+struct Aligned;
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
+        let class = class_of(self.bytes);
+        let size = class_bytes(class);
+        LIVE.fetch_sub(size, Relaxed);
+        POOLED.fetch_add(size, Relaxed);
+        FREE[class].lock().unwrap_or_else(|e| e.into_inner()).push(Block(self.start));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_size_fits_its_class_and_no_smaller_one() {
+        for bytes in (1..5000).chain((5000..10_000_000).step_by(997)).chain([1 << 40, (1 << 40) + 1]) {
+            let class = class_of(bytes);
+            assert!(class_bytes(class) >= bytes, "{bytes}");
+            assert!(class == 0 || class_bytes(class - 1) < bytes, "{bytes}");
+            assert!(class_bytes(class) <= bytes + ALIGN + bytes / 8, "{bytes}");
+        }
+        for class in 0..CLASSES - 64 {
+            assert_eq!(class_of(class_bytes(class)), class);
+        }
+    }
+
+    #[test]
+    fn impossible_sizes_are_errors() {
+        assert!(Buffer::new(usize::MAX).is_err());
+        assert!(Buffer::new(1 << 60).is_err());
+        assert!(Buffer::new(0).unwrap().as_slice::<f32>().is_empty());
+    }
+
+    #[test]
+    fn a_dropped_buffer_is_reused() {
+        let size = 123 * 4096;
+        let start = {
+            let mut buffer = Buffer::new(size).unwrap();
+            buffer.as_mut_slice::<u8>()[0] = 7;
+            buffer.start
+        };
+        assert_eq!(Buffer::new(size).unwrap().start, start);
+    }
+}

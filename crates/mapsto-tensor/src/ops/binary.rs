@@ -1,0 +1,234 @@
+//! Functions of two numbers, element by element, with broadcasting.
+
+use crate::backend::Binary;
+use crate::dtype::{DType, Scalar};
+use crate::error::{Error, Result};
+use crate::op::{
+    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs, expect_same_dtype,
+};
+use crate::shape::Spec;
+use crate::tensor::Tensor;
+use crate::testing::{Array, Case, Entry, Gen, Registered};
+use smallvec::smallvec;
+
+/// What can stand beside a tensor: another tensor, or a number.
+pub trait Operand {
+    /// The tensor, or the number.
+    fn as_operand(&self) -> Either<'_>;
+}
+
+/// A tensor or a number.
+#[derive(Clone, Copy)]
+pub enum Either<'a> {
+    /// A tensor.
+    Tensor(&'a Tensor),
+    /// A number, which takes the other's type where it can.
+    Scalar(Scalar),
+}
+
+impl Operand for Tensor {
+    fn as_operand(&self) -> Either<'_> {
+        Either::Tensor(self)
+    }
+}
+
+impl Operand for &Tensor {
+    fn as_operand(&self) -> Either<'_> {
+        Either::Tensor(self)
+    }
+}
+
+macro_rules! scalar_operand {
+    ($($ty:ty),*) => {$(
+        impl Operand for $ty {
+            fn as_operand(&self) -> Either<'_> {
+                Either::Scalar((*self).into())
+            }
+        }
+    )*};
+}
+scalar_operand!(bool, i32, i64, u8, i8, f32, f64);
+
+/// Both operands as tensors of the type that holds the values of both.
+#[track_caller]
+pub(crate) fn promoted(a: &Tensor, b: &impl Operand) -> Result<(Tensor, Tensor)> {
+    match b.as_operand() {
+        Either::Tensor(b) => {
+            let dtype = a.dtype().promote(b.dtype());
+            Ok((a.to_dtype(dtype)?, b.to_dtype(dtype)?))
+        }
+        Either::Scalar(b) => {
+            let dtype = b.promote(a.dtype());
+            b.check_fits(dtype).map_err(|e| e.at(std::panic::Location::caller()))?;
+            Ok((a.to_dtype(dtype)?, Tensor::scalar(b, dtype)?))
+        }
+    }
+}
+
+/// Declares an operation of two numbers, as `unary_ops` does of one; `cx` gives inputs, `g` is the output's gradient, and
+/// the two expressions are the gradients of the two inputs.
+macro_rules! binary_ops {
+    ($($(#[$doc:meta])* $name:ident, $kernel:ident, $method:ident, $takes:ident, keeps $keeps:ident,
+       vjp |$cx:ident, $g:ident| $da:expr, $db:expr; on $domain:expr, reference |$x:ident, $y:ident| $reference:expr;)*) => {
+        $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub struct $name;
+
+        impl Op for $name {
+            fn name(&self) -> &'static str {
+                stringify!($method)
+            }
+
+            fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+                expect_inputs(inputs, 2)?;
+                let dtype = expect_same_dtype(inputs)?;
+                binary_ops!(@check $takes, inputs);
+                Ok(smallvec![Spec::new(inputs[0].shape.broadcast(&inputs[1].shape)?, dtype)])
+            }
+
+            fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
+                Ok(smallvec![inputs[0].backend().binary(Binary::$kernel, inputs[0], inputs[1])?])
+            }
+
+            fn keeps(&self) -> Keeps {
+                Keeps::$keeps
+            }
+
+            fn vjp(&self, $cx: &Backward<'_>) -> Result<Cotangents> {
+                let $g = $cx.grad(0)?;
+                Ok(smallvec![
+                    if $cx.needs(0) { Some($da) } else { None },
+                    if $cx.needs(1) { Some($db) } else { None },
+                ])
+            }
+        }
+
+        impl Registered for $name {
+            fn cases() -> Vec<Case> {
+                binary_cases($name, $domain)
+            }
+
+            fn reference(&self, inputs: &[Array]) -> Vec<Array> {
+                vec![inputs[0].zip(&inputs[1], |$x, $y| $reference)]
+            }
+
+            fn arbitrary(_: &mut Gen) -> Self {
+                $name
+            }
+        }
+
+        impl Tensor {
+            $(#[$doc])*
+            ///
+            /// Shapes broadcast; types are promoted ([`DType::promote`]).
+            ///
+            /// # Errors
+            /// Shapes that do not broadcast; a type that the operation does not take.
+            #[track_caller]
+            pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
+                let (a, b) = promoted(self, &other).map_err(|e| e.op(stringify!($method)))?;
+                binary_ops!(@apply $takes, a, b, $name)
+            }
+        }
+        )*
+
+        /// These operations, for the registry.
+        pub(super) fn entries() -> Vec<Entry> {
+            vec![$(Entry::of::<$name>()),*]
+        }
+    };
+    (@check floats, $inputs:ident) => { expect_float($inputs)? };
+    (@check numbers, $inputs:ident) => { super::expect_numbers($inputs)? };
+    (@check any, $inputs:ident) => {};
+    (@apply floats, $a:ident, $b:ident, $name:ident) => {{
+        let dtype = $a.dtype().to_float();
+        apply_one($name, &[&$a.to_dtype(dtype)?, &$b.to_dtype(dtype)?])
+    }};
+    (@apply $takes:ident, $a:ident, $b:ident, $name:ident) => { apply_one($name, &[&$a, &$b]) };
+}
+
+/// Broadcasting pairs of awkward shapes filled from `(low, high)`.
+fn binary_cases<O: Registered + Copy>(op: O, (low, high): (f64, f64)) -> Vec<Case> {
+    let shapes: [(&[usize], &[usize]); 8] = [
+        (&[], &[]),
+        (&[5], &[5]),
+        (&[3, 4], &[4]),
+        (&[3, 1], &[1, 4]),
+        (&[2, 3, 17], &[]),
+        (&[], &[2, 3]),
+        (&[0, 3], &[1, 3]),
+        (&[2, 1, 3, 1], &[5, 1, 9]),
+    ];
+    let case = |(i, (a, b)): (usize, &(&[usize], &[usize]))| {
+        let mut gen_ = Gen::new(i as u64);
+        Case::new(op, [gen_.tensor(a, low, high), gen_.tensor(b, low, high)])
+    };
+    shapes.iter().enumerate().map(case).collect()
+}
+
+binary_ops! {
+    /// `a + b`. Integers wrap; of truth values: or.
+    Add, Add, add, any, keeps NOTHING, vjp |cx, g| g.clone(), g.clone(); on (-3.0, 3.0), reference |x, y| x + y;
+
+    /// `a - b`. Integers wrap; not for truth values.
+    Sub, Sub, sub, numbers, keeps NOTHING, vjp |cx, g| g.clone(), g.neg()?; on (-3.0, 3.0), reference |x, y| x - y;
+
+    /// `a · b`. Integers wrap; of truth values: and.
+    Mul, Mul, mul, any, keeps INPUTS, vjp |cx, g| g.mul(cx.input(1)?)?, g.mul(cx.input(0)?)?;
+    on (-3.0, 3.0), reference |x, y| x * y;
+
+    /// `a / b`, the true quotient: integers are divided as floats.
+    Div, Div, div, floats, keeps INPUTS,
+    vjp |cx, g| g.div(cx.input(1)?)?, g.mul(cx.input(0)?)?.div(cx.input(1)?.square()?)?.neg()?;
+    on (0.5, 3.0), reference |x, y| x / y;
+
+    /// The greater of `a` and `b`; NaN if either is. Where they are equal each gets half of the gradient.
+    Maximum, Max, maximum, any, keeps INPUTS,
+    vjp |cx, g| g.mul(share(&cx.input(0)?, &cx.input(1)?)?)?, g.mul(share(&cx.input(1)?, &cx.input(0)?)?)?;
+    on (-3.0, 3.0), reference |x, y| if x.is_nan() || x > y { x } else { y };
+
+    /// The lesser of `a` and `b`; NaN if either is. Where they are equal each gets half of the gradient.
+    Minimum, Min, minimum, any, keeps INPUTS,
+    vjp |cx, g| g.mul(share(&cx.input(1)?, &cx.input(0)?)?)?, g.mul(share(&cx.input(0)?, &cx.input(1)?)?)?;
+    on (-3.0, 3.0), reference |x, y| if x.is_nan() || x < y { x } else { y };
+}
+
+/// 1 where `a` is greater, ½ where they are equal, 0 elsewhere: `a`'s share of the gradient of their maximum.
+fn share(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    a.sub(b)?.sign()?.add(1)?.mul(0.5)
+}
+
+/// Arithmetic operators on tensors and numbers: `(&a + &b)?`.
+macro_rules! operators {
+    ($($trait:ident, $fn:ident, $method:ident;)*) => {$(
+        impl<R: Operand> std::ops::$trait<R> for &Tensor {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $fn(self, other: R) -> Result<Tensor> {
+                self.$method(other)
+            }
+        }
+        impl<R: Operand> std::ops::$trait<R> for Tensor {
+            type Output = Result<Tensor>;
+            #[track_caller]
+            fn $fn(self, other: R) -> Result<Tensor> {
+                self.$method(other)
+            }
+        }
+    )*};
+}
+operators! {
+    Add, add, add;
+    Sub, sub, sub;
+    Mul, mul, mul;
+    Div, div, div;
+}
+
+/// Fails if an input holds truth values.
+pub(super) fn expect_numbers(inputs: &[Spec]) -> Result<()> {
+    if inputs.iter().all(|spec| spec.dtype != DType::Bool) {
+        return Ok(());
+    }
+    Err(Error::dtype("is not defined for bool elements").mend("convert with to_dtype(DType::I64), or use the logical operations"))
+}

@@ -1,0 +1,37 @@
+//! The operations, a block each: documentation, shape rule, kernel, gradient, attributes, samples and reference together.
+
+mod binary;
+mod broadcast;
+mod cast;
+mod matmul;
+mod permute;
+mod reduce;
+mod reshape;
+mod unary;
+
+pub use binary::{Add, Div, Maximum, Minimum, Mul, Operand, Sub};
+pub use broadcast::BroadcastTo;
+pub use cast::Cast;
+pub use matmul::MatMul;
+pub use permute::Permute;
+pub use reduce::{Max, Mean, Min, Product, Sum};
+pub use reshape::Reshape;
+pub use unary::{Abs, Exp, Ln, Neg, Sign, Sqrt, Square, Tanh};
+
+use crate::testing::Entry;
+use binary::expect_numbers;
+
+/// Every operation of this crate. Tests run over it: an operation that is not here does not exist.
+pub fn registry() -> Vec<Entry> {
+    let families = [
+        binary::entries(),
+        broadcast::entries(),
+        cast::entries(),
+        matmul::entries(),
+        permute::entries(),
+        reduce::entries(),
+        reshape::entries(),
+        unary::entries(),
+    ];
+    families.into_iter().flatten().collect()
+}
