@@ -1,3 +1,5 @@
 //! CPU kernels.
 
 pub(crate) mod isa;
+#[allow(dead_code)] // Called by the kernels.
+pub(crate) mod math;
