@@ -2,8 +2,11 @@
 
 mod elementwise;
 pub(crate) mod isa;
+#[allow(dead_code)] // Called by the kernels.
+pub(crate) mod math;
 mod matmul;
 mod reduce;
+mod shape;
 pub(crate) mod strided;
 pub(crate) mod threads;
 
