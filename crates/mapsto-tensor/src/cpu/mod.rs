@@ -1,4 +1,5 @@
 //! CPU kernels.
 
+pub(crate) mod gemm;
 pub(crate) mod isa;
 pub(crate) mod threads;
