@@ -13,6 +13,7 @@ use bytemuck::{Pod, Zeroable};
 use pulp::Simd;
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ops::{Add, Mul, Range};
 
 /// The longest block of k.
@@ -29,6 +30,8 @@ const PACK_WORK: usize = 1 << 15;
 const DIRECT_B_ROWS: usize = 64;
 /// Columns of B, in panels, up to which A is read in place.
 const DIRECT_A_PANELS: usize = 2;
+/// Elements of the largest tile: 12 rows of two vectors of 16.
+const MAX_TILE: usize = 12 * 32;
 /// Columns that one matrix-vector task works on.
 const VECTOR_COLUMNS: usize = 256;
 
@@ -678,32 +681,52 @@ impl<T: GemmElement> Tile<T> {
                 a = if PACKED { a.add(ROWS) } else { a.wrapping_offset(self.a_k) };
                 b = b.wrapping_offset(self.b_k);
             }
+            // Constant indices throughout keep the accumulators in registers.
             let [c_row, c_col] = self.c_strides;
-            if c_col == 1 {
-                for (i, acc) in acc.iter().enumerate() {
-                    if i >= self.rows {
-                        break;
-                    }
-                    for (v, &x) in acc.iter().enumerate() {
+            if self.rows == ROWS && self.cols == VECTORS * lanes && c_col == 1 {
+                for (i, acc) in acc.into_iter().enumerate() {
+                    for (v, x) in acc.into_iter().enumerate() {
                         let c = self.c.offset(i as isize * c_row).add(v * lanes);
-                        let left = self.cols - v * lanes;
-                        if left >= lanes {
-                            let x = if self.accumulate { T::plus(simd, T::load::<S>(c), x) } else { x };
-                            T::store::<S>(c, x);
-                        } else {
-                            let c = std::slice::from_raw_parts_mut(c, left);
-                            let x = if self.accumulate { T::plus(simd, T::partial_load(simd, c), x) } else { x };
-                            T::partial_store(simd, c, x);
-                        }
+                        let x = if self.accumulate { T::plus(simd, T::load::<S>(c), x) } else { x };
+                        T::store::<S>(c, x);
                     }
                 }
             } else {
-                let tile = acc;
-                let tile = std::slice::from_raw_parts((&raw const tile).cast::<T>(), ROWS * VECTORS * lanes);
-                for (i, row) in tile.chunks_exact(VECTORS * lanes).enumerate().take(self.rows) {
-                    for (j, &x) in row.iter().enumerate().take(self.cols) {
-                        let c = self.c.offset(i as isize * c_row + j as isize * c_col);
-                        *c = if self.accumulate { *c + x } else { x };
+                let mut full = MaybeUninit::<[T; MAX_TILE]>::uninit();
+                let full = full.as_mut_ptr().cast::<T>();
+                for (i, acc) in acc.into_iter().enumerate() {
+                    for (v, x) in acc.into_iter().enumerate() {
+                        T::store::<S>(full.add((i * VECTORS + v) * lanes), x);
+                    }
+                }
+                self.write_part(full, VECTORS * lanes);
+            }
+        }
+    }
+
+    /// Writes the tile's part that lies in C, from a `full` tile whose rows are `width` long.
+    ///
+    /// # Safety
+    /// `full` has `rows` rows, and C may be written.
+    #[inline(never)]
+    unsafe fn write_part(&self, full: *const T, width: usize) {
+        let [c_row, c_col] = self.c_strides;
+        // SAFETY: as the caller promised.
+        unsafe {
+            for i in 0..self.rows {
+                let row = std::slice::from_raw_parts(full.add(i * width), self.cols);
+                let c = self.c.offset(i as isize * c_row);
+                match (c_col, self.accumulate) {
+                    (1, false) => std::slice::from_raw_parts_mut(c, self.cols).copy_from_slice(row),
+                    (1, true) => {
+                        let c = std::slice::from_raw_parts_mut(c, self.cols);
+                        c.iter_mut().zip(row).for_each(|(c, &x)| *c = *c + x);
+                    }
+                    _ => {
+                        for (j, &x) in row.iter().enumerate() {
+                            let c = &mut *c.offset(j as isize * c_col);
+                            *c = if self.accumulate { *c + x } else { x };
+                        }
                     }
                 }
             }
