@@ -27,9 +27,11 @@ const TASK_WORK: usize = 1 << 19;
 /// Elements that make a packing task worth its hand-over.
 const PACK_WORK: usize = 1 << 15;
 /// Rows of A up to which a B with contiguous rows is read in place.
-const DIRECT_B_ROWS: usize = 64;
-/// Columns of B, in panels, up to which A is read in place.
+const DIRECT_B_ROWS: usize = 128;
+/// Columns of B, in panels, up to which any A is read in place; one with contiguous rows is beyond that too.
 const DIRECT_A_PANELS: usize = 2;
+/// Rows that are a multiple of this many bytes apart compete for the same few places in the L1 cache.
+const ALIASING: usize = 4096;
 /// Elements of the largest tile: 12 rows of two vectors of 16.
 const MAX_TILE: usize = 12 * 32;
 /// Columns that one matrix-vector task works on.
@@ -445,9 +447,9 @@ simd! {
     ) {
         for (panel, items) in packed.chunks_exact_mut(k.len() * width).zip(blocks(items, width)) {
             if S::IS_SCALAR {
-                pack(pulp::Scalar128b, source, k.clone(), items, width, panel);
+                pack::<pulp::Scalar128b, T>(source, k.clone(), items, width, panel);
             } else {
-                pack(simd, source, k.clone(), items, width, panel);
+                pack::<S, T>(source, k.clone(), items, width, panel);
             }
         }
     }
@@ -456,7 +458,6 @@ simd! {
 /// Packs one panel: see [`Pack::pack`].
 #[inline(always)]
 fn pack<S: Simd, T: GemmElement>(
-    simd: S,
     source: &Source<T>,
     k: Range<usize>,
     items: Range<usize>,
@@ -517,6 +518,18 @@ unsafe fn transpose_4<T: GemmElement>(from: *const T, stride: isize, depth: usiz
     unsafe {
         let rows = [from, from.offset(stride), from.offset(2 * stride), from.offset(3 * stride)];
         let mut p = 0;
+        #[cfg(target_arch = "x86_64")]
+        if size_of::<T>() == 4 {
+            use core::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
+            while p + 4 <= depth {
+                let [mut x, mut y, mut z, mut w] = rows.map(|row| _mm_loadu_ps(row.add(p).cast()));
+                _MM_TRANSPOSE4_PS(&mut x, &mut y, &mut z, &mut w);
+                for (q, column) in [x, y, z, w].into_iter().enumerate() {
+                    _mm_storeu_ps(to.add((p + q) * width).cast(), column);
+                }
+                p += 4;
+            }
+        }
         while p + 4 <= depth {
             let [x, y, z, w] = rows.map(|row| row.add(p).cast::<[T; 4]>().read_unaligned());
             for q in 0..4 {
@@ -548,7 +561,12 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
     let width = 2 * T::lanes::<S>();
     let last = block.k.end == product.depth;
     let direct_a = match product.a {
-        Source::Strided { data, stride, k_stride } if panels.len() <= DIRECT_A_PANELS => Some((data, stride, k_stride)),
+        Source::Strided { data, stride, k_stride }
+            if panels.len() <= DIRECT_A_PANELS
+                || (k_stride == 1 && !(stride.unsigned_abs() * size_of::<T>()).is_multiple_of(ALIASING)) =>
+        {
+            Some((data, stride, k_stride))
+        }
         _ => None,
     };
     let mut buffer = Buffer::take(&A_BUFFER);
@@ -562,7 +580,7 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
             }
             None => {
                 let panel = &mut packed_a[..depth * height];
-                pack(simd, &product.a, block.k.clone(), rows.clone(), height, panel);
+                pack::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
                 (panel.as_ptr(), 1, height as isize)
             }
         };
@@ -1251,10 +1269,18 @@ mod tests {
     #[test]
     fn views_are_checked() {
         let caught = |f: fn()| std::panic::catch_unwind(f).is_err();
-        assert!(caught(|| drop(Mat::new(&[0f32; 5], 0, [2, 3], [3, 1]).t())));
-        assert!(caught(|| drop(Mat::new(&[0f32; 6], 0, [2, 3], [-3, 1]).t())));
-        assert!(caught(|| drop(MatMut::new(&mut [0f32; 6], 0, [2, 3], [0, 1]))));
-        assert!(caught(|| drop(MatMut::new(&mut [0f32; 9], 0, [3, 3], [2, 1]))));
+        assert!(caught(|| {
+            let _ = Mat::new(&[0f32; 5], 0, [2, 3], [3, 1]).t();
+        }));
+        assert!(caught(|| {
+            let _ = Mat::new(&[0f32; 6], 0, [2, 3], [-3, 1]).t();
+        }));
+        assert!(caught(|| {
+            let _ = MatMut::new(&mut [0f32; 6], 0, [2, 3], [0, 1]);
+        }));
+        assert!(caught(|| {
+            let _ = MatMut::new(&mut [0f32; 9], 0, [3, 3], [2, 1]);
+        }));
         assert!(caught(|| gemm(
             MatMut::row_major(&mut [0f32; 4], 2, 2),
             Mat::row_major(&[0f32; 4], 2, 2),
