@@ -26,6 +26,8 @@ const TASK_COLUMNS: usize = 256;
 const TASK_WORK: usize = 1 << 19;
 /// Elements that make a packing task worth its hand-over.
 const PACK_WORK: usize = 1 << 15;
+/// Steps of k that are packed at a time where rows become columns.
+const PACK_DEPTH: usize = 64;
 /// Rows of A up to which a B with contiguous rows is read in place.
 const DIRECT_B_ROWS: usize = 128;
 /// Columns of B, in panels, up to which any A is read in place; one with contiguous rows is beyond that too.
@@ -389,17 +391,37 @@ impl<T: GemmElement> Product<'_, T> {
         if row_bias.is_none() && col_bias.is_none() && !relu {
             return;
         }
+        let col_bias = col_bias.map(|bias| &bias[cols.clone()]);
         for i in rows {
             let row_bias = row_bias.map_or(T::default(), |bias| bias[i]);
-            for j in cols.clone() {
-                let at = i as isize * self.strides[0] + j as isize * self.strides[1];
-                // SAFETY: (i, j) is an element of C that is this task's to write.
-                let c = unsafe { &mut *self.c.offset(at) };
-                let sum = *c + row_bias + col_bias.map_or(T::default(), |bias| bias[j]);
-                *c = if relu && sum < T::default() { T::default() } else { sum };
+            let at = i as isize * self.strides[0] + cols.start as isize * self.strides[1];
+            let c = self.c.wrapping_offset(at);
+            if self.strides[1] == 1 {
+                // SAFETY: elements of C that are this task's to write.
+                let c = unsafe { std::slice::from_raw_parts_mut(c, cols.len()) };
+                match col_bias {
+                    Some(bias) => c.iter_mut().zip(bias).for_each(|(c, &bias)| *c = *c + row_bias + bias),
+                    None => c.iter_mut().for_each(|c| *c = *c + row_bias),
+                }
+                if relu {
+                    c.iter_mut().for_each(|c| *c = rectified(*c));
+                }
+            } else {
+                for j in 0..cols.len() {
+                    // SAFETY: as above.
+                    let c = unsafe { &mut *c.offset(j as isize * self.strides[1]) };
+                    let sum = *c + row_bias + col_bias.map_or(T::default(), |bias| bias[j]);
+                    *c = if relu { rectified(sum) } else { sum };
+                }
             }
         }
     }
+}
+
+/// `x`, or zero if it is negative; NaN stays.
+#[inline(always)]
+fn rectified<T: GemmElement>(x: T) -> T {
+    if x < T::default() { T::default() } else { x }
 }
 
 fn for_each(serial: bool, tasks: usize, f: impl Fn(usize) + Sync) {
@@ -490,17 +512,22 @@ fn pack<S: Simd, T: GemmElement>(
                         }
                     }
                 } else {
-                    let mut i = 0;
-                    while k_stride == 1 && i + 4 <= count {
-                        transpose_4(from.offset(i as isize * stride), stride, depth, to.add(i), width);
-                        i += 4;
-                    }
-                    while i < count {
-                        let from = from.offset(i as isize * stride);
-                        for p in 0..depth {
-                            *to.add(p * width + i) = *from.offset(p as isize * k_stride);
+                    // By parts of k that keep the panel's part in the L1 cache.
+                    for part in blocks(0..depth, PACK_DEPTH) {
+                        let from = from.offset(part.start as isize * k_stride);
+                        let to = to.add(part.start * width);
+                        let mut i = 0;
+                        while k_stride == 1 && i + 4 <= count {
+                            transpose_4(from.offset(i as isize * stride), stride, part.len(), to.add(i), width);
+                            i += 4;
                         }
-                        i += 1;
+                        while i < count {
+                            let from = from.offset(i as isize * stride);
+                            for p in 0..part.len() {
+                                *to.add(p * width + i) = *from.offset(p as isize * k_stride);
+                            }
+                            i += 1;
+                        }
                     }
                 }
             }
