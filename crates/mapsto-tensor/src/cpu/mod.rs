@@ -1,6 +1,7 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
 mod elementwise;
+pub(crate) mod gemm;
 pub(crate) mod isa;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
