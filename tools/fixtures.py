@@ -162,8 +162,7 @@ class Layer:
         else:
             bound = inspect.signature(getattr(nn, self.name)).bind(*self.args, **self.kw)
             bound.apply_defaults()
-            full = {k: v for k, v in bound.arguments.items() if k not in ("device", "dtype", "_weight", "_freeze")}
-            if "args" in full: full["args"] = list(full["args"])
+            full = {k: v for k, v in bound.arguments.items() if k not in ("device", "dtype", "_weight", "_freeze", "args", "kwargs")}
         return {k: plain(v) for k, v in full.items()}
 
     def build(self):
@@ -759,7 +758,7 @@ def functional_cases():
               input=N(3, 4), index=I(4, 3, 6), src=N(3, 6))
     c("scatter_reduce_amax_ties", "torch.scatter_reduce", dict(dim=0, reduce="amax", include_self=True), input=T([1.0, 5.0, 0.0]), index=T([0, 0, 1, 1, 2]), src=T([1.0, 1.0, 2.0, 5.0, -1.0]))
     c("masked_fill", "torch.masked_fill", dict(value=-2.5), input=N(3, 4), mask=B(3, 1, p=0.5))
-    c("where_broadcast", "torch.where", {}, condition=B(3, 1, p=0.5), input=N(3, 4), other=N(4))
+    c("where_broadcast", "torch.where", {}, condition=T([[True], [False], [True]]), input=N(3, 4), other=N(4))
     c("boolean_mask", "own.getitem_mask", {}, input=N(3, 4), mask=B(3, 4, p=0.5))
     c("advanced_index_split", "own.getitem_index", {}, input=N(3, 4, 5), i=T([0, 2, 0]), j=T([4, 1, 4]))
     c("index_put_accumulate", "own.index_put", dict(accumulate=True), input=N(4, 3), index=T([1, 3, 1]), source=N(3, 3))
