@@ -5,11 +5,12 @@
 
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::ops::Steps;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// Everything that a device computes, a family a trait.
-pub(crate) trait Backend: ElementwiseKernels + ReduceKernels + MatmulKernels {}
+pub(crate) trait Backend: ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels {}
 
 /// Functions of one number. Float types only, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,4 +97,12 @@ pub(crate) trait ReduceKernels {
 pub(crate) trait MatmulKernels {
     /// `[..., m, k] x [..., k, n]`, batch axes broadcast into `shape` = `[..., m, n]`; float types.
     fn matmul(&self, a: &Tensor, b: &Tensor, shape: Shape) -> Result<Tensor>;
+}
+
+/// Elements moved, none changed; any type.
+pub(crate) trait ShapeKernels {
+    /// Zeros of `shape` with `x` at evenly spaced places of each axis.
+    fn embed(&self, x: &Tensor, shape: Shape, steps: &[Steps]) -> Result<Tensor>;
+    /// Tensors of one type and of equal shapes but for `axis`, joined along it.
+    fn concat(&self, tensors: &[&Tensor], axis: usize) -> Result<Tensor>;
 }

@@ -286,13 +286,16 @@ fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) ->
             return Err(Error::gradient("the values this gradient needs were freed by an earlier backward pass")
                 .mend("run the forward pass again, or use retain in the first pass's GradOptions"));
         }
-        let attach = |(i, value): (usize, &Tensor)| {
-            value.clone().with_source(node.id + i as u64, Source::Node(node.clone(), i))
-        };
+        let attach =
+            |(i, value): (usize, &Tensor)| value.clone().with_source(node.id + i as u64, Source::Node(node.clone(), i));
         Backward {
             node,
             inputs: state.edges.iter().map(|edge| edge.value.clone()).collect(),
-            needs: state.edges.iter().enumerate().fold(0, |bits, (i, e)| bits | (e.source.is_tracked() as u32) << i.min(31)),
+            needs: state
+                .edges
+                .iter()
+                .enumerate()
+                .fold(0, |bits, (i, e)| bits | (e.source.is_tracked() as u32) << i.min(31)),
             outputs: state.outputs.iter().enumerate().map(attach).collect(),
             saved: state.saved.clone(),
             grads,

@@ -102,7 +102,7 @@ impl Buffer {
             return Ok(Buffer { start: NonNull::<Aligned>::dangling().cast(), bytes });
         }
         let refused = || Error::memory(format!("the system has no {bytes} bytes")).mend("use a smaller batch or model");
-        if bytes > isize::MAX as usize / 2 {
+        if bytes > class_bytes(CLASSES - 1) {
             return Err(refused());
         }
         let class = class_of(bytes);

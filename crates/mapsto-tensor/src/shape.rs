@@ -62,7 +62,8 @@ impl Shape {
         if (-rank..rank).contains(&axis) {
             return Ok(if axis < 0 { axis + rank } else { axis } as usize);
         }
-        let range = if rank == 0 { "a scalar has none".to_string() } else { format!("axes are {}..={}", -rank, rank - 1) };
+        let range =
+            if rank == 0 { "a scalar has none".to_string() } else { format!("axes are {}..={}", -rank, rank - 1) };
         Err(Error::index(format!("axis {axis} is outside a tensor of shape {self}: {range}")))
     }
 
@@ -361,7 +362,16 @@ mod tests {
     #[test]
     fn strided_reshape_keeps_order_or_refuses() {
         // Rows of a 4x6 buffer, first five columns: rows cannot merge, columns cannot either, but each can split.
-        let view = Layout { shape: shape(&[4, 4]), strides: { let mut s = [0; MAX_RANK]; s[0] = 6; s[1] = 1; s }, offset: 1 };
+        let view = Layout {
+            shape: shape(&[4, 4]),
+            strides: {
+                let mut s = [0; MAX_RANK];
+                s[0] = 6;
+                s[1] = 1;
+                s
+            },
+            offset: 1,
+        };
         assert!(view.reshape(shape(&[16])).is_none());
         let split = view.reshape(shape(&[2, 2, 1, 2, 2])).unwrap();
         assert_eq!(&split.strides[..5], &[12, 6, 4, 2, 1][..]);

@@ -24,8 +24,12 @@ impl ElementwiseKernels for Cpu {
     fn cast(&self, x: &Tensor, dtype: DType) -> Result<Tensor> {
         match (x.dtype(), dtype) {
             (from, to) if from == to => Ok(x.clone()),
-            (DType::BF16, DType::F32) => map_strided(x, |x: &[bf16], y: &mut [f32]| x.convert_to_f32_slice(y), bf16::to_f32),
-            (DType::F16, DType::F32) => map_strided(x, |x: &[f16], y: &mut [f32]| x.convert_to_f32_slice(y), f16::to_f32),
+            (DType::BF16, DType::F32) => {
+                map_strided(x, |x: &[bf16], y: &mut [f32]| x.convert_to_f32_slice(y), bf16::to_f32)
+            }
+            (DType::F16, DType::F32) => {
+                map_strided(x, |x: &[f16], y: &mut [f32]| x.convert_to_f32_slice(y), f16::to_f32)
+            }
             (DType::F32, DType::BF16) => {
                 map_strided(x, |x: &[f32], y: &mut [bf16]| y.convert_from_f32_slice(x), bf16::from_f32)
             }

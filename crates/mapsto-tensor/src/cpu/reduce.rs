@@ -134,7 +134,7 @@ const COLUMNS: usize = 1 << 10;
 fn reduce_middle<T: Element, J: Join<T>>(x: &Tensor, [outer, run, inner]: [usize; 3], shape: Shape) -> Result<Tensor> {
     let mut out = Writing::<T>::new(shape)?;
     let data = x.as_slice::<T>().unwrap_or_default();
-    if run == 0 {
+    if run == 0 || data.is_empty() {
         out.as_mut().fill(J::neutral());
     } else if inner == 1 {
         reduce_rows::<T, J>(data, run, out.as_mut())?;

@@ -213,7 +213,7 @@ macro_rules! operators {
             type Output = Result<Tensor>;
             #[track_caller]
             fn $fn(self, other: R) -> Result<Tensor> {
-                self.$method(other)
+                Tensor::$method(&self, other)
             }
         }
     )*};
@@ -230,5 +230,6 @@ pub(super) fn expect_numbers(inputs: &[Spec]) -> Result<()> {
     if inputs.iter().all(|spec| spec.dtype != DType::Bool) {
         return Ok(());
     }
-    Err(Error::dtype("is not defined for bool elements").mend("convert with to_dtype(DType::I64), or use the logical operations"))
+    Err(Error::dtype("is not defined for bool elements")
+        .mend("convert with to_dtype(DType::I64), or use the logical operations"))
 }

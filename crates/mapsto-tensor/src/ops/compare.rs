@@ -3,7 +3,9 @@
 use crate::backend::Comparison;
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype};
+use crate::op::{
+    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype,
+};
 use crate::ops::binary::{Operand, promoted};
 use crate::shape::Spec;
 use crate::tensor::Tensor;

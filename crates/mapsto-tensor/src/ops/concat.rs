@@ -1,9 +1,7 @@
 //! Tensors joined along an axis.
 
 use crate::error::{Error, Result};
-use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_same_dtype,
-};
+use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_same_dtype};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};

@@ -3,19 +3,25 @@
 mod binary;
 mod broadcast;
 mod cast;
+mod compare;
+mod concat;
 mod matmul;
 mod permute;
 mod reduce;
 mod reshape;
+mod slice;
 mod unary;
 
 pub use binary::{Add, Div, Maximum, Minimum, Mul, Operand, Sub};
 pub use broadcast::BroadcastTo;
 pub use cast::Cast;
+pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+pub use concat::Concat;
 pub use matmul::MatMul;
 pub use permute::Permute;
 pub use reduce::{Max, Mean, Min, Product, Sum};
 pub use reshape::Reshape;
+pub use slice::{Embed, Slice, Steps};
 pub use unary::{Abs, Exp, Ln, Neg, Sign, Sqrt, Square, Tanh};
 
 use crate::testing::Entry;
@@ -27,10 +33,13 @@ pub fn registry() -> Vec<Entry> {
         binary::entries(),
         broadcast::entries(),
         cast::entries(),
+        compare::entries(),
+        concat::entries(),
         matmul::entries(),
         permute::entries(),
         reduce::entries(),
         reshape::entries(),
+        slice::entries(),
         unary::entries(),
     ];
     families.into_iter().flatten().collect()

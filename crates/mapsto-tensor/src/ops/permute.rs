@@ -44,7 +44,11 @@ impl Op for Permute {
         let mut sorted = self.axes.clone();
         sorted.sort_unstable();
         if !sorted.iter().copied().eq(0..shape.rank()) {
-            return Err(Error::index(format!("{:?} is not an order of the {} axes of {shape}", &self.axes[..], shape.rank())));
+            return Err(Error::index(format!(
+                "{:?} is not an order of the {} axes of {shape}",
+                &self.axes[..],
+                shape.rank()
+            )));
         }
         Ok(smallvec![inputs[0].with_shape(self.shape(&shape))])
     }

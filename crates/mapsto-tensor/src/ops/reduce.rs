@@ -3,7 +3,9 @@
 use crate::backend::Reduction;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs};
+use crate::op::{
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+};
 use crate::shape::{Axes, Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -124,7 +126,9 @@ fn reduced(input: &Spec, axes: &Axes, keep: bool) -> Result<Spec> {
 /// Fails where nothing would be reduced to one number that has no neutral element.
 fn expect_some(shape: &Shape, axes: &Axes) -> Result<()> {
     match axes.iter().find(|&&axis| shape.get(axis) == Some(&0)) {
-        Some(axis) => Err(Error::shape(format!("axis {axis} of {shape} is empty: it has no greatest or least element"))),
+        Some(axis) => {
+            Err(Error::shape(format!("axis {axis} of {shape} is empty: it has no greatest or least element")))
+        }
         None => Ok(()),
     }
 }
@@ -190,8 +194,10 @@ impl Mean {
 /// For each element the product of all others over `axes`, by halves: exact where elements are zero.
 fn product_gradient(x: &Tensor, axes: &Axes) -> Result<Tensor> {
     // The reduced axes last and merged to one.
-    let order: Vec<isize> = (0..x.rank()).filter(|axis| !axes.contains(axis)).chain(axes.iter().copied()).map(|a| a as isize).collect();
-    let inverse: Vec<isize> = (0..x.rank()).map(|axis| order.iter().position(|&a| a == axis as isize).unwrap_or(axis) as isize).collect();
+    let order: Vec<isize> =
+        (0..x.rank()).filter(|axis| !axes.contains(axis)).chain(axes.iter().copied()).map(|a| a as isize).collect();
+    let inverse: Vec<isize> =
+        (0..x.rank()).map(|axis| order.iter().position(|&a| a == axis as isize).unwrap_or(axis) as isize).collect();
     let moved = x.permute(&order)?;
     let kept = x.rank() - axes.len();
     let outer: usize = moved.shape()[..kept].iter().product();

@@ -56,8 +56,14 @@ impl Op for Reshape {
 
 impl Registered for Reshape {
     fn cases() -> Vec<Case> {
-        let pairs: [(&[usize], &[usize]); 6] =
-            [(&[], &[1, 1]), (&[6], &[2, 3]), (&[2, 3, 4], &[4, 6]), (&[4, 6], &[2, 2, 6]), (&[0, 3], &[5, 0]), (&[1], &[])];
+        let pairs: [(&[usize], &[usize]); 6] = [
+            (&[], &[1, 1]),
+            (&[6], &[2, 3]),
+            (&[2, 3, 4], &[4, 6]),
+            (&[4, 6], &[2, 2, 6]),
+            (&[0, 3], &[5, 0]),
+            (&[1], &[]),
+        ];
         let case = |&(from, to): &(&[usize], &[usize])| {
             Ok(Case::new(Reshape { shape: Shape::new(to)? }, [Gen::new(2).tensor(from, -3.0, 3.0)]))
         };
@@ -118,7 +124,8 @@ impl Tensor {
         let rank = self.rank() as isize;
         let place = if axis < 0 { axis + rank + 1 } else { axis };
         if !(0..=rank).contains(&place) {
-            let message = format!("axis {axis} is outside {}..={rank} for a new axis of shape {}", -rank - 1, self.shape());
+            let message =
+                format!("axis {axis} is outside {}..={rank} for a new axis of shape {}", -rank - 1, self.shape());
             return Err(Error::index(message).op("unsqueeze").at(at));
         }
         let mut sizes = self.shape().to_vec();
@@ -193,11 +200,14 @@ impl<const N: usize> IntoReshape for [usize; N] {
 impl IntoReshape for &[isize] {
     fn into_reshape(self, old: &Shape) -> Result<Shape> {
         if let Some(size) = self.iter().find(|&&size| size < -1) {
-            return Err(Error::argument(format!("size {size} in {self:?} is negative; only -1 stands for an open size")));
+            return Err(Error::argument(format!(
+                "size {size} in {self:?} is negative; only -1 stands for an open size"
+            )));
         }
         let open = self.iter().filter(|&&size| size == -1).count();
         let known = self.iter().filter(|&&size| size != -1).try_fold(1usize, |n, &s| n.checked_mul(s as usize));
-        let known = known.ok_or_else(|| Error::memory(format!("{self:?} has more elements than memory can address")))?;
+        let known =
+            known.ok_or_else(|| Error::memory(format!("{self:?} has more elements than memory can address")))?;
         if open > 1 {
             return Err(Error::argument(format!("{self:?} leaves {open} sizes open; one can be -1")));
         }

@@ -31,7 +31,9 @@ impl Steps {
     }
 
     fn check(&self, axis: usize, size: usize) -> Result<()> {
-        let last = (self.len.saturating_sub(1) as isize).checked_mul(self.step).and_then(|d| d.checked_add_unsigned(self.start));
+        let last = (self.len.saturating_sub(1) as isize)
+            .checked_mul(self.step)
+            .and_then(|d| d.checked_add_unsigned(self.start));
         let inside = |place: isize| (0..size as isize).contains(&place);
         if self.step != 0 && (self.len == 0 || (self.start < size && last.is_some_and(inside))) {
             return Ok(());
@@ -158,7 +160,10 @@ fn arbitrary_steps(g: &mut Gen) -> Vec<Steps> {
 
 impl Registered for Slice {
     fn cases() -> Vec<Case> {
-        samples().into_iter().map(|(sizes, steps)| Case::new(Slice { steps }, [Gen::new(5).tensor(&sizes, -3.0, 3.0)])).collect()
+        samples()
+            .into_iter()
+            .map(|(sizes, steps)| Case::new(Slice { steps }, [Gen::new(5).tensor(&sizes, -3.0, 3.0)]))
+            .collect()
     }
 
     fn reference(&self, inputs: &[Array]) -> Vec<Array> {

@@ -1,0 +1,63 @@
+//! Elements moved, none changed.
+
+use crate::backend::ShapeKernels;
+use crate::cpu::Cpu;
+use crate::cpu::strided::{GRAIN, Parts, Walk, at};
+use crate::dtype::{Element, with_dtype};
+use crate::error::Result;
+use crate::ops::Steps;
+use crate::shape::{Layout, Shape};
+use crate::tensor::{Tensor, Writing};
+
+impl ShapeKernels for Cpu {
+    fn embed(&self, x: &Tensor, shape: Shape, steps: &[Steps]) -> Result<Tensor> {
+        with_dtype!(x.dtype(), T => {
+            let mut out = Writing::<T>::filled(shape, T::default())?;
+            let mut part = Layout { shape: *x.shape(), ..Layout::contiguous(shape) };
+            for (axis, steps) in steps.iter().enumerate() {
+                part.offset = (part.offset as isize + steps.start as isize * part.strides[axis]) as usize;
+                part.strides[axis] *= steps.step;
+            }
+            write_strided::<T>(x, out.as_mut(), &part);
+            Ok(out.finish())
+        })
+    }
+
+    fn concat(&self, tensors: &[&Tensor], axis: usize) -> Result<Tensor> {
+        let mut shape = *tensors[0].shape();
+        shape.sizes_mut()[axis] = tensors.iter().map(|t| t.shape()[axis]).sum();
+        with_dtype!(tensors[0].dtype(), T => {
+            let mut out = Writing::<T>::new(shape)?;
+            let whole = Layout::contiguous(shape);
+            let mut start = 0;
+            for tensor in tensors {
+                let offset = start * whole.strides[axis] as usize;
+                write_strided::<T>(tensor, out.as_mut(), &Layout { shape: *tensor.shape(), offset, ..whole });
+                start += tensor.shape()[axis];
+            }
+            Ok(out.finish())
+        })
+    }
+}
+
+/// Writes the elements of `x` to the places of `out` that `layout` names, which must be distinct.
+fn write_strided<T: Element>(x: &Tensor, out: &mut [T], layout: &Layout) {
+    let data = x.storage::<T>();
+    let walk = Walk::new(*x.shape(), [x.layout(), layout]);
+    let [from, to] = walk.steps;
+    let parts = Parts::new(out);
+    walk.parallel(GRAIN, |span| {
+        let [source, target] = span.start;
+        if [from, to] == [1, 1] {
+            // SAFETY: the layout's places are distinct, so spans are disjoint.
+            let out = unsafe { parts.part(target, span.len) };
+            out.copy_from_slice(&data[source..source + span.len]);
+        } else {
+            for i in 0..span.len {
+                // SAFETY: the layout's places are distinct, so every element is written once.
+                let out = unsafe { parts.part(at(target, to, i), 1) };
+                out[0] = data[at(source, from, i)];
+            }
+        }
+    });
+}
