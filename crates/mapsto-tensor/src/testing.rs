@@ -223,7 +223,7 @@ impl Gen {
     /// Distinct `f64` numbers in random order, well apart: for operations that compare elements.
     pub fn distinct(&mut self, sizes: &[usize]) -> Tensor {
         let count: usize = sizes.iter().product();
-        let mut data: Vec<f64> = (0..count).map(|i| (i as f64 - count as f64 / 2.0 + 0.25) * 0.125).collect();
+        let mut data: Vec<f64> = (0..count).map(|i| (i as f64 - (count / 2) as f64) * 0.125 + 0.0625).collect();
         (1..count).rev().for_each(|i| data.swap(i, self.below(i + 1)));
         Tensor::from_vec::<f64>(data, sizes).expect("as many elements as the sizes say")
     }
