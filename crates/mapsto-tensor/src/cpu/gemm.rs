@@ -14,7 +14,7 @@ use pulp::Simd;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ops::{Add, Mul, Range};
+use std::ops::{Add, Range};
 
 /// The longest block of k.
 const K_BLOCK: usize = 512;
@@ -386,7 +386,7 @@ impl<T: GemmElement> Product<'_, T> {
 
     /// Biases and activation on a part of C. Must run once for each element, after its last block of k.
     #[inline(always)]
-    fn finish(&self, rows: Range<usize>, cols: Range<usize>) {
+    fn finish<S: Simd>(&self, simd: S, rows: Range<usize>, cols: Range<usize>) {
         let Options { row_bias, col_bias, relu, .. } = self.options;
         if row_bias.is_none() && col_bias.is_none() && !relu {
             return;
@@ -399,29 +399,45 @@ impl<T: GemmElement> Product<'_, T> {
             if self.strides[1] == 1 {
                 // SAFETY: elements of C that are this task's to write.
                 let c = unsafe { std::slice::from_raw_parts_mut(c, cols.len()) };
-                match col_bias {
-                    Some(bias) => c.iter_mut().zip(bias).for_each(|(c, &bias)| *c = *c + row_bias + bias),
-                    None => c.iter_mut().for_each(|c| *c = *c + row_bias),
-                }
-                if relu {
-                    c.iter_mut().for_each(|c| *c = rectified(*c));
+                let (lanes, zero) = (T::lanes::<S>(), T::splat(simd, T::default()));
+                let row_bias = T::splat(simd, row_bias);
+                for (v, c) in c.chunks_mut(lanes).enumerate() {
+                    let bias = col_bias.map_or(zero, |bias| load_part(simd, &bias[v * lanes..][..c.len()]));
+                    let sum = T::plus(simd, T::plus(simd, load_part(simd, c), row_bias), bias);
+                    store_part(simd, c, if relu { T::rectified(simd, sum) } else { sum });
                 }
             } else {
                 for j in 0..cols.len() {
                     // SAFETY: as above.
                     let c = unsafe { &mut *c.offset(j as isize * self.strides[1]) };
                     let sum = *c + row_bias + col_bias.map_or(T::default(), |bias| bias[j]);
-                    *c = if relu { rectified(sum) } else { sum };
+                    *c = if relu && sum < T::default() { T::default() } else { sum };
                 }
             }
         }
     }
 }
 
-/// `x`, or zero if it is negative; NaN stays.
+/// Reads up to a vector, with zeros behind.
 #[inline(always)]
-fn rectified<T: GemmElement>(x: T) -> T {
-    if x < T::default() { T::default() } else { x }
+fn load_part<S: Simd, T: GemmElement>(simd: S, from: &[T]) -> T::Vector<S> {
+    if from.len() >= T::lanes::<S>() {
+        // SAFETY: there is a whole vector.
+        unsafe { T::load::<S>(from.as_ptr()) }
+    } else {
+        T::partial_load(simd, from)
+    }
+}
+
+/// Writes as much of a vector as there is room for.
+#[inline(always)]
+fn store_part<S: Simd, T: GemmElement>(simd: S, to: &mut [T], x: T::Vector<S>) {
+    if to.len() >= T::lanes::<S>() {
+        // SAFETY: there is room for a whole vector.
+        unsafe { T::store::<S>(to.as_mut_ptr(), x) }
+    } else {
+        T::partial_store(simd, to, x);
+    }
 }
 
 fn for_each(serial: bool, tasks: usize, f: impl Fn(usize) + Sync) {
@@ -648,7 +664,7 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 }
             }
             if last {
-                product.finish(rows.clone(), cols);
+                product.finish(simd, rows.clone(), cols);
             }
         }
     }
@@ -826,7 +842,7 @@ fn vector_columns<S: Simd, T: GemmElement>(simd: S, product: &Product<T>, cols: 
         let c = unsafe { &mut *product.c.offset(j as isize * product.strides[1]) };
         *c = if product.options.accumulate { *c + sum } else { sum };
     }
-    product.finish(0..1, cols);
+    product.finish(simd, 0..1, cols);
 }
 
 /// Adds x·B to `sums`, where B's rows are contiguous and `k_stride` apart.
@@ -953,9 +969,7 @@ impl Drop for Buffer {
 }
 
 /// An element type of matrix products, with its vectors.
-pub(crate) trait GemmElement:
-    Pod + Default + PartialOrd + Send + Sync + Add<Output = Self> + Mul<Output = Self>
-{
+pub(crate) trait GemmElement: Pod + Default + PartialOrd + Send + Sync + Add<Output = Self> {
     /// A vector of the instruction set.
     type Vector<S: Simd>: Copy;
     /// Elements in a vector.
@@ -987,6 +1001,8 @@ pub(crate) trait GemmElement:
     fn plus<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
     /// `x * y + z`, fused where the instruction set fuses it in one instruction.
     fn mul_add<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>, z: Self::Vector<S>) -> Self::Vector<S>;
+    /// The elements, zero in place of negative ones; NaN stays.
+    fn rectified<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
     /// Sum of the elements.
     fn reduce_sum<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
     /// Reads up to a vector, with zeros behind.
@@ -996,7 +1012,7 @@ pub(crate) trait GemmElement:
 }
 
 macro_rules! gemm_element {
-    ($T:ty, $vector:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident, $load:ident, $store:ident) => {
+    ($T:ty, $vector:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident, $less:ident, $select:ident, $load:ident, $store:ident) => {
         impl GemmElement for $T {
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
@@ -1015,6 +1031,11 @@ macro_rules! gemm_element {
                 } else {
                     simd.$mul_add(x, y, z)
                 }
+            }
+            #[inline(always)]
+            fn rectified<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
+                let zero = simd.$splat(0.0);
+                simd.$select(simd.$less(x, zero), zero, x)
             }
             #[inline(always)]
             fn reduce_sum<S: Simd>(simd: S, x: S::$vector) -> Self {
@@ -1040,6 +1061,8 @@ gemm_element!(
     mul_f32s,
     mul_add_e_f32s,
     reduce_sum_f32s,
+    less_than_f32s,
+    select_f32s,
     partial_load_f32s,
     partial_store_f32s
 );
@@ -1051,6 +1074,8 @@ gemm_element!(
     mul_f64s,
     mul_add_e_f64s,
     reduce_sum_f64s,
+    less_than_f64s,
+    select_f64s,
     partial_load_f64s,
     partial_store_f64s
 );

@@ -234,33 +234,31 @@ impl Pool {
     /// Waits, first spinning and then asleep, for an open job other than number `done`; returns the state seen.
     fn wait(&self, index: usize, done: u64) -> u64 {
         let ready = |state: u64| state & OPEN != 0 && state / EPOCH != done && index + 1 < num_threads();
-        let begun = Instant::now();
         loop {
-            for _ in 0..64 {
-                let state = self.state.0.load(Ordering::Relaxed);
-                if ready(state) {
-                    return state;
+            let begun = Instant::now();
+            while begun.elapsed() < SPIN {
+                for _ in 0..64 {
+                    let state = self.state.0.load(Ordering::Relaxed);
+                    if ready(state) {
+                        return state;
+                    }
+                    std::hint::spin_loop();
                 }
-                std::hint::spin_loop();
+                if num_threads() > cores() {
+                    std::thread::yield_now();
+                }
             }
-            if num_threads() > cores() {
-                std::thread::yield_now();
+            let mut guard = self.guard();
+            self.sleeping.fetch_add(1, Ordering::SeqCst);
+            // A short job may be over before we are awake; then spin again, for more are likely to come.
+            if !ready(self.state.0.load(Ordering::SeqCst)) {
+                guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
             }
-            if begun.elapsed() > SPIN {
-                break;
+            while index + 1 >= num_threads() {
+                guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
             }
+            self.sleeping.fetch_sub(1, Ordering::SeqCst);
         }
-        let mut guard = self.guard();
-        self.sleeping.fetch_add(1, Ordering::SeqCst);
-        let state = loop {
-            let state = self.state.0.load(Ordering::SeqCst);
-            if ready(state) {
-                break state;
-            }
-            guard = self.wake.wait(guard).unwrap_or_else(PoisonError::into_inner);
-        };
-        self.sleeping.fetch_sub(1, Ordering::SeqCst);
-        state
     }
 
     fn guard(&self) -> MutexGuard<'_, ()> {
