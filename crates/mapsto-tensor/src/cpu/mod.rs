@@ -3,11 +3,14 @@
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;
+mod linalg;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
+mod pad;
 mod reduce;
 mod shape;
+mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
 
