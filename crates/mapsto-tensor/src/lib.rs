@@ -2,13 +2,13 @@
 
 mod backend;
 mod cpu;
+mod creation;
 mod dtype;
 mod error;
 mod grad;
 mod memory;
 mod op;
 pub mod ops;
-#[allow(dead_code)] // The fills are called by the operations.
 mod random;
 mod shape;
 mod tensor;
@@ -24,6 +24,7 @@ pub use op::{
     Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_float,
     expect_inputs, expect_same_dtype,
 };
+pub use ops::{CrossEntropyOptions, LossReduction};
 pub use random::Rng;
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};
 pub use tensor::{Nested, Tensor};

@@ -1,15 +1,22 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
+mod activation;
+mod creation;
+mod cross_entropy;
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
+pub(crate) mod power;
+pub(crate) mod real;
 mod reduce;
 mod shape;
+mod softmax;
 pub(crate) mod strided;
 pub(crate) mod threads;
+mod unary;
 
 /// The CPU as a device.
 pub(crate) struct Cpu;

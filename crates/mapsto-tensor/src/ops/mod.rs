@@ -1,28 +1,50 @@
 //! The operations, a block each: documentation, shape rule, kernel, gradient, attributes, samples and reference together.
 
+mod activation;
 mod binary;
+mod binary_cross_entropy;
 mod broadcast;
 mod cast;
 mod compare;
 mod concat;
+mod cross_entropy;
+mod dropout;
+mod logic;
 mod matmul;
 mod permute;
+mod power;
 mod reduce;
 mod reshape;
 mod slice;
+mod softmax;
 mod unary;
 
-pub use binary::{Add, Div, Maximum, Minimum, Mul, Operand, Sub};
+pub use activation::{
+    Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu,
+    Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
+};
+pub use binary::{
+    Add, Atan2, Div, Either, FloorDivide, Hypot, Maximum, Minimum, Mul, Operand, Remainder, Sub,
+};
+pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
+pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
+pub use dropout::Dropout;
+pub use logic::Where;
 pub use matmul::MatMul;
 pub use permute::Permute;
+pub use power::{Pow, PowScalar};
 pub use reduce::{Max, Mean, Min, Product, Sum};
 pub use reshape::Reshape;
 pub use slice::{Embed, Slice, Steps};
-pub use unary::{Abs, Exp, Ln, Neg, Sign, Sqrt, Square, Tanh};
+pub use softmax::{LogSoftmax, LogSumExp, Softmax};
+pub use unary::{
+    Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log2, Log10,
+    Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc,
+};
 
 use crate::testing::Entry;
 use binary::expect_numbers;
@@ -30,16 +52,23 @@ use binary::expect_numbers;
 /// Every operation of this crate. Tests run over it: an operation that is not here does not exist.
 pub fn registry() -> Vec<Entry> {
     let families = [
+        activation::entries(),
         binary::entries(),
+        binary_cross_entropy::entries(),
         broadcast::entries(),
         cast::entries(),
         compare::entries(),
         concat::entries(),
+        cross_entropy::entries(),
+        dropout::entries(),
+        logic::entries(),
         matmul::entries(),
         permute::entries(),
+        power::entries(),
         reduce::entries(),
         reshape::entries(),
         slice::entries(),
+        softmax::entries(),
         unary::entries(),
     ];
     families.into_iter().flatten().collect()
