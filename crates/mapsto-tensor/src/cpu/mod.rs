@@ -1,5 +1,8 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
+mod activation;
+mod creation;
+mod cross_entropy;
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;
@@ -8,11 +11,15 @@ mod linalg;
 pub(crate) mod math;
 mod matmul;
 mod pad;
+pub(crate) mod power;
+pub(crate) mod real;
 mod reduce;
 mod shape;
+mod softmax;
 mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
+mod unary;
 
 /// The CPU as a device.
 pub(crate) struct Cpu;
