@@ -2,11 +2,15 @@
 
 mod elementwise;
 pub(crate) mod gemm;
+mod index;
 pub(crate) mod isa;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
+mod moments;
+mod order;
 mod reduce;
+mod scan;
 mod shape;
 pub(crate) mod strided;
 pub(crate) mod threads;

@@ -58,7 +58,8 @@ pub struct Embed {
     pub steps: Vec<Steps>,
 }
 
-fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
+/// The shape of the parts at these places of `shape`.
+pub(super) fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
     if steps.len() != shape.rank() {
         return Err(Error::shape(format!("{} slices for the {} axes of {shape}", steps.len(), shape.rank())));
     }
@@ -66,7 +67,7 @@ fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
     Shape::new(&steps.iter().map(|steps| steps.len).collect::<Vec<_>>())
 }
 
-fn attributes(steps: &[Steps]) -> Attributes {
+pub(super) fn attributes(steps: &[Steps]) -> Attributes {
     let list = |f: fn(&Steps) -> isize| (&steps.iter().map(f).collect::<Vec<_>>()[..]).into();
     vec![("starts", list(|s| s.start as isize)), ("steps", list(|s| s.step)), ("lengths", list(|s| s.len as isize))]
 }
@@ -142,7 +143,7 @@ impl Op for Embed {
 }
 
 /// Shapes with places along each axis.
-fn samples() -> Vec<(Vec<usize>, Vec<Steps>)> {
+pub(super) fn samples() -> Vec<(Vec<usize>, Vec<Steps>)> {
     let s = |start, step, len| Steps { start, step, len };
     vec![
         (vec![], vec![]),
@@ -154,7 +155,7 @@ fn samples() -> Vec<(Vec<usize>, Vec<Steps>)> {
     ]
 }
 
-fn arbitrary_steps(g: &mut Gen) -> Vec<Steps> {
+pub(super) fn arbitrary_steps(g: &mut Gen) -> Vec<Steps> {
     (0..g.below(4)).map(|_| Steps { start: g.below(6), step: g.axis(), len: g.below(5) }).collect()
 }
 
