@@ -17,7 +17,7 @@ pub enum Index<'a> {
     /// One place; the axis goes. Negative ones count from the end.
     At(isize),
     /// Evenly spaced places, as NumPy's `start:stop:step`.
-    Steps(Step),
+    Steps(Stride),
     /// An axis of size one.
     NewAxis,
     /// As many whole axes as the other terms leave.
@@ -37,22 +37,22 @@ pub struct Ellipsis;
 /// Evenly spaced places: NumPy's `start:stop:step`.
 ///
 /// ```
-/// use mapsto_tensor::{Step, Tensor};
+/// use mapsto_tensor::{Stride, Tensor};
 /// let x = Tensor::new([0, 1, 2, 3, 4, 5])?;
-/// assert_eq!(x.index(Step::by(.., -2))?.to_vec::<i32>()?, [5, 3, 1]);
+/// assert_eq!(x.index(Stride::by(.., -2))?.to_vec::<i32>()?, [5, 3, 1]);
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct Stride {
     start: Option<isize>,
     stop: Option<isize>,
     step: isize,
 }
 
-impl Step {
+impl Stride {
     /// The places `range.start`, `range.start + step`, ... short of `range.end`, which run backwards if `step` is negative.
-    pub fn by(range: impl Into<Step>, step: isize) -> Step {
-        Step { step, ..range.into() }
+    pub fn by(range: impl Into<Stride>, step: isize) -> Stride {
+        Stride { step, ..range.into() }
     }
 
     /// The places on an axis of this size. Ends beyond it are moved to it, as NumPy does.
@@ -78,7 +78,7 @@ impl Step {
     }
 }
 
-/// One term of an index: a range, an integer, [`Step::by`], [`NewAxis`], [`Ellipsis`] or a tensor.
+/// One term of an index: a range, an integer, [`Stride::by`], [`NewAxis`], [`Ellipsis`] or a tensor.
 pub trait Term<'a> {
     /// The term.
     fn term(self) -> Index<'a>;
@@ -120,9 +120,9 @@ fn after(last: isize) -> Option<isize> {
 
 macro_rules! ranges {
     ($([$($generic:tt)*] $ty:ty, |$range:ident| $start:expr, $stop:expr;)*) => {$(
-        impl<$($generic)*> From<$ty> for Step {
-            fn from($range: $ty) -> Step {
-                Step { start: $start, stop: $stop, step: 1 }
+        impl<$($generic)*> From<$ty> for Stride {
+            fn from($range: $ty) -> Stride {
+                Stride { start: $start, stop: $stop, step: 1 }
             }
         }
 
@@ -142,7 +142,7 @@ ranges! {
     [T: Place] RangeToInclusive<T>, |range| None, after(range.end.place());
 }
 
-impl<'a> Term<'a> for Step {
+impl<'a> Term<'a> for Stride {
     fn term(self) -> Index<'a> {
         Index::Steps(self)
     }
@@ -400,7 +400,7 @@ pub(crate) fn entries() -> Vec<Entry> {
 impl Tensor {
     /// The part that an index names: a term or a tuple of up to six, each for the next axis.
     ///
-    /// - Ranges take a part of an axis. Negative ends count from its end; ends beyond it are moved to it. [`Step::by`]
+    /// - Ranges take a part of an axis. Negative ends count from its end; ends beyond it are moved to it. [`Stride::by`]
     ///   gives them a step.
     /// - Integers take one place; the axis goes. Negative ones count from the end; outside the axis is an error.
     /// - [`NewAxis`] is an axis of size one, [`Ellipsis`] stands for as many whole axes as the other terms leave; without

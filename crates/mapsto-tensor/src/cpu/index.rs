@@ -9,7 +9,6 @@ use crate::cpu::strided::{GRAIN, Parts, Walk, at};
 use crate::cpu::threads::{parallel_chunks_mut, parallel_for};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
-use crate::ops::Steps;
 use crate::shape::{Layout, Shape};
 use crate::tensor::{Tensor, Writing};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -172,16 +171,10 @@ impl IndexKernels for Cpu {
         Ok(out.finish())
     }
 
-    fn assign(&self, x: &Tensor, steps: &[Steps], value: &Tensor) -> Result<Tensor> {
+    fn assign(&self, x: &Tensor, part: &Layout, value: &Tensor) -> Result<Tensor> {
         let mut out = self.copy(x)?;
-        let mut part = *out.layout();
-        for (axis, steps) in steps.iter().enumerate() {
-            part.offset = (part.offset as isize + steps.start as isize * part.strides[axis]) as usize;
-            part.strides[axis] *= steps.step;
-            part.shape.sizes_mut()[axis] = steps.len;
-        }
         let value = value.view(value.layout().broadcast_to(part.shape));
-        with_dtype!(x.dtype(), T => write_strided::<T>(&value, out.make_mut::<T>()?, &part));
+        with_dtype!(x.dtype(), T => write_strided::<T>(&value, out.make_mut::<T>()?, part));
         Ok(out)
     }
 

@@ -4,14 +4,17 @@ mod elementwise;
 pub(crate) mod gemm;
 mod index;
 pub(crate) mod isa;
+mod linalg;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
 mod moments;
 mod order;
+mod pad;
 mod reduce;
 mod scan;
 mod shape;
+mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
 

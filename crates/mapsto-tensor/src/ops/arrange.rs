@@ -1,202 +1,273 @@
-//! Rearrangements, differences and counts, composed of other operations.
+//! Tensors joined, parted, repeated and aligned: methods composed of the other operations.
 
-use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::ops::gather::as_indices;
+use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
+use crate::shape::{Axes, Shape, Spec};
 use crate::tensor::Tensor;
+use crate::testing::{Array, Case, Entry, Gen, Registered};
+use smallvec::smallvec;
 use std::panic::Location;
 
-impl Tensor {
-    /// The elements as a list in row-major order.
-    #[track_caller]
-    pub(crate) fn flattened(&self) -> Result<Tensor> {
-        self.reshape([self.numel()])
+/// The same values, row-major in memory of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Contiguous;
+
+impl Op for Contiguous {
+    fn name(&self) -> &'static str {
+        "contiguous"
     }
 
-    /// The elements moved along each of `axes` by the shift beside it; those that leave come back at the other end.
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        expect_inputs(inputs, 1)?;
+        Ok(smallvec![inputs[0]])
+    }
+
+    fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
+        Ok(smallvec![inputs[0].backend().copy(inputs[0])?])
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps::NOTHING
+    }
+
+    fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
+        Ok(smallvec![Some(cx.grad(0)?)])
+    }
+}
+
+impl Registered for Contiguous {
+    fn cases() -> Vec<Case> {
+        let sizes: [&[usize]; 4] = [&[], &[3], &[2, 3, 4], &[0, 2]];
+        sizes.iter().map(|sizes| Case::new(Contiguous, [Gen::new(1).tensor(sizes, -3.0, 3.0)])).collect()
+    }
+
+    fn reference(&self, inputs: &[Array]) -> Vec<Array> {
+        vec![inputs[0].clone()]
+    }
+
+    fn arbitrary(_: &mut Gen) -> Self {
+        Contiguous
+    }
+}
+
+/// How [`Tensor::split`] parts an axis: one size for all parts, or the size of each.
+pub trait IntoSizes {
+    /// The size of each part of an axis of `size` places.
     ///
     /// # Errors
-    /// Another number of axes than of shifts; an axis outside the shape.
+    /// Parts that do not make up the axis.
+    fn into_sizes(self, size: usize) -> Result<Vec<usize>>;
+}
+
+impl IntoSizes for usize {
+    /// Parts of this size; the last may be smaller.
+    fn into_sizes(self, size: usize) -> Result<Vec<usize>> {
+        if self == 0 {
+            return Err(Error::argument("parts of size 0 never make up an axis"));
+        }
+        let parts = size.div_ceil(self).max(1);
+        Ok((0..parts).map(|part| self.min(size - part * self)).collect())
+    }
+}
+
+impl IntoSizes for &[usize] {
+    fn into_sizes(self, size: usize) -> Result<Vec<usize>> {
+        let total = self.iter().try_fold(0usize, |sum, &part| sum.checked_add(part));
+        if total != Some(size) {
+            let total = total.map_or("more than fits".to_string(), |total| total.to_string());
+            return Err(Error::shape(format!("parts {self:?} add up to {total}, the axis has {size}")));
+        }
+        Ok(self.to_vec())
+    }
+}
+
+impl<const N: usize> IntoSizes for [usize; N] {
+    fn into_sizes(self, size: usize) -> Result<Vec<usize>> {
+        self.as_slice().into_sizes(size)
+    }
+}
+
+impl IntoSizes for &Vec<usize> {
+    fn into_sizes(self, size: usize) -> Result<Vec<usize>> {
+        self.as_slice().into_sizes(size)
+    }
+}
+
+/// Joining and parting.
+impl Tensor {
+    /// Tensors of one shape side by side along a new axis before `axis` (-1: after the last); their types are promoted.
+    ///
+    /// # Errors
+    /// No tensors; shapes that differ; an axis outside `-rank-1..=rank`.
     #[track_caller]
-    pub fn roll(&self, shifts: &[isize], axes: &[isize]) -> Result<Tensor> {
+    pub fn stack(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
         let at = Location::caller();
-        let run = || {
-            if shifts.len() != axes.len() {
-                return Err(Error::argument(format!("{} shifts for {} axes", shifts.len(), axes.len())));
-            }
-            let mut x = self.clone();
-            for (&shift, &axis) in shifts.iter().zip(axes) {
-                let size = x.size(axis)?;
-                let head = shift.rem_euclid(size.max(1) as isize) as usize;
-                if head > 0 {
-                    let parts = [x.narrow(axis, size - head, head)?, x.narrow(axis, 0, size - head)?];
-                    x = Tensor::concat(&[&parts[0], &parts[1]], axis)?;
-                }
+        let Some(first) = tensors.first() else {
+            return Err(Error::argument("no tensors to stack").op("stack").at(at));
+        };
+        if let Some(other) = tensors.iter().find(|t| t.shape() != first.shape()) {
+            let message = format!("shapes differ: {} and {}", first.shape(), other.shape());
+            return Err(Error::shape(message).op("stack").at(at).mend("concat joins tensors that differ in one axis"));
+        }
+        let raised = tensors.iter().map(|t| t.unsqueeze(axis)).collect::<Result<Vec<_>>>()?;
+        let axis = if axis < 0 { axis + first.rank() as isize + 1 } else { axis };
+        Tensor::concat(&raised.iter().collect::<Vec<_>>(), axis)
+    }
+
+    /// The parts of an axis, in order: `sizes` is one size for all (the last part may be smaller) or a list of them.
+    ///
+    /// # Errors
+    /// Sizes that do not make up the axis; parts of size zero; an axis outside the shape.
+    #[track_caller]
+    pub fn split(&self, sizes: impl IntoSizes, axis: isize) -> Result<Vec<Tensor>> {
+        let at = Location::caller();
+        let fails = |e: Error| e.op("split").at(at);
+        let axis = self.shape().axis(axis).map_err(fails)?;
+        let sizes = sizes.into_sizes(self.shape()[axis]).map_err(fails)?;
+        let mut start = 0;
+        let mut part = |size: usize| {
+            start += size;
+            self.narrow(axis as isize, start - size, size)
+        };
+        sizes.into_iter().map(&mut part).collect()
+    }
+
+    /// At most `count` parts of an axis, all of one size but perhaps the last.
+    ///
+    /// # Errors
+    /// No parts asked; an axis outside the shape.
+    #[track_caller]
+    pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
+        let at = Location::caller();
+        let size = self.shape()[self.shape().axis(axis).map_err(|e| e.op("chunk").at(at))?];
+        if count == 0 {
+            return Err(Error::argument("an axis cannot be parted into 0 chunks").op("chunk").at(at));
+        }
+        self.split(size.div_ceil(count).max(1), axis)
+    }
+}
+
+/// Repeating and aligning.
+impl Tensor {
+    /// The tensor `counts[axis]` times along each axis, NumPy's `tile`: counts and axes are aligned at the last, and
+    /// what is missing counts as one.
+    ///
+    /// # Errors
+    /// A result that is too large.
+    #[track_caller]
+    pub fn repeat(&self, counts: &[usize]) -> Result<Tensor> {
+        let at = Location::caller();
+        let rank = self.rank().max(counts.len());
+        let repeated = || {
+            let mut sizes = vec![1; rank - self.rank()];
+            sizes.extend(self.shape().iter());
+            let mut x = self.reshape(Shape::new(&sizes)?)?;
+            for (axis, &count) in (rank - counts.len()..rank).zip(counts).rev().filter(|(_, count)| **count != 1) {
+                let (outer, inner): (usize, usize) = (sizes[..axis].iter().product(), sizes[axis..].iter().product());
+                let copies = x.reshape([outer, 1, inner])?.broadcast_to([outer, count, inner])?;
+                sizes[axis] = sizes[axis].checked_mul(count).ok_or_else(|| Error::memory("too many repetitions"))?;
+                x = copies.reshape(Shape::new(&sizes)?)?;
             }
             Ok(x)
         };
-        run().map_err(|e: Error| e.op("roll").at(at))
+        repeated().map_err(|e: Error| e.op("repeat").at(at))
     }
 
-    /// Each slice along `axis` `count` times in a row.
+    /// [`Tensor::broadcast_to`] with signed sizes: -1 keeps the size of an axis.
     ///
     /// # Errors
-    /// An axis outside the shape; more elements than fit.
+    /// Fewer sizes than axes; -1 for a new axis; a shape that this one does not broadcast to.
     #[track_caller]
-    pub fn repeat_interleave(&self, count: usize, axis: isize) -> Result<Tensor> {
+    pub fn expand(&self, sizes: &[isize]) -> Result<Tensor> {
         let at = Location::caller();
-        let run = || {
-            let axis = self.shape().axis(axis)?;
-            let mut sizes = self.shape().to_vec();
-            sizes.insert(axis + 1, count);
-            let repeated = self.unsqueeze(axis as isize + 1)?.broadcast_to(&sizes)?;
-            sizes[axis] = sizes[axis].saturating_mul(sizes.remove(axis + 1));
-            repeated.reshape(sizes)
-        };
-        run().map_err(|e: Error| e.op("repeat_interleave").at(at))
-    }
-
-    /// Each element along `axis` less the one before it: one element fewer.
-    ///
-    /// # Errors
-    /// An axis outside the shape, or with no elements.
-    #[track_caller]
-    pub fn diff(&self, axis: isize) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || match self.size(axis)? {
-            0 => Err(Error::shape(format!("axis {axis} of {} is empty: it has no differences", self.shape()))),
-            size => self.narrow(axis, 1, size - 1)?.sub(self.narrow(axis, 0, size - 1)?),
-        };
-        run().map_err(|e: Error| e.op("diff").at(at))
-    }
-
-    /// The middle elements along `axis`, which stays with size one if `keep` (of an even number the lesser one), and their
-    /// indices; NaN if any is.
-    ///
-    /// # Errors
-    /// An axis outside the shape, or with no elements.
-    #[track_caller]
-    pub fn median(&self, axis: isize, keep: bool) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
-        let run = || {
-            let order = self.argsort(axis, false)?;
-            let places = self.ranked(&order, axis, (self.size(axis)?.saturating_sub(1)) / 2)?;
-            let values = self.gather(axis, &places)?;
-            if keep { Ok((values, places)) } else { Ok((values.squeeze(&[axis])?, places.squeeze(&[axis])?)) }
-        };
-        run().map_err(|e: Error| e.op("median").at(at))
-    }
-
-    /// The `q`-quantile along `axis`, which stays with size one if `keep`, linearly between the two nearest elements; NaN
-    /// if any is. Integers count as `f32`.
-    ///
-    /// # Errors
-    /// `q` outside `0..=1`; an axis outside the shape, or with no elements.
-    #[track_caller]
-    pub fn quantile(&self, q: f64, axis: isize, keep: bool) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
-            if !(0.0..=1.0).contains(&q) {
-                return Err(Error::argument(format!("the quantile {q} is outside 0..=1")));
-            }
-            let x = self.to_dtype(self.dtype().to_float())?;
-            let order = x.argsort(axis, false)?;
-            let place = q * x.size(axis)?.saturating_sub(1) as f64;
-            let below = x.gather(axis, &x.ranked(&order, axis, place.floor() as usize)?)?;
-            let value = if place.fract() == 0.0 {
-                below
-            } else {
-                let above = x.gather(axis, &x.ranked(&order, axis, place.floor() as usize + 1)?)?;
-                below.add(above.sub(&below)?.mul(place.fract())?)?
+        let shape = || {
+            let Some(lead) = sizes.len().checked_sub(self.rank()) else {
+                return Err(Error::shape(format!("{sizes:?} has fewer sizes than {} has axes", self.shape())));
             };
-            if keep { Ok(value) } else { value.squeeze(&[axis]) }
+            let size = |(i, &size): (usize, &isize)| match usize::try_from(size) {
+                Ok(size) => Ok(size),
+                Err(_) if size == -1 && i >= lead => Ok(self.shape()[i - lead]),
+                Err(_) if size == -1 => Err(Error::argument(format!("-1 in {sizes:?} stands for a new axis"))
+                    .mend("only the sizes of axes that exist can be kept")),
+                Err(_) => Err(Error::argument(format!("size {size} in {sizes:?} is negative"))),
+            };
+            Shape::new(&sizes.iter().enumerate().map(size).collect::<Result<Vec<_>>>()?)
         };
-        run().map_err(|e: Error| e.op("quantile").at(at))
+        self.broadcast_to(shape().map_err(|e: Error| e.op("expand").at(at))?)
     }
 
-    /// The indices of the elements of this rank along `axis`, given their order; of a NaN where there is one.
-    fn ranked(&self, order: &Tensor, axis: isize, rank: usize) -> Result<Tensor> {
-        let size = self.size(axis)?;
-        if size == 0 {
-            return Err(Error::shape(format!("axis {axis} of {} is empty", self.shape())));
+    /// The axes `from` moved to the places `to`; the others keep their order (NumPy's `moveaxis`).
+    ///
+    /// # Errors
+    /// Lists of different lengths; an axis outside the shape or named twice.
+    #[track_caller]
+    pub fn move_axes(&self, from: &[isize], to: &[isize]) -> Result<Tensor> {
+        let at = Location::caller();
+        let order = || {
+            if from.len() != to.len() {
+                return Err(Error::argument(format!("{} axes to move to {} places", from.len(), to.len())));
+            }
+            let named = |axes: &[isize]| -> Result<Axes> {
+                if !axes.is_empty() {
+                    self.shape().axes(axes)?; // distinct
+                }
+                axes.iter().map(|&axis| self.shape().axis(axis)).collect()
+            };
+            let (from, to) = (named(from)?, named(to)?);
+            let mut rest = (0..self.rank()).filter(|axis| !from.contains(axis));
+            let source = |place: usize| match to.iter().position(|&target| target == place) {
+                Some(i) => from[i],
+                None => rest.next().unwrap_or(place),
+            };
+            Ok((0..self.rank()).map(source).map(|axis| axis as isize).collect::<Vec<_>>())
+        };
+        self.permute(&order().map_err(|e: Error| e.op("move_axes").at(at))?)
+    }
+
+    /// The tensors, each broadcast to the shape that all of them broadcast to.
+    ///
+    /// # Errors
+    /// Shapes that do not broadcast.
+    #[track_caller]
+    pub fn broadcast_tensors(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let at = Location::caller();
+        let shape = tensors.iter().try_fold(Shape::SCALAR, |shape, t| shape.broadcast(t.shape()));
+        let shape = shape.map_err(|e| e.op("broadcast_tensors").at(at))?;
+        tensors.iter().map(|t| t.broadcast_to(shape)).collect()
+    }
+
+    /// The coordinates of a grid from those along each axis: vectors of `n0, n1, ...` numbers (scalars are vectors of
+    /// one) to as many tensors `[n0, n1, ...]`, the i-th varying along axis i (NumPy's `indexing="ij"`).
+    ///
+    /// # Errors
+    /// A tensor of more than one axis; more tensors than a tensor has axes.
+    #[track_caller]
+    pub fn meshgrid(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let at = Location::caller();
+        let fails = |e: Error| e.op("meshgrid").at(at);
+        if let Some(t) = tensors.iter().find(|t| t.rank() > 1) {
+            let message = format!("coordinates along an axis are a vector, not of shape {}", t.shape());
+            return Err(fails(Error::shape(message)));
         }
-        // NaN is last, and differs from itself.
-        let last = self.detach().gather(axis, &order.narrow(axis, size - 1, 1)?)?;
-        let ranks = last.ne(&last)?.to_dtype(DType::I64)?.mul((size - 1 - rank) as i64)?.add(rank as i64)?;
-        order.gather(axis, &ranks)
+        let shape = Shape::new(&tensors.iter().map(|t| t.numel()).collect::<Vec<_>>()).map_err(fails)?;
+        let along = |(axis, t): (usize, &&Tensor)| {
+            let mut sizes = vec![1; tensors.len()];
+            sizes[axis] = t.numel();
+            t.reshape(sizes)?.broadcast_to(shape)
+        };
+        tensors.iter().enumerate().map(along).collect()
     }
 
-    /// The distinct elements in ascending order; for each element of this tensor the index of its value among them; and
-    /// how often each occurs. NaN differs from every other, as in PyTorch. Not a recorded operation, because its shapes
-    /// depend on values: no gradient flows.
+    /// The tensor itself if its elements lie row-major in memory without gaps, otherwise a copy that does.
     ///
     /// # Errors
     /// A refusal of memory.
     #[track_caller]
-    pub fn unique(&self) -> Result<(Tensor, Tensor, Tensor)> {
-        let at = Location::caller();
-        let run = || {
-            let flat = self.detach().flattened()?;
-            let count = flat.numel();
-            let (sorted, order) = flat.sort(0, false)?;
-            let first = Tensor::ones([count.min(1)], DType::Bool)?;
-            let rest = count.saturating_sub(1);
-            let starts = sorted.narrow(0, count - rest, rest)?.ne(sorted.narrow(0, 0, rest)?)?;
-            let starts = Tensor::concat(&[&first, &starts], 0)?;
-            let begins = starts.nonzero()?.flattened()?;
-            let ends = Tensor::concat(&[&begins, &Tensor::full([1], count as i64, DType::I64)?], 0)?;
-            let groups = starts.cumsum(0)?.sub(1)?;
-            let inverse = groups.zeros_like()?.scatter(0, &order, &groups)?.reshape(*self.shape())?;
-            Ok((sorted.index_select(0, &begins)?, inverse, ends.diff(0)?))
-        };
-        run().map_err(|e: Error| e.op("unique").at(at))
+    pub fn contiguous(&self) -> Result<Tensor> {
+        if self.is_contiguous() { Ok(self.clone()) } else { apply_one(Contiguous, &[self]) }
     }
+}
 
-    /// How often each of 0, 1, ... occurs among these integers: up to the greatest, and at least `min_length` counts. Not a
-    /// recorded operation, because its shape depends on values.
-    ///
-    /// # Errors
-    /// Elements that are not integers, or negative.
-    #[track_caller]
-    pub fn bincount(&self, min_length: usize) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
-            let x = as_indices(self)?.flattened()?;
-            let mut length = min_length;
-            if x.dtype() == DType::I64 && x.numel() > 0 {
-                let least = x.min()?.item::<i64>()?;
-                if least < 0 {
-                    return Err(Error::argument(format!("{least} is negative: only 0, 1, ... are counted")));
-                }
-                length = length.max((x.max()?.item::<i64>()? as usize).saturating_add(1));
-            }
-            let ones = Tensor::ones([x.numel()], DType::I64)?;
-            Tensor::zeros([length], DType::I64)?.index_add(0, &x, &ones)
-        };
-        run().map_err(|e: Error| e.op("bincount").at(at))
-    }
-
-    /// How many elements lie in each of `bins` equal parts of `low..=high`, and the parts' edges. A part has its lower edge
-    /// but not its upper one, the last has both; elements outside and NaN are not counted. No gradient flows.
-    ///
-    /// # Errors
-    /// No bins; an interval that is empty or not finite.
-    #[track_caller]
-    pub fn histogram(&self, bins: usize, low: f64, high: f64) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
-        let run = || {
-            if bins == 0 || !(low < high && low.is_finite() && high.is_finite()) {
-                return Err(Error::argument(format!("{bins} bins do not divide {low}..={high}")));
-            }
-            let x = self.detach().to_dtype(self.dtype().to_float())?.flattened()?;
-            let edge = |i: usize| if i == bins { high } else { low + (high - low) * (i as f64 / bins as f64) };
-            let edges = Tensor::from_vec((0..=bins).map(edge).collect(), [bins + 1])?.to_dtype(x.dtype())?;
-            let top = edges.narrow(0, bins, 1)?;
-            let inside = x.masked_select(&x.ge(edges.narrow(0, 0, 1)?)?.mul(x.le(&top)?)?)?;
-            let bin = edges.searchsorted(&inside, true)?.sub(1)?;
-            let bin = bin.sub(inside.eq(&top)?.to_dtype(DType::I64)?)?;
-            Ok((bin.bincount(bins)?, edges))
-        };
-        run().map_err(|e: Error| e.op("histogram").at(at))
-    }
+pub(super) fn entries() -> Vec<Entry> {
+    vec![Entry::of::<Contiguous>()]
 }

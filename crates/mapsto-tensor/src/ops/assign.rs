@@ -4,8 +4,8 @@ use crate::error::{Error, Result};
 use crate::op::{
     Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype,
 };
-use crate::ops::slice::{Slice, Steps, arbitrary_steps, attributes, check, samples};
-use crate::shape::Spec;
+use crate::ops::slice::{Slice, Steps, arbitrary_steps, attributes, check, part, samples};
+use crate::shape::{Layout, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
@@ -37,7 +37,8 @@ impl Op for Assign {
     }
 
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
-        Ok(smallvec![inputs[0].backend().assign(inputs[0], &self.steps, inputs[1])?])
+        let part = part(&self.steps, &Layout::contiguous(*inputs[0].shape()));
+        Ok(smallvec![inputs[0].backend().assign(inputs[0], &part, inputs[1])?])
     }
 
     fn keeps(&self) -> Keeps {
