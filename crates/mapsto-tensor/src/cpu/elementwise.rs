@@ -110,6 +110,7 @@ impl ElementwiseKernels for Cpu {
 }
 
 simd! {
+    lanes of T:
     /// `out = c ? x : y` along a row.
     fn select_row<S, T: Element>(
         simd: S, c: &[bool], x: &[T], y: &[T], start: [usize; 3], steps: [isize; 3], out: &mut [T]
@@ -165,6 +166,7 @@ trait BinaryFn<A, B>: Copy + Sync {
 }
 
 simd! {
+    lanes of A:
     /// `y = f(a, b)` along a row.
     fn zip_row<S, A: Element, B: Element, F: BinaryFnOf<A, B>>(
         simd: S, f: F, a: &[A], b: &[A], start: [usize; 2], steps: [isize; 2], y: &mut [B]
