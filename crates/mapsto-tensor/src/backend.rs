@@ -9,7 +9,10 @@ use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
 
 /// Everything that a device computes, a family a trait.
-pub(crate) trait Backend: ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + PadKernels + SpectralKernels + LinalgKernels {}
+pub(crate) trait Backend:
+    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + PadKernels + SpectralKernels + LinalgKernels
+{
+}
 
 /// Functions of one number. Float types only, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

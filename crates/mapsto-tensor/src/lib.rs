@@ -20,12 +20,12 @@ pub use cpu::threads::{num_threads, set_num_threads};
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Category, Error, Result};
 pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad};
-pub use ops::linalg;
 pub use memory::{MemoryStats, memory_stats, release_memory, reset_peak_memory};
 pub use op::{
     Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_float,
     expect_inputs, expect_same_dtype,
 };
+pub use ops::linalg;
 pub use random::Rng;
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};
 pub use tensor::{Nested, Tensor};

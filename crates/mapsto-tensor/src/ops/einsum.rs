@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::ops::permuted;
 use crate::tensor::Tensor;
+use std::fmt;
 use std::panic::Location;
 
 /// One axis's name: a letter, or a place in the ellipsis counted from its end.
@@ -10,6 +11,15 @@ use std::panic::Location;
 enum Label {
     Letter(char),
     Ellipsis(usize),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Letter(letter) => write!(f, "{letter:?}"),
+            Label::Ellipsis(_) => f.write_str("an axis of the ellipsis"),
+        }
+    }
 }
 
 impl Tensor {
@@ -105,7 +115,8 @@ fn parse(equation: &str, operands: &[&Tensor]) -> Result<(Vec<Vec<Label>>, Vec<L
     let Some(right) = right else {
         let all: Vec<Label> = inputs.iter().flatten().copied().collect();
         let once = |label: &Label| all.iter().filter(|l| *l == label).count() == 1;
-        let mut letters: Vec<Label> = all.iter().copied().filter(|l| matches!(l, Label::Letter(_)) && once(l)).collect();
+        let mut letters: Vec<Label> =
+            all.iter().copied().filter(|l| matches!(l, Label::Letter(_)) && once(l)).collect();
         letters.sort_unstable();
         return Ok((inputs, ellipsis.chain(letters).collect()));
     };
@@ -132,13 +143,13 @@ fn check_sizes(equation: &str, inputs: &[Vec<Label>], operands: &[&Tensor]) -> R
     for (number, (labels, operand)) in inputs.iter().zip(operands).enumerate() {
         for (axis, (&label, &size)) in labels.iter().zip(operand.shape().iter()).enumerate() {
             if labels[..axis].iter().position(|&l| l == label).is_some_and(|first| operand.shape()[first] != size) {
-                let message = format!("operand {number} of shape {} has no diagonal of {label:?}", operand.shape());
+                let message = format!("operand {number} of shape {} has no diagonal of {label}", operand.shape());
                 return Err(Error::shape(format!("{message} in {equation:?}")));
             }
             match known.iter().find(|(l, other, _)| *l == label && *other != size) {
                 Some((_, other, first)) if size != 1 => {
                     let shapes = format!("{} and {}", operands[*first].shape(), operand.shape());
-                    let message = format!("sizes {other} and {size} of {label:?} differ: {shapes} in {equation:?}");
+                    let message = format!("sizes {other} and {size} of {label} differ: {shapes} in {equation:?}");
                     return Err(Error::shape(message));
                 }
                 _ if size != 1 => known.push((label, size, number)),
@@ -178,7 +189,8 @@ impl Term {
 
     /// Summed over the labels that are not kept.
     fn sum_to(&self, keep: impl Fn(&Label) -> bool) -> Result<Term> {
-        let gone: Vec<isize> = (0..).zip(&self.labels).filter(|(_, label)| !keep(label)).map(|(axis, _)| axis).collect();
+        let gone: Vec<isize> =
+            (0..).zip(&self.labels).filter(|(_, label)| !keep(label)).map(|(axis, _)| axis).collect();
         let labels = self.labels.iter().copied().filter(|label| keep(label)).collect();
         let value = if gone.is_empty() {
             self.value.clone()
@@ -192,7 +204,8 @@ impl Term {
     /// Without the labels of size one that have another size in `other`.
     fn without_broadcast(self, other: &Term) -> Result<Term> {
         let repeats = |label: &Label| self.size(label) == Some(1) && other.size(label).is_some_and(|size| size != 1);
-        let gone: Vec<isize> = (0..).zip(&self.labels).filter(|(_, label)| repeats(label)).map(|(axis, _)| axis).collect();
+        let gone: Vec<isize> =
+            (0..).zip(&self.labels).filter(|(_, label)| repeats(label)).map(|(axis, _)| axis).collect();
         if gone.is_empty() {
             return Ok(self);
         }
@@ -211,7 +224,8 @@ impl Term {
         let a = self.without_broadcast(&other)?;
         let b = other.without_broadcast(&a)?;
         // What was summed together with a broadcast axis is now one operand's alone.
-        let (a, b) = (a.sum_to(|l| wanted(l) || b.labels.contains(l))?, b.sum_to(|l| wanted(l) || a.labels.contains(l))?);
+        let (a, b) =
+            (a.sum_to(|l| wanted(l) || b.labels.contains(l))?, b.sum_to(|l| wanted(l) || a.labels.contains(l))?);
         let list = |term: &Term, keep: &dyn Fn(&Label) -> bool| -> Vec<Label> {
             term.labels.iter().copied().filter(|label| keep(label)).collect()
         };
@@ -224,7 +238,8 @@ impl Term {
         let dtype = a.value.dtype();
         let sizes = |term: &Term, labels: &[Label]| labels.iter().filter_map(|l| term.size(l)).collect::<Vec<_>>();
         let (lead, m, n) = (sizes(&a, &batch), sizes(&a, &rows), sizes(&b, &columns));
-        let (left, right) = (a.ordered(&[&batch[..], &rows, &inner].concat())?, b.ordered(&[&batch[..], &inner, &columns].concat())?);
+        let (left, right) =
+            (a.ordered(&[&batch[..], &rows, &inner].concat())?, b.ordered(&[&batch[..], &inner, &columns].concat())?);
         let shape = [&lead[..], &m, &n].concat();
         let value = if inner.is_empty() || !dtype.is_float() {
             // [batch, rows, inner, 1...] times [batch, 1..., inner, columns]
@@ -246,8 +261,8 @@ impl Term {
     }
 }
 
-/// The pair of terms whose product is smallest compared with the two, the first of equals (Gray and Kourtis, "Hyper-
-/// optimized tensor network contraction", 2021, section 3).
+/// The pair of terms whose product is smallest compared with the two, the first of equals (Gray and Kourtis,
+/// "Hyper-optimized tensor network contraction", 2021, section 3).
 fn cheapest(terms: &[Term], output: &[Label]) -> (usize, usize) {
     let mut best = (f64::INFINITY, (0, 1));
     for i in 0..terms.len() {
@@ -259,7 +274,8 @@ fn cheapest(terms: &[Term], output: &[Label]) -> (usize, usize) {
             let size = |term: &Term| term.value.numel() as f64;
             let (a, b) = (&terms[i], &terms[j]);
             let mut product = 1.0;
-            for label in a.labels.iter().chain(b.labels.iter().filter(|l| !a.labels.contains(l))).filter(|l| wanted(l)) {
+            for label in a.labels.iter().chain(b.labels.iter().filter(|l| !a.labels.contains(l))).filter(|l| wanted(l))
+            {
                 product *= a.size(label).max(b.size(label)).unwrap_or(1) as f64;
             }
             let cost = product - size(a) - size(b);

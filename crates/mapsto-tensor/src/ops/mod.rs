@@ -20,6 +20,7 @@ mod slice;
 mod spectrogram;
 mod unary;
 
+pub use crate::backend::Border;
 pub use arrange::{Contiguous, IntoSizes};
 pub use binary::{Add, Div, Maximum, Minimum, Mul, Operand, Sub};
 pub use broadcast::BroadcastTo;
@@ -31,7 +32,6 @@ pub use fft::{Fft, FftNorm, InverseRealFft, RealFft};
 pub use frames::{Frames, OverlapAdd};
 pub use linalg::{Cholesky, Eigh, Qr, Solve, Svd};
 pub use matmul::MatMul;
-pub use crate::backend::Border;
 pub use pad::{Pad, PadMode, PadTranspose};
 pub use permute::Permute;
 pub(crate) use permute::permuted;
