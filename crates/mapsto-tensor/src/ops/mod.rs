@@ -6,6 +6,7 @@ mod broadcast;
 mod cast;
 mod compare;
 mod concat;
+mod linear;
 mod diagonal;
 mod einsum;
 mod fft;
@@ -27,6 +28,7 @@ pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
+pub use linear::Linear;
 pub use diagonal::{Diagonal, DiagonalEmbed, Place};
 pub use fft::{Fft, FftNorm, InverseRealFft, RealFft};
 pub use frames::{Frames, OverlapAdd};
@@ -53,6 +55,7 @@ pub fn registry() -> Vec<Entry> {
         cast::entries(),
         compare::entries(),
         concat::entries(),
+        linear::entries(),
         diagonal::entries(),
         fft::entries(),
         frames::entries(),
