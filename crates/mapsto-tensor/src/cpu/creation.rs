@@ -80,9 +80,7 @@ impl CreationKernels for Cpu {
         match x.dtype() {
             DType::F32 => dropout::<f32>(&self.contiguous(x)?, threshold, scale, key, offset),
             DType::F64 => dropout::<f64>(&self.contiguous(x)?, threshold, scale, key, offset),
-            dtype => {
-                self.cast(&self.dropout(&self.cast(x, DType::F32)?, threshold, scale, key, offset)?, dtype)
-            }
+            dtype => self.cast(&self.dropout(&self.cast(x, DType::F32)?, threshold, scale, key, offset)?, dtype),
         }
     }
 }

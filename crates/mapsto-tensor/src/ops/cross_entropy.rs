@@ -5,7 +5,8 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::grad::{GradOptions, enable_grad, grad};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, expect_float, expect_inputs, expect_same_dtype,
+    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, expect_float, expect_inputs,
+    expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -111,7 +112,9 @@ impl Op for CrossEntropy {
                 .mend("convert with to_dtype(DType::I64) first"));
         }
         if logits.shape.rank() == 0 {
-            return Err(Error::shape("a scalar has no axis of classes").mend("logits are [n, classes, ...] or [classes]"));
+            return Err(
+                Error::shape("a scalar has no axis of classes").mend("logits are [n, classes, ...] or [classes]")
+            );
         }
         let axis = class_axis(&logits.shape);
         let wanted = logits.shape.reduced(&[axis], false);
@@ -156,7 +159,11 @@ impl Op for CrossEntropy {
         let inputs = inputs.iter().map(wide).collect::<Result<Vec<_>>>()?;
         let lse = if self.log_probabilities { None } else { Some(cx.saved(0)?) };
         let gradient = backend.cross_entropy_gradient(&self.task(&inputs, lse.as_ref()), &wide(&cx.grad(0)?)?)?;
-        Ok(inputs.iter().enumerate().map(|(i, _)| (i == 0).then(|| backend.cast(&gradient, dtype)).transpose()).collect::<Result<_>>()?)
+        Ok(inputs
+            .iter()
+            .enumerate()
+            .map(|(i, _)| (i == 0).then(|| backend.cast(&gradient, dtype)).transpose())
+            .collect::<Result<_>>()?)
     }
 
     fn composed(&self, inputs: &[Tensor]) -> Result<Option<Outputs>> {
@@ -241,7 +248,8 @@ impl Registered for CrossEntropy {
             place.insert(axis, class);
             x.at(&place)
         };
-        let target = |index: &[usize]| Some(targets.at(index)).filter(|&t| t != self.ignore_index as f64).map(|t| t as usize);
+        let target =
+            |index: &[usize]| Some(targets.at(index)).filter(|&t| t != self.ignore_index as f64).map(|t| t as usize);
         let loss = |index: &[usize]| {
             let Some(target) = target(index) else { return 0.0 };
             let sum: f64 = (0..classes).map(|class| value(index, class).exp()).sum();

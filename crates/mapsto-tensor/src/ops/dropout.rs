@@ -43,7 +43,12 @@ impl Op for Dropout {
     }
 
     fn attributes(&self) -> Attributes {
-        vec![("p", self.p.into()), ("mask", (&*self.mask).into()), ("key", self.key.into()), ("offset", self.offset.into())]
+        vec![
+            ("p", self.p.into()),
+            ("mask", (&*self.mask).into()),
+            ("key", self.key.into()),
+            ("offset", self.offset.into()),
+        ]
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {

@@ -120,10 +120,8 @@ impl Registered for Pow {
     }
 
     fn reference(&self, inputs: &[Array]) -> Vec<Array> {
-        vec![inputs[0].zip(&inputs[1], |x, y| if inputs[0].data.iter().all(|x| x.fract() == 0.0) {
-            x.powf(y).trunc()
-        } else {
-            x.powf(y)
+        vec![inputs[0].zip(&inputs[1], |x, y| {
+            if inputs[0].data.iter().all(|x| x.fract() == 0.0) { x.powf(y).trunc() } else { x.powf(y) }
         })]
     }
 

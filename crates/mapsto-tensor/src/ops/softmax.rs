@@ -209,7 +209,8 @@ fn samples() -> Vec<Sample> {
     let near: fn(&[usize]) -> Tensor = |sizes| Gen::new(1).tensor(sizes, -3.0, 3.0);
     let far: fn(&[usize]) -> Tensor = |sizes| Gen::new(2).tensor(sizes, 880.0, 900.0);
     let masked: fn(&[usize]) -> Tensor = |sizes| {
-        let numbers = (0..sizes.iter().product()).map(|i: usize| if i % 3 == 1 || i < 5 { f64::NEG_INFINITY } else { i as f64 * 0.1 });
+        let numbers = (0..sizes.iter().product())
+            .map(|i: usize| if i % 3 == 1 || i < 5 { f64::NEG_INFINITY } else { i as f64 * 0.1 });
         Tensor::from_vec(numbers.collect::<Vec<f64>>(), sizes).expect("as many as the sizes say")
     };
     vec![
