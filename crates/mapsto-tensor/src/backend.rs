@@ -8,9 +8,13 @@ use crate::error::Result;
 use crate::ops::Steps;
 use crate::shape::Shape;
 use crate::tensor::Tensor;
+use crate::update::{Norm, Slot};
 
 /// Everything that a device computes, a family a trait.
-pub(crate) trait Backend: ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels {}
+pub(crate) trait Backend:
+    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + UpdateKernels
+{
+}
 
 /// Functions of one number. Float types only, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,4 +109,12 @@ pub(crate) trait ShapeKernels {
     fn embed(&self, x: &Tensor, shape: Shape, steps: &[Steps]) -> Result<Tensor>;
     /// Tensors of one type and of equal shapes but for `axis`, joined along it.
     fn concat(&self, tensors: &[&Tensor], axis: usize) -> Result<Tensor>;
+}
+
+/// Parameters moved in place, and norms over lists of tensors.
+pub(crate) trait UpdateKernels {
+    /// Moves every parameter by its rule; shapes and types fit. A variable stays one, under a new identity.
+    fn update(&self, slots: &mut [Slot<'_>]) -> Result<()>;
+    /// The norm of each tensor, of any float types.
+    fn norms(&self, tensors: &[&Tensor], norm: Norm) -> Result<Vec<f64>>;
 }

@@ -13,6 +13,7 @@ mod random;
 mod shape;
 mod tensor;
 pub mod testing;
+pub mod update;
 
 pub use cpu::isa::{Isa, isa};
 pub use cpu::threads::{num_threads, set_num_threads};

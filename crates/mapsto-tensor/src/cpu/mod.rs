@@ -10,6 +10,7 @@ mod reduce;
 mod shape;
 pub(crate) mod strided;
 pub(crate) mod threads;
+mod update;
 
 /// The CPU as a device.
 pub(crate) struct Cpu;
