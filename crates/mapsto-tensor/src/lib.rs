@@ -1,6 +1,7 @@
 //! Tensors, recorded operations and gradients of any order.
 
 mod backend;
+mod bytes;
 mod cpu;
 mod dtype;
 mod error;
