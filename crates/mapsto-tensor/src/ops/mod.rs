@@ -5,6 +5,7 @@ mod broadcast;
 mod cast;
 mod compare;
 mod concat;
+mod linear;
 mod matmul;
 mod permute;
 mod reduce;
@@ -17,6 +18,7 @@ pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
+pub use linear::Linear;
 pub use matmul::MatMul;
 pub use permute::Permute;
 pub use reduce::{Max, Mean, Min, Product, Sum};
@@ -35,6 +37,7 @@ pub fn registry() -> Vec<Entry> {
         cast::entries(),
         compare::entries(),
         concat::entries(),
+        linear::entries(),
         matmul::entries(),
         permute::entries(),
         reduce::entries(),
