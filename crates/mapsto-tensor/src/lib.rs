@@ -4,12 +4,14 @@ mod backend;
 mod bytes;
 mod checkpoint;
 mod cpu;
+mod creation;
 mod dtype;
 mod error;
 mod grad;
 mod memory;
 mod op;
 pub mod ops;
+mod print;
 #[allow(dead_code)] // The fills are called by the operations.
 mod random;
 mod record;
@@ -29,6 +31,7 @@ pub use op::{
     Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one,
     expect_float, expect_inputs, expect_same_dtype,
 };
+pub use ops::{CrossEntropyOptions, LossReduction, linalg};
 pub use random::Rng;
 pub use record::{Origin, Record, Step, ValueId};
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};
