@@ -7,6 +7,7 @@ use crate::dtype::{DType, Scalar};
 use crate::error::Result;
 use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
+use crate::update::{Norm, Slot};
 
 /// Everything that a device computes, a family a trait.
 pub(crate) trait Backend:
@@ -25,6 +26,7 @@ pub(crate) trait Backend:
     + OrderKernels
     + ScanKernels
     + MomentKernels
+    + UpdateKernels
 {
 }
 
@@ -223,6 +225,14 @@ pub(crate) trait ShapeKernels {
     fn embed(&self, x: &Tensor, shape: Shape, part: &Layout, around: Scalar) -> Result<Tensor>;
     /// Tensors of one type and of equal shapes but for `axis`, joined along it.
     fn concat(&self, tensors: &[&Tensor], axis: usize) -> Result<Tensor>;
+}
+
+/// Parameters moved in place, and norms over lists of tensors.
+pub(crate) trait UpdateKernels {
+    /// Moves every parameter by its rule; shapes and types fit. A variable stays one, under a new identity.
+    fn update(&self, slots: &mut [Slot<'_>]) -> Result<()>;
+    /// The norm of each tensor, of any float types.
+    fn norms(&self, tensors: &[&Tensor], norm: Norm) -> Result<Vec<f64>>;
 }
 
 /// Which element a place in a border copies.

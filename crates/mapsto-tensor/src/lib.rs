@@ -1,6 +1,7 @@
 //! Tensors, recorded operations and gradients of any order.
 
 mod backend;
+mod bytes;
 mod checkpoint;
 mod cpu;
 mod creation;
@@ -18,6 +19,7 @@ mod record;
 mod shape;
 mod tensor;
 pub mod testing;
+pub mod update;
 
 pub use checkpoint::checkpoint;
 pub use cpu::isa::{Isa, isa};
@@ -27,10 +29,7 @@ pub use error::{Category, Error, Result};
 pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad};
 pub use index::{Ellipsis, Index, Indices, NewAxis, Stride, Term};
 pub use memory::{MemoryStats, memory_stats, release_memory, reset_peak_memory};
-pub use op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one,
-    expect_float, expect_inputs, expect_same_dtype,
-};
+pub use op::{Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one, expect_float, expect_inputs, expect_same_dtype};
 pub use ops::{CrossEntropyOptions, LossReduction, linalg};
 pub use random::Rng;
 pub use record::{Origin, Record, Step, ValueId};

@@ -24,6 +24,8 @@ mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
 mod unary;
+mod update;
+
 
 /// The CPU as a device.
 pub(crate) struct Cpu;
