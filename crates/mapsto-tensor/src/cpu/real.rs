@@ -127,11 +127,11 @@ simd! {
 
 /// A new tensor of `f` of every element of a row-major one.
 pub(crate) fn map<T: Real, F: Function>(f: F, x: &Tensor) -> Result<Tensor> {
-    map_slices::<T>(x, |x, y| values::<T, F>(f, x, y))
+    map_slices::<T>(x, &|x, y| values::<T, F>(f, x, y))
 }
 
 /// A new tensor of `f` of slices of a row-major one.
-pub(crate) fn map_slices<T: Real>(x: &Tensor, f: impl Fn(&[T], &mut [T]) + Sync) -> Result<Tensor> {
+pub(crate) fn map_slices<T: Real>(x: &Tensor, f: &(dyn Fn(&[T], &mut [T]) + Sync)) -> Result<Tensor> {
     let mut out = Writing::<T>::new(*x.shape())?;
     let x = x.as_slice::<T>().unwrap_or_default();
     chunks(out.as_mut(), |start, y| f(&x[start..start + y.len()], y));
@@ -140,11 +140,16 @@ pub(crate) fn map_slices<T: Real>(x: &Tensor, f: impl Fn(&[T], &mut [T]) + Sync)
 
 /// A new tensor of gradients of a curve, both tensors row-major and of one shape.
 pub(crate) fn map_gradients<T: Real, F: Curve>(f: F, kept: &Tensor, g: &Tensor) -> Result<Tensor> {
-    let mut out = Writing::<T>::new(*kept.shape())?;
-    let (kept, g) = (kept.as_slice::<T>().unwrap_or_default(), g.as_slice::<T>().unwrap_or_default());
+    zip_slices::<T>(kept, g, &|kept, g, out| gradients::<T, F>(f, kept, g, out))
+}
+
+/// A new tensor of `f` of slices of two row-major ones of one shape.
+fn zip_slices<T: Real>(a: &Tensor, b: &Tensor, f: &(dyn Fn(&[T], &[T], &mut [T]) + Sync)) -> Result<Tensor> {
+    let mut out = Writing::<T>::new(*a.shape())?;
+    let (a, b) = (a.as_slice::<T>().unwrap_or_default(), b.as_slice::<T>().unwrap_or_default());
     chunks(out.as_mut(), |start, out| {
         let range = start..start + out.len();
-        gradients::<T, F>(f, &kept[range.clone()], &g[range], out);
+        f(&a[range.clone()], &b[range], out);
     });
     Ok(out.finish())
 }

@@ -62,6 +62,11 @@ impl<const N: usize> Walk<N> {
 
     /// Calls `f` for spans that cover every element once, on all threads; `grain` elements or more to a task.
     pub fn parallel(&self, grain: usize, f: impl Fn(Span<N>) + Sync) {
+        self.run(grain, &f);
+    }
+
+    /// One instance for all kernels: they are many.
+    fn run(&self, grain: usize, f: &(dyn Fn(Span<N>) + Sync)) {
         if self.rows == 0 || self.len == 0 {
             return;
         }

@@ -47,6 +47,11 @@ fn cores() -> usize {
 /// Runs them all on the caller when nested in another parallel job or when another thread holds the pool. After a
 /// panic in a task, tasks not yet begun are dropped, and the panic resumes on the caller.
 pub(crate) fn parallel_for<F: Fn(usize) + Sync>(tasks: usize, f: F) {
+    run_tasks(tasks, &f);
+}
+
+/// [`parallel_for`], one instance for all kernels: they are many.
+fn run_tasks(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
     let threads = num_threads().min(tasks);
     if threads <= 1 || POOL.busy.0.swap(true, Ordering::Acquire) {
         return (0..tasks).for_each(f);
@@ -56,12 +61,12 @@ pub(crate) fn parallel_for<F: Fn(usize) + Sync>(tasks: usize, f: F) {
     /// Calls the closure behind `data`.
     ///
     /// # Safety
-    /// `data` points to a live `F`.
-    unsafe fn call<F: Fn(usize)>(data: *const (), task: usize) {
+    /// `data` points to a live reference to a closure.
+    unsafe fn call(data: *const (), task: usize) {
         // SAFETY: as the caller promised.
-        unsafe { (*data.cast::<F>())(task) }
+        unsafe { (*data.cast::<&(dyn Fn(usize) + Sync)>())(task) }
     }
-    let job = Job { call: call::<F>, data: (&raw const f).cast(), tasks };
+    let job = Job { call, data: (&raw const f).cast(), tasks };
     let panic = POOL.run(job);
     POOL.busy.0.store(false, Ordering::Release);
     if let Some(panic) = panic {

@@ -23,9 +23,9 @@ macro_rules! functions {
             let [sin, cos, tan] = T::TRIGONOMETRIC;
             match f {
                 $(Unary::$name => map::<T, _>($name, x),)*
-                Unary::Sin => map_slices(x, sin),
-                Unary::Cos => map_slices(x, cos),
-                Unary::Tan => map_slices(x, tan),
+                Unary::Sin => map_slices::<T>(x, &sin),
+                Unary::Cos => map_slices::<T>(x, &cos),
+                Unary::Tan => map_slices::<T>(x, &tan),
             }
         }
     };
