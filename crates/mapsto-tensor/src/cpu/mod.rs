@@ -1,12 +1,18 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
+mod batch_norm;
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
+mod grid_sample;
 mod matmul;
+mod norm;
+mod pool;
+pub(crate) mod real;
 mod reduce;
+mod resample;
 mod shape;
 pub(crate) mod strided;
 pub(crate) mod threads;

@@ -6,9 +6,12 @@ mod cast;
 mod compare;
 mod concat;
 mod matmul;
+mod norm;
 mod permute;
+mod pool;
 mod reduce;
 mod reshape;
+mod resize;
 mod slice;
 mod unary;
 
@@ -18,9 +21,14 @@ pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
 pub use matmul::MatMul;
+pub use norm::{BatchNorm, BatchNormInference, GroupNorm, LayerNorm, RmsNorm};
 pub use permute::Permute;
+pub use pool::{AdaptiveAvgPool, AdaptiveMaxPool, AddAtPlaces, AvgPool, MaxPool, TakePlaces, Window};
 pub use reduce::{Max, Mean, Min, Product, Sum};
 pub use reshape::Reshape;
+pub use resize::{
+    GridSample, GridSampleGradient, Interpolation, Outside, Resample, Resize, Sampling, Taps,
+};
 pub use slice::{Embed, Slice, Steps};
 pub use unary::{Abs, Exp, Ln, Neg, Sign, Sqrt, Square, Tanh};
 
@@ -36,9 +44,12 @@ pub fn registry() -> Vec<Entry> {
         compare::entries(),
         concat::entries(),
         matmul::entries(),
+        norm::entries(),
         permute::entries(),
+        pool::entries(),
         reduce::entries(),
         reshape::entries(),
+        resize::entries(),
         slice::entries(),
         unary::entries(),
     ];
