@@ -181,9 +181,7 @@ impl Plan {
             let (block, first) = (task / strips, task % strips * COLUMNS);
             let columns = first..(first + COLUMNS).min(width);
             // SAFETY: every strip of a block is one task's alone.
-            let both = unsafe {
-                [0, 1].map(|which| parts.part((block * 2 + which) * width + first, columns.len()))
-            };
+            let both = unsafe { [0, 1].map(|which| parts.part((block * 2 + which) * width + first, columns.len())) };
             reduce(rows(block), columns, both);
         });
         let sums = sums.as_mut();

@@ -189,7 +189,8 @@ impl<'a> Sizes<'a> {
 fn forward<T: Real>(op: &GridSample, x: &Tensor, grid: &Tensor, shape: Shape) -> Result<Tensor> {
     let mut out = Writing::<T>::new(shape)?;
     let s = Sizes::new(x, grid);
-    let (images, x, grid) = (x.shape()[0], x.as_slice::<T>().unwrap_or_default(), grid.as_slice::<T>().unwrap_or_default());
+    let (images, x, grid) =
+        (x.shape()[0], x.as_slice::<T>().unwrap_or_default(), grid.as_slice::<T>().unwrap_or_default());
     let (group, parts) = (s.group(), Parts::new(out.as_mut()));
     let tasks = s.points.div_ceil(group);
     parallel_for(if shape.numel() == 0 { 0 } else { images * tasks }, |task| {
@@ -214,7 +215,8 @@ fn forward<T: Real>(op: &GridSample, x: &Tensor, grid: &Tensor, shape: Shape) ->
 fn to_input<T: Real>(op: &GridSample, x: &Tensor, grid: &Tensor, g: &Tensor) -> Result<Tensor> {
     let mut out = Writing::<T>::new(*x.shape())?;
     let s = Sizes::new(x, grid);
-    let (images, grid, g) = (x.shape()[0], grid.as_slice::<T>().unwrap_or_default(), g.as_slice::<T>().unwrap_or_default());
+    let (images, grid, g) =
+        (x.shape()[0], grid.as_slice::<T>().unwrap_or_default(), g.as_slice::<T>().unwrap_or_default());
     let parts = Parts::new(out.as_mut());
     // Channels that share the work of finding places and weights.
     let group = 8;

@@ -3,17 +3,20 @@
 mod batch_norm;
 mod elementwise;
 pub(crate) mod gemm;
+mod grid_sample;
 pub(crate) mod isa;
+mod linalg;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
-mod grid_sample;
 mod matmul;
 mod norm;
+mod pad;
 mod pool;
 pub(crate) mod real;
 mod reduce;
 mod resample;
 mod shape;
+mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
 

@@ -143,7 +143,17 @@ fn forward<T: Real>(
                 scales.part(range.start, range.len()),
             )
         };
-        forward_rows::<T>(&x[range.start * len..range.end * len], [weight, bias], &rows, eps, centred, range, y, mean, scale);
+        forward_rows::<T>(
+            &x[range.start * len..range.end * len],
+            [weight, bias],
+            &rows,
+            eps,
+            centred,
+            range,
+            y,
+            mean,
+            scale,
+        );
     });
     Ok([y.finish(), mean.finish(), scale.finish()])
 }

@@ -48,9 +48,7 @@ impl PoolKernels for Cpu {
         match x.dtype() {
             DType::F32 => add_at_places::<f32>(&x, &places, axes, shape),
             DType::F64 => add_at_places::<f64>(&x, &places, axes, shape),
-            dtype => {
-                self.cast(&add_at_places::<f32>(&self.cast(&x, DType::F32)?, &places, axes, shape)?, dtype)
-            }
+            dtype => self.cast(&add_at_places::<f32>(&self.cast(&x, DType::F32)?, &places, axes, shape)?, dtype),
         }
     }
 }

@@ -7,12 +7,7 @@ use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 /// `f32` or `f64`.
 pub(crate) trait Real:
-    Element
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + AddAssign
+    Element + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + AddAssign
 {
     /// Zero.
     const ZERO: Self;

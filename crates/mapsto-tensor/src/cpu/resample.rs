@@ -114,7 +114,6 @@ fn resample<T: Real>(x: &Tensor, taps: &[Taps], shape: Shape) -> Result<Tensor> 
     Ok(out.finish())
 }
 
-
 /// All passes over one plane, between two buffers and into `out`.
 fn whole_plane<T: Real>(passes: &[Pass<T>], x: &[T], [mut from, mut to]: [&mut [T]; 2], out: &mut [T]) {
     let last = passes.len() - 1;

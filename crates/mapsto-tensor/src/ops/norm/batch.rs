@@ -215,8 +215,9 @@ impl Registered for BatchNorm {
     fn cases() -> Vec<Case> {
         let mut g = Gen::new(33);
         let all = SIZES.iter().flat_map(|&sizes| [0, 1, 2].map(move |affine| (sizes, affine)));
-        let mut cases: Vec<Case> =
-            all.map(|(sizes, affine)| Case::new(BatchNorm { eps: 1e-2 }, inputs(&mut g, sizes, false, affine))).collect();
+        let mut cases: Vec<Case> = all
+            .map(|(sizes, affine)| Case::new(BatchNorm { eps: 1e-2 }, inputs(&mut g, sizes, false, affine)))
+            .collect();
         cases.push(Case::new(BatchNorm { eps: 1e-2 }, inputs(&mut g, &[9, 1, 16000], false, 2)));
         cases
     }

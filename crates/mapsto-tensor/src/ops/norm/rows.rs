@@ -161,7 +161,13 @@ row_norms! {
 }
 
 /// The reference: rows of `len` elements; `weight_at` finds an element's weight.
-fn reference(inputs: &[Array], len: usize, eps: f64, centred: bool, weight_at: impl Fn(&[usize]) -> Vec<usize>) -> Vec<Array> {
+fn reference(
+    inputs: &[Array],
+    len: usize,
+    eps: f64,
+    centred: bool,
+    weight_at: impl Fn(&[usize]) -> Vec<usize>,
+) -> Vec<Array> {
     let x = &inputs[0];
     let mut normal = x.clone();
     for row in normal.data.chunks_mut(len) {

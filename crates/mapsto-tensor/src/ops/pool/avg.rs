@@ -1,7 +1,10 @@
 //! Pooling by averages.
 
 use crate::error::{Error, Result};
-use crate::op::{Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs};
+use crate::op::{
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float,
+    expect_inputs,
+};
 use crate::ops::pool::max::{adaptive_cases, window_cases};
 use crate::ops::pool::window::{Window, adaptive, adaptive_shape};
 use crate::ops::{Resample, Taps};

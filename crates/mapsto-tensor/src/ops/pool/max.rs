@@ -133,8 +133,7 @@ impl Op for AdaptiveMaxPool {
 
     fn forward(&self, inputs: &[&Tensor], cx: &mut Forward) -> Result<Outputs> {
         let shape = adaptive_shape(inputs[0].shape(), &self.sizes)?;
-        let windows =
-            if shape.numel() == 0 { Vec::new() } else { adaptive_windows(inputs[0].shape(), &self.sizes) };
+        let windows = if shape.numel() == 0 { Vec::new() } else { adaptive_windows(inputs[0].shape(), &self.sizes) };
         pooled(inputs[0], &windows, shape, self.indices, cx)
     }
 
@@ -239,7 +238,8 @@ fn reference(x: &Array, sizes: &[usize], reach: impl Fn(usize, usize) -> Vec<usi
     let best = |index: &[usize]| -> (f64, f64) {
         let mut places = vec![vec![]];
         for (axis, &i) in index[lead..].iter().enumerate() {
-            let grow = |at: &Vec<usize>| reach(axis, i).into_iter().map(|j| [&at[..], &[j]].concat()).collect::<Vec<_>>();
+            let grow =
+                |at: &Vec<usize>| reach(axis, i).into_iter().map(|j| [&at[..], &[j]].concat()).collect::<Vec<_>>();
             places = places.iter().flat_map(grow).collect();
         }
         let flat = |at: &[usize]| at.iter().zip(&x.sizes[lead..]).fold(0, |place, (&i, &size)| place * size + i);
@@ -266,7 +266,8 @@ pub(super) fn window_cases() -> Vec<(Vec<usize>, Window)> {
         for (kernel, stride) in [(1, 1), (2, 2), (2, 1), (3, 2), (3, 3), (2, 3), (3, 5)] {
             for (padding, dilation) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
                 for ceil in [false, true] {
-                    let window = Window::new([kernel]).stride([stride]).padding([padding]).dilation([dilation]).ceil(ceil);
+                    let window =
+                        Window::new([kernel]).stride([stride]).padding([padding]).dilation([dilation]).ceil(ceil);
                     cases.push((vec![2, 1, size], window));
                 }
             }
@@ -326,9 +327,8 @@ impl Registered for MaxPool {
         let lead = x.sizes.len() - self.window.axes();
         let window = &self.window;
         let reach = |axis: usize, i: usize| -> Vec<usize> {
-            let place = |tap: usize| {
-                (i * window.stride[axis] + tap * window.dilation[axis]).checked_sub(window.padding[axis])
-            };
+            let place =
+                |tap: usize| (i * window.stride[axis] + tap * window.dilation[axis]).checked_sub(window.padding[axis]);
             (0..window.kernel[axis]).filter_map(place).filter(|&at| at < x.sizes[lead + axis]).collect()
         };
         reference(x, &shape[lead..], reach, self.indices)
@@ -499,10 +499,5 @@ impl Tensor {
 }
 
 pub(super) fn entries() -> Vec<Entry> {
-    vec![
-        Entry::of::<MaxPool>(),
-        Entry::of::<AdaptiveMaxPool>(),
-        Entry::of::<TakePlaces>(),
-        Entry::of::<AddAtPlaces>(),
-    ]
+    vec![Entry::of::<MaxPool>(), Entry::of::<AdaptiveMaxPool>(), Entry::of::<TakePlaces>(), Entry::of::<AddAtPlaces>()]
 }

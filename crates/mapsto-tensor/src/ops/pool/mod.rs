@@ -5,9 +5,9 @@ mod max;
 mod window;
 
 pub use avg::{AdaptiveAvgPool, AvgPool};
-pub use max::{AddAtPlaces, AdaptiveMaxPool, MaxPool, TakePlaces};
-pub(crate) use window::spatial;
+pub use max::{AdaptiveMaxPool, AddAtPlaces, MaxPool, TakePlaces};
 pub use window::Window;
+pub(crate) use window::spatial;
 
 use crate::testing::Entry;
 

@@ -79,12 +79,16 @@ impl Window {
         let axes = self.axes();
         let lists = [("stride", &self.stride), ("padding", &self.padding), ("dilation", &self.dilation)];
         if let Some((name, list)) = lists.iter().find(|(_, list)| list.len() != axes) {
-            return Err(Error::argument(format!("{name} {list:?} has not one number for each axis of the kernel {:?}", self.kernel)));
+            return Err(Error::argument(format!(
+                "{name} {list:?} has not one number for each axis of the kernel {:?}",
+                self.kernel
+            )));
         }
         let lead = spatial(shape, axes)?;
         let mut sizes = shape.to_vec();
         for i in 0..axes {
-            sizes[lead + i] = self.outputs(i, shape[lead + i]).map_err(|e| e.within(format!("axis {} of {shape}", lead + i)))?;
+            sizes[lead + i] =
+                self.outputs(i, shape[lead + i]).map_err(|e| e.within(format!("axis {} of {shape}", lead + i)))?;
         }
         Shape::new(&sizes)
     }
@@ -93,15 +97,21 @@ impl Window {
         let settings = [self.kernel[axis], self.stride[axis], self.dilation[axis], self.padding[axis]];
         let [kernel, stride, dilation, padding] = settings.map(|x| x as i128);
         if settings.iter().any(|&x| x > u32::MAX as usize) {
-            return Err(Error::argument(format!("{settings:?} (kernel, stride, dilation, padding) are beyond 32 bits")));
+            return Err(Error::argument(format!(
+                "{settings:?} (kernel, stride, dilation, padding) are beyond 32 bits"
+            )));
         }
         if kernel == 0 || stride == 0 || dilation == 0 {
-            return Err(Error::argument(format!("kernel {kernel}, stride {stride} and dilation {dilation} must not be zero")));
+            return Err(Error::argument(format!(
+                "kernel {kernel}, stride {stride} and dilation {dilation} must not be zero"
+            )));
         }
         let extent = dilation * (kernel - 1) + 1;
         if padding > extent / 2 {
-            return Err(Error::argument(format!("padding {padding} is more than half of the window's extent {extent}"))
-                .mend("pad the input itself first"));
+            return Err(Error::argument(format!(
+                "padding {padding} is more than half of the window's extent {extent}"
+            ))
+            .mend("pad the input itself first"));
         }
         if size == 0 {
             return Err(Error::shape("an axis under a window is empty"));
@@ -112,8 +122,10 @@ impl Window {
             count -= 1;
         }
         if count < 1 {
-            return Err(Error::shape(format!("a window of extent {extent} does not fit size {size} with padding {padding}"))
-                .mend("use a smaller kernel or dilation, or more padding"));
+            return Err(Error::shape(format!(
+                "a window of extent {extent} does not fit size {size} with padding {padding}"
+            ))
+            .mend("use a smaller kernel or dilation, or more padding"));
         }
         Ok(count as usize)
     }
@@ -158,7 +170,13 @@ impl Window {
                 let row = |i: usize| {
                     let (first, count, padded) = self.reach(axis, size, i);
                     let by = match divisor {
-                        Some(divisor) => if axis == 0 { divisor } else { 1 },
+                        Some(divisor) => {
+                            if axis == 0 {
+                                divisor
+                            } else {
+                                1
+                            }
+                        }
                         None if count_padding => padded,
                         None => count,
                     };
@@ -190,7 +208,8 @@ pub(crate) fn spatial(shape: &Shape, axes: usize) -> Result<usize> {
         return Err(Error::argument(format!("slides over one to three axes, not {axes}")));
     }
     shape.rank().checked_sub(axes).ok_or_else(|| {
-        Error::shape(format!("{shape} has fewer axes than the {axes} to slide over")).mend("give [N, C, ...] or [C, ...]")
+        Error::shape(format!("{shape} has fewer axes than the {axes} to slide over"))
+            .mend("give [N, C, ...] or [C, ...]")
     })
 }
 

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float, expect_inputs, expect_same_dtype,
+    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float, expect_inputs,
+    expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -76,8 +77,11 @@ impl GridSample {
             return Err(Error::shape(format!("samples [N, C, H, W] or [N, C, D, H, W], not {x}")));
         }
         if grid.rank() != x.rank() || grid[0] != x[0] || grid[axes + 1] != axes {
-            return Err(Error::shape(format!("the grid {grid} does not fit {x}"))
-                .mend(format!("it is [{}, ..., {axes}] with {} axes", x[0], x.rank())));
+            return Err(Error::shape(format!("the grid {grid} does not fit {x}")).mend(format!(
+                "it is [{}, ..., {axes}] with {} axes",
+                x[0],
+                x.rank()
+            )));
         }
         if x[2..].contains(&0) {
             return Err(Error::shape(format!("{x} has no elements to sample")));

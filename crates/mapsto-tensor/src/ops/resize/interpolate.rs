@@ -1,7 +1,10 @@
 //! Tensors resized along their last axes.
 
 use crate::error::{Error, Result};
-use crate::op::{Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs};
+use crate::op::{
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float,
+    expect_inputs,
+};
 use crate::ops::pool::spatial;
 use crate::ops::resize::taps::apply_taps;
 use crate::ops::{Resample, Taps};
@@ -258,7 +261,8 @@ impl Tensor {
     pub fn resize_by(&self, scales: &[f64], mode: Interpolation, recompute: bool) -> Result<Tensor> {
         let at = Location::caller();
         let lead = spatial(self.shape(), scales.len()).map_err(|e| e.op("resize").at(at))?;
-        let sizes = self.shape()[lead..].iter().zip(scales).map(|(&size, scale)| (size as f64 * scale) as usize).collect();
+        let sizes =
+            self.shape()[lead..].iter().zip(scales).map(|(&size, scale)| (size as f64 * scale) as usize).collect();
         apply_one(Resize { sizes, scales: (!recompute).then(|| scales.to_vec()), mode }, &[self])
     }
 }

@@ -1,7 +1,9 @@
 //! Sparse matrices along one axis, and the operation that applies them.
 
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs};
+use crate::op::{
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
