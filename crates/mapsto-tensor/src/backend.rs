@@ -3,6 +3,12 @@
 //! Operations check shapes and types, then call these; a kernel may rely on what its method documents. Tensors that
 //! come in may have any layout; those that go out are new and row-major unless a method says otherwise.
 
+mod norm;
+mod pool;
+
+pub(crate) use norm::{BatchNormKernels, RowNormKernels, Rows};
+pub(crate) use pool::{GridSampleKernels, PoolKernels, ResampleKernels, Windows};
+
 use crate::dtype::{DType, Scalar};
 use crate::error::Result;
 use crate::shape::{Layout, Shape};
@@ -11,7 +17,12 @@ use crate::update::{Norm, Slot};
 
 /// Everything that a device computes, a family a trait.
 pub(crate) trait Backend:
-    ElementwiseKernels
+    BatchNormKernels
+    + RowNormKernels
+    + GridSampleKernels
+    + PoolKernels
+    + ResampleKernels
+    + ElementwiseKernels
     + ActivationKernels
     + ReduceKernels
     + MatmulKernels

@@ -1,10 +1,12 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
 mod activation;
+mod batch_norm;
 mod creation;
 mod cross_entropy;
 mod elementwise;
 pub(crate) mod gemm;
+mod grid_sample;
 mod index;
 pub(crate) mod isa;
 mod linalg;
@@ -12,11 +14,14 @@ mod linalg;
 pub(crate) mod math;
 mod matmul;
 mod moments;
+mod norm;
 mod order;
 mod pad;
+mod pool;
 pub(crate) mod power;
 pub(crate) mod real;
 mod reduce;
+mod resample;
 mod scan;
 mod shape;
 mod softmax;

@@ -26,9 +26,11 @@ mod norm;
 mod order;
 mod pad;
 mod permute;
+mod pool;
 mod power;
 mod reduce;
 mod reshape;
+mod resize;
 mod scan;
 mod slice;
 mod softmax;
@@ -61,14 +63,16 @@ pub use linalg::{Cholesky, Eigh, Qr, Solve, Svd};
 pub use linear::Linear;
 pub use logic::Where;
 pub use matmul::MatMul;
-pub use norm::Norm;
+pub use norm::{BatchNorm, BatchNormInference, GroupNorm, LayerNorm, Norm, RmsNorm};
 pub use order::{Argmax, Argmin, Argsort, SearchSorted, TopK};
 pub use pad::{Pad, PadMode, PadTranspose};
 pub use permute::Permute;
 pub(crate) use permute::permuted;
+pub use pool::{AdaptiveAvgPool, AdaptiveMaxPool, AddAtPlaces, AvgPool, MaxPool, TakePlaces, Window};
 pub use power::{Pow, PowScalar};
 pub use reduce::{Max, Mean, Min, Product, Sum};
 pub use reshape::Reshape;
+pub use resize::{GridSample, GridSampleGradient, Interpolation, Outside, Resample, Resize, Sampling, Taps};
 pub use scan::{Cumprod, Cumsum, LinearRecurrence};
 pub use slice::{Embed, Slice, Steps};
 pub use softmax::{LogSoftmax, LogSumExp, Softmax};
@@ -108,9 +112,11 @@ pub fn registry() -> Vec<Entry> {
         order::entries(),
         pad::entries(),
         permute::entries(),
+        pool::entries(),
         power::entries(),
         reduce::entries(),
         reshape::entries(),
+        resize::entries(),
         scan::entries(),
         slice::entries(),
         softmax::entries(),

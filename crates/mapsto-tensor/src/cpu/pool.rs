@@ -1,0 +1,300 @@
+//! Pooling by maxima: axis after axis, rows at a time, each value with its place.
+
+use crate::backend::{ElementwiseKernels, PoolKernels, Windows};
+use crate::cpu::Cpu;
+use crate::cpu::isa::simd;
+use crate::cpu::real::Real;
+use crate::cpu::strided::{GRAIN, Parts};
+use crate::cpu::threads::parallel_for;
+use crate::dtype::{DType, Element, with_dtype};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use crate::tensor::{Tensor, Writing};
+use std::sync::Mutex;
+
+impl PoolKernels for Cpu {
+    fn max_pool(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
+        let x = self.contiguous(x)?;
+        match x.dtype() {
+            DType::F32 => max_pool::<f32>(&x, windows, shape),
+            DType::F64 => max_pool::<f64>(&x, windows, shape),
+            dtype => {
+                let [y, places] = max_pool::<f32>(&self.cast(&x, DType::F32)?, windows, shape)?;
+                Ok([self.cast(&y, dtype)?, places])
+            }
+        }
+    }
+
+    fn take_places(&self, x: &Tensor, places: &Tensor, axes: usize) -> Result<Tensor> {
+        let (x, places) = (self.contiguous(x)?, self.contiguous(places)?);
+        let (plane, points) = (plane_size(x.shape(), axes), plane_size(places.shape(), axes));
+        with_dtype!(x.dtype(), T => {
+            let mut out = Writing::<T>::new(*places.shape())?;
+            let (x, places) = (x.as_slice::<T>().unwrap_or_default(), places.as_slice().unwrap_or_default());
+            planes(out.as_mut(), points, |i, out| {
+                let (x, places) = (&x[i * plane..][..plane], &places[i * points..][..points]);
+                check_places(places, plane)?;
+                out.iter_mut().zip(places).for_each(|(y, &place)| {
+                    *y = if place < 0 { T::default() } else { x[place as usize] };
+                });
+                Ok(())
+            })?;
+            Ok(out.finish())
+        })
+    }
+
+    fn add_at_places(&self, x: &Tensor, places: &Tensor, axes: usize, shape: Shape) -> Result<Tensor> {
+        let (x, places) = (self.contiguous(x)?, self.contiguous(places)?);
+        match x.dtype() {
+            DType::F32 => add_at_places::<f32>(&x, &places, axes, shape),
+            DType::F64 => add_at_places::<f64>(&x, &places, axes, shape),
+            dtype => self.cast(&add_at_places::<f32>(&self.cast(&x, DType::F32)?, &places, axes, shape)?, dtype),
+        }
+    }
+}
+
+fn plane_size(shape: &Shape, axes: usize) -> usize {
+    shape[shape.rank() - axes..].iter().product()
+}
+
+/// Runs `f(plane, part)` in parallel over the planes of `size` elements of an output; gives a failure, if any.
+fn planes<T: Element>(out: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) -> Result<()> + Sync) -> Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    let count = out.len() / size;
+    let group = GRAIN.div_ceil(size);
+    let parts = Parts::new(out);
+    try_parallel_for(count.div_ceil(group), |task| {
+        (task * group..((task + 1) * group).min(count)).try_for_each(|plane| {
+            // SAFETY: every plane is one task's alone.
+            f(plane, unsafe { parts.part(plane * size, size) })
+        })
+    })
+}
+
+/// [`parallel_for`] of tasks that may fail: the failure of the first of them.
+pub(crate) fn try_parallel_for(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    parallel_for(tasks, |task| {
+        if let Err(error) = f(task) {
+            let mut failed = failed.lock().unwrap_or_else(|e| e.into_inner());
+            if failed.as_ref().is_none_or(|(first, _)| task < *first) {
+                *failed = Some((task, error));
+            }
+        }
+    });
+    match failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
+        None => Ok(()),
+        Some((_, error)) => Err(error),
+    }
+}
+
+/// Fails at a place that a plane does not have.
+fn check_places(places: &[i32], plane: usize) -> Result<()> {
+    let (least, most) = places.iter().fold((-1, -1), |(least, most), &p| (p.min(least), p.max(most)));
+    if least >= -1 && (most < 0 || (most as usize) < plane) {
+        return Ok(());
+    }
+    let wrong = if least < -1 { least } else { most };
+    Err(Error::index(format!("place {wrong} is outside a plane of {plane} elements")))
+}
+
+fn add_at_places<T: Real>(x: &Tensor, places: &Tensor, axes: usize, shape: Shape) -> Result<Tensor> {
+    let (plane, points) = (plane_size(&shape, axes), plane_size(places.shape(), axes));
+    let mut out = Writing::<T>::new(shape)?;
+    let (x, places) = (x.as_slice::<T>().unwrap_or_default(), places.as_slice().unwrap_or_default());
+    planes(out.as_mut(), plane, |i, out| {
+        let (x, places) = (&x[i * points..][..points], &places[i * points..][..points]);
+        check_places(places, plane)?;
+        out.fill(T::ZERO);
+        for (&x, &place) in x.iter().zip(places) {
+            if let Some(y) = out.get_mut(place as usize) {
+                *y += x;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(out.finish())
+}
+
+/// Elements that one step of a vectorised loop takes: rows are often this short.
+const BLOCK: usize = 16;
+
+fn max_pool<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
+    let (mut y, mut places) = (Writing::<T>::new(shape)?, Writing::<i32>::new(shape)?);
+    let data = x.as_slice::<T>().unwrap_or_default();
+    // Missing axes are of size one. Whole rows that follow each other evenly are one long row.
+    let one = Windows { size: 1, step: 1, reach: vec![(0, 1)], regular: (0, 1, 1) };
+    let axis = |i: usize| if i < windows.len() { &windows[windows.len() - 1 - i] } else { &one };
+    let (rows, columns, slices) = (axis(1), axis(0), axis(2));
+    let plane = rows.size * columns.size * slices.size;
+    let out = rows.reach.len() * columns.reach.len() * slices.reach.len();
+    let count = shape.numel() / out.max(1);
+    let group = GRAIN.div_ceil(plane);
+    let (ys, ps) = (Parts::new(y.as_mut()), Parts::new(places.as_mut()));
+    let room = [rows.size * slices.size * columns.reach.len(), slices.size * rows.reach.len() * columns.reach.len()];
+    try_parallel_for(if shape.numel() == 0 { 0 } else { count.div_ceil(group) }, |task| {
+        let scratch = |len: usize| Shape::new(&[len]).and_then(Writing::<T>::new);
+        let scratch_places = |len: usize| Shape::new(&[len]).and_then(Writing::<i32>::new);
+        let mut values = [scratch(room[0])?, scratch(room[1])?];
+        let mut places = [scratch_places(room[0])?, scratch_places(room[1])?];
+        for i in task * group..((task + 1) * group).min(count) {
+            // SAFETY: every plane is one task's alone.
+            let (y, p) = unsafe { (ys.part(i * out, out), ps.part(i * out, out)) };
+            let ([a, b], [pa, pb]) = (&mut values, &mut places);
+            let buffers = [a.as_mut(), b.as_mut(), y];
+            let [a, b, y] = buffers;
+            let [pa, pb, p] = [pa.as_mut(), pb.as_mut(), p];
+            max_plane::<T>(&data[i * plane..][..plane], [columns, rows, slices], [a, b, y], [pa, pb, p]);
+        }
+        Ok(())
+    })?;
+    Ok([y.finish(), places.finish()])
+}
+
+simd! {
+    /// One plane: along rows into the first buffer, across rows into the second, across slices into the third; an axis
+    /// that stays as it is needs no pass.
+    fn max_plane<S, T: Real>(
+        simd: S, x: &[T], windows: [&Windows; 3], values: [&mut [T]; 3], places: [&mut [i32]; 3]
+    ) {
+        let [columns, rows, slices] = windows;
+        let ([a, b, y], [pa, pb, p]) = (values, places);
+        let stays = |w: &Windows| w.size == 1 && w.reach == [(0, 1)];
+        let (width, lines) = (columns.reach.len(), rows.size * slices.size);
+        match (stays(rows), stays(slices)) {
+            (true, true) => along(x, lines, columns, y, p),
+            (_, true) => {
+                along(x, lines, columns, a, pa);
+                across(a, pa, width, rows, y, p);
+            }
+            _ => {
+                along(x, lines, columns, a, pa);
+                let (from, to) = (rows.size * width, rows.reach.len() * width);
+                for i in 0..slices.size {
+                    let part = i * from..(i + 1) * from;
+                    across(&a[part.clone()], &pa[part], width, rows, &mut b[i * to..][..to], &mut pb[i * to..][..to]);
+                }
+                across(b, pb, to, slices, y, p);
+            }
+        }
+    }
+}
+
+/// Whether `x` takes the place of `best`: greater, or not a number.
+#[inline(always)]
+#[allow(clippy::eq_op)]
+fn beats<T: Real>(x: T, best: T) -> bool {
+    x > best || x != x
+}
+
+/// The windows of each of `lines` rows.
+#[inline(always)]
+fn along<T: Real>(x: &[T], lines: usize, windows: &Windows, y: &mut [T], places: &mut [i32]) {
+    let width = windows.reach.len();
+    let (start, end, stride) = windows.regular;
+    let whole = start == 0 && end == width && width * stride == windows.size;
+    let (lines, size, width, end) =
+        if whole { (1, lines * windows.size, lines * width, lines * end) } else { (lines, windows.size, width, end) };
+    for line in 0..lines {
+        let row = &x[line * size..][..size];
+        let (y, places) = (&mut y[line * width..][..width], &mut places[line * width..][..width]);
+        let base = (line * size) as i32;
+        if end > start {
+            let (first, count) = windows.reach[start];
+            let (y, places) = (&mut y[start..end], &mut places[start..end]);
+            for tap in 0..count {
+                let begin = first + tap * windows.step;
+                let (row, base) = (&row[begin..], base + begin as i32);
+                match stride {
+                    1 => regular::<T, 1>(row, base, 1, tap == 0, y, places),
+                    2 => regular::<T, 2>(row, base, 2, tap == 0, y, places),
+                    3 => regular::<T, 3>(row, base, 3, tap == 0, y, places),
+                    _ => regular::<T, 0>(row, base, stride, tap == 0, y, places),
+                }
+            }
+        }
+        if whole {
+            continue;
+        }
+        for i in (0..start).chain(end..width) {
+            let (first, count) = windows.reach[i];
+            let (mut best, mut place) = (T::LEAST, if count == 0 { -1 } else { base + first as i32 });
+            for tap in 0..count {
+                let at = first + tap * windows.step;
+                if beats(row[at], best) {
+                    (best, place) = (row[at], base + at as i32);
+                }
+            }
+            (y[i], places[i]) = (best, place);
+        }
+    }
+}
+
+/// One tap of evenly spaced windows: element `i * stride` of the row for output `i`. `STRIDE` is the stride where the
+/// compiler should know it, zero otherwise.
+#[inline(always)]
+fn regular<T: Real, const STRIDE: usize>(
+    row: &[T],
+    base: i32,
+    stride: usize,
+    is_first: bool,
+    y: &mut [T],
+    places: &mut [i32],
+) {
+    let stride = if STRIDE == 0 { stride } else { STRIDE };
+    let count = y.len();
+    let row = &row[..(count - 1) * stride + 1];
+    let mut tap = |i: usize, x: T| {
+        let place = base + (i * stride) as i32;
+        let take = is_first || beats(x, y[i]);
+        y[i] = if take { x } else { y[i] };
+        places[i] = if take { place } else { places[i] };
+    };
+    let blocks = (count - 1) / BLOCK;
+    for block in 0..blocks {
+        let part = &row[block * BLOCK * stride..][..BLOCK * stride];
+        for i in 0..BLOCK {
+            tap(block * BLOCK + i, part[i * stride]);
+        }
+    }
+    for i in blocks * BLOCK..count {
+        tap(i, row[i * stride]);
+    }
+}
+
+/// Windows of rows of `width` elements: `[size, width]` to `[outputs, width]`.
+#[inline(always)]
+fn across<T: Real>(x: &[T], from: &[i32], width: usize, windows: &Windows, y: &mut [T], places: &mut [i32]) {
+    for (i, &(first, count)) in windows.reach.iter().enumerate() {
+        let (y, places) = (&mut y[i * width..][..width], &mut places[i * width..][..width]);
+        if count == 0 {
+            y.fill(T::LEAST);
+            places.fill(-1);
+            continue;
+        }
+        let line = |tap: usize| {
+            let at = (first + tap * windows.step) * width;
+            (&x[at..][..width], &from[at..][..width])
+        };
+        let (row, from) = line(0);
+        y.copy_from_slice(row);
+        places.copy_from_slice(from);
+        for tap in 1..count {
+            let (row, from) = line(tap);
+            let mut tap = |i: usize| {
+                let take = beats(row[i], y[i]);
+                y[i] = if take { row[i] } else { y[i] };
+                places[i] = if take { from[i] } else { places[i] };
+            };
+            let blocks = width / BLOCK;
+            for block in 0..blocks {
+                for i in 0..BLOCK {
+                    tap(block * BLOCK + i);
+                }
+            }
+            (blocks * BLOCK..width).for_each(&mut tap);
+        }
+    }
+}
