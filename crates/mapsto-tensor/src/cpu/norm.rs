@@ -3,7 +3,7 @@
 use crate::backend::{ElementwiseKernels, RowNormKernels, Rows};
 use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
-use crate::cpu::real::{LANES, Lanes, Real};
+use crate::cpu::real::Real;
 use crate::cpu::strided::{GRAIN, Parts};
 use crate::cpu::threads::parallel_for;
 use crate::dtype::DType;
@@ -11,6 +11,31 @@ use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 use std::ops::Range;
+
+/// Independent accumulators of a sum along a row.
+const LANES: usize = 32;
+
+/// Accumulators side by side.
+#[derive(Clone, Copy)]
+struct Lanes<T>([T; LANES]);
+
+impl<T: Real> Lanes<T> {
+    /// Nothing yet.
+    const ZERO: Lanes<T> = Lanes([T::ZERO; LANES]);
+
+    /// Their sum, pairwise.
+    #[inline(always)]
+    fn sum(mut self) -> T {
+        let mut width = LANES / 2;
+        while width > 0 {
+            for i in 0..width {
+                self.0[i] = self.0[i] + self.0[i + width];
+            }
+            width /= 2;
+        }
+        self.0[0]
+    }
+}
 
 impl RowNormKernels for Cpu {
     fn row_norm(

@@ -220,7 +220,7 @@ fn along<T: Real>(x: &[T], lines: usize, windows: &Windows, y: &mut [T], places:
         }
         for i in (0..start).chain(end..width) {
             let (first, count) = windows.reach[i];
-            let (mut best, mut place) = (T::LEAST, if count == 0 { -1 } else { base + first as i32 });
+            let (mut best, mut place) = (-T::INFINITY, if count == 0 { -1 } else { base + first as i32 });
             for tap in 0..count {
                 let at = first + tap * windows.step;
                 if beats(row[at], best) {
@@ -270,7 +270,7 @@ fn across<T: Real>(x: &[T], from: &[i32], width: usize, windows: &Windows, y: &m
     for (i, &(first, count)) in windows.reach.iter().enumerate() {
         let (y, places) = (&mut y[i * width..][..width], &mut places[i * width..][..width]);
         if count == 0 {
-            y.fill(T::LEAST);
+            y.fill(-T::INFINITY);
             places.fill(-1);
             continue;
         }

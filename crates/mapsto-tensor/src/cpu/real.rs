@@ -1,7 +1,7 @@
-<<<<<<< HEAD
 //! Floats of either precision, so that a kernel is written once; and kernels that apply a function of one float.
 
-use crate::cpu::isa::simd;
+use crate::cpu::gemm::GemmElement;
+use crate::cpu::isa::{fma32, fma64, simd};
 use crate::cpu::strided::GRAIN;
 use crate::cpu::threads::parallel_chunks_mut;
 use crate::cpu::{math, power};
@@ -9,7 +9,7 @@ use crate::dtype::Element;
 use crate::error::Result;
 use crate::tensor::{Tensor, Writing};
 use pulp::Simd;
-use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::ops::{AddAssign, Div, Mul, Neg, Sub};
 
 /// A constant in either precision.
 #[inline(always)]
@@ -22,8 +22,19 @@ macro_rules! reals {
     ($($name:ident: |$x:ident| $single:expr, |$y:ident| $double:expr;)*) => {
         /// A float and its elementary functions.
         pub(crate) trait Real:
-            Element + Neg<Output = Self> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+            Element
+            + GemmElement
+            + Neg<Output = Self>
+            + Sub<Output = Self>
+            + Mul<Output = Self>
+            + Div<Output = Self>
+            + AddAssign
         {
+            const ZERO: Self;
+            const ONE: Self;
+            const INFINITY: Self;
+            /// `self * b + c`, fused where the instruction set fuses it in one instruction.
+            fn fma<S: Simd>(self, b: Self, c: Self) -> Self;
             $(fn $name<S: Simd>(self) -> Self;)*
             /// The magnitude of this with the sign of another.
             fn signed<S: Simd>(self, sign: Self) -> Self;
@@ -32,6 +43,13 @@ macro_rules! reals {
         }
 
         impl Real for f32 {
+            const ZERO: f32 = 0.0;
+            const ONE: f32 = 1.0;
+            const INFINITY: f32 = f32::INFINITY;
+            #[inline(always)]
+            fn fma<S: Simd>(self, b: f32, c: f32) -> f32 {
+                fma32::<S>(self, b, c)
+            }
             $(#[inline(always)]
             fn $name<S: Simd>(self) -> f32 {
                 let $x = self;
@@ -45,6 +63,13 @@ macro_rules! reals {
         }
 
         impl Real for f64 {
+            const ZERO: f64 = 0.0;
+            const ONE: f64 = 1.0;
+            const INFINITY: f64 = f64::INFINITY;
+            #[inline(always)]
+            fn fma<S: Simd>(self, b: f64, c: f64) -> f64 {
+                fma64::<S>(self, b, c)
+            }
             $(#[inline(always)]
             fn $name<S: Simd>(self) -> f64 {
                 let $y = self;
@@ -159,62 +184,3 @@ fn zip_slices<T: Real>(a: &Tensor, b: &Tensor, f: &(dyn Fn(&[T], &[T], &mut [T])
 pub(crate) fn chunks<T: Send>(out: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
     parallel_chunks_mut(out, GRAIN, |index, chunk| f(index * GRAIN, chunk));
 }
-=======
-//! The two float types that kernels compute in, as one.
-
-use crate::cpu::isa::{fma32, fma64};
-use crate::dtype::Element;
-use pulp::Simd;
-use std::ops::{Add, AddAssign, Div, Mul, Sub};
-
-/// `f32` or `f64`.
-pub(crate) trait Real:
-    Element + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + AddAssign
-{
-    /// Zero.
-    const ZERO: Self;
-    /// Less than every other number.
-    const LEAST: Self;
-    /// `self * b + c`, fused where the instruction set fuses it in one instruction.
-    fn fma<S: Simd>(self, b: Self, c: Self) -> Self;
-}
-
-macro_rules! real {
-    ($($ty:ident by $fma:ident),*) => {$(
-        impl Real for $ty {
-            const ZERO: $ty = 0.0;
-            const LEAST: $ty = $ty::NEG_INFINITY;
-            #[inline(always)]
-            fn fma<S: Simd>(self, b: $ty, c: $ty) -> $ty {
-                $fma::<S>(self, b, c)
-            }
-        }
-    )*};
-}
-real!(f32 by fma32, f64 by fma64);
-
-/// Independent accumulators of a sum along a row.
-pub(crate) const LANES: usize = 32;
-
-/// Accumulators side by side.
-#[derive(Clone, Copy)]
-pub(crate) struct Lanes<T>(pub [T; LANES]);
-
-impl<T: Real> Lanes<T> {
-    /// Nothing yet.
-    pub const ZERO: Lanes<T> = Lanes([T::ZERO; LANES]);
-
-    /// Their sum, pairwise.
-    #[inline(always)]
-    pub fn sum(mut self) -> T {
-        let mut width = LANES / 2;
-        while width > 0 {
-            for i in 0..width {
-                self.0[i] = self.0[i] + self.0[i + width];
-            }
-            width /= 2;
-        }
-        self.0[0]
-    }
-}
->>>>>>> pool

@@ -4,7 +4,7 @@ use crate::backend::Rows;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one};
-use crate::ops::norm::{check_eps, check_inputs, plain_affine, plain_moments, with_affine};
+use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, with_affine};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float};
-use crate::ops::norm::{check_eps, check_inputs, plain_affine, plain_moments, statistics_type, with_affine};
+use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, statistics_type, with_affine};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
