@@ -1,5 +1,6 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
+mod conv;
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;

@@ -5,6 +5,7 @@ mod broadcast;
 mod cast;
 mod compare;
 mod concat;
+mod conv;
 mod matmul;
 mod permute;
 mod reduce;
@@ -17,6 +18,9 @@ pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
+pub use conv::{
+    Conv, ConvOptions, ConvSettings, ConvTranspose, ConvWeightGrad, Fold, KernelAxis, PerAxis, Spatial, Unfold,
+};
 pub use matmul::MatMul;
 pub use permute::Permute;
 pub use reduce::{Max, Mean, Min, Product, Sum};
@@ -35,6 +39,7 @@ pub fn registry() -> Vec<Entry> {
         cast::entries(),
         compare::entries(),
         concat::entries(),
+        conv::entries(),
         matmul::entries(),
         permute::entries(),
         reduce::entries(),
