@@ -10,7 +10,10 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// Everything that a device computes, a family a trait.
-pub(crate) trait Backend: ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + ConvKernels {}
+pub(crate) trait Backend:
+    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + ConvKernels
+{
+}
 
 /// Functions of one number. Float types only, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,8 +113,14 @@ pub(crate) trait ShapeKernels {
 /// Convolutions with zero padding, and patches; float types. Where a method gives an image or a kernel, `shape` is it.
 pub(crate) trait ConvKernels {
     /// `[N, C, *size]` with `[O, C / groups, *kernel]` and perhaps a bias `[O]` to `shape` = `[N, O, *places]`.
-    fn conv(&self, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, settings: &ConvSettings, shape: Shape)
-    -> Result<Tensor>;
+    fn conv(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        settings: &ConvSettings,
+        shape: Shape,
+    ) -> Result<Tensor>;
     /// The transpose: `[N, O, *places]` with the same kernels and perhaps a bias `[C]` to `shape` = `[N, C, *size]`.
     fn conv_transpose(
         &self,

@@ -9,8 +9,10 @@ use std::path::PathBuf;
 /// The path of each case whose name begins so.
 fn cases(prefixes: &[&str]) -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/layers");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("the fixtures are there").map(|entry| entry.expect("readable").path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the fixtures are there")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     let begins = |path: &PathBuf| {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         prefixes.iter().any(|prefix| name.starts_with(prefix))
@@ -138,8 +140,7 @@ fn patches_and_pixels_are_pytorchs() -> Result<()> {
         let golden = Golden::read(&path);
         let x = golden.get("input.0").expect("an input").variable()?;
         let pair = |name: &str| <[usize; 2]>::try_from(golden.axes(name, 2)).expect("two numbers");
-        let options =
-            || ConvOptions::new().stride(pair("stride")).padding(pair("padding")).dilation(pair("dilation"));
+        let options = || ConvOptions::new().stride(pair("stride")).padding(pair("padding")).dilation(pair("dilation"));
         let output = match &golden.name[..] {
             "pixel_shuffle" => x.pixel_shuffle(golden.axes("upscale_factor", 1)[0])?,
             "pixel_unshuffle" => x.pixel_unshuffle(golden.axes("downscale_factor", 1)[0])?,

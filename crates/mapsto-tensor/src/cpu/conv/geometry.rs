@@ -44,7 +44,7 @@ impl Geometry {
         let three = |f: &dyn Fn(usize) -> usize, missing: usize| {
             std::array::from_fn(|i| if i < lead { missing } else { f(i - lead) })
         };
-        Geometry {
+        let whole = Geometry {
             images: image[0],
             groups,
             channels: image[1] / groups,
@@ -55,17 +55,26 @@ impl Geometry {
             stride: three(&|i| axes[i].stride, 1),
             padding: three(&|i| axes[i].padding[0], 0),
             dilation: three(&|i| axes[i].dilation, 1),
+        };
+        whole.merged()
+    }
+
+    /// The same with axes merged, from the first on, along which nothing but places is.
+    fn merged(mut self) -> Geometry {
+        let plain = |g: &Geometry, axis: usize| g.kernel[axis] == 1 && g.places[axis] == g.image[axis];
+        let still = |g: &Geometry, axis: usize| g.stride[axis] == 1 && g.padding[axis] == 0;
+        for axis in 0..2 {
+            if (axis..axis + 2).all(|axis| plain(&self, axis) && still(&self, axis)) {
+                self.image[axis + 1] *= std::mem::replace(&mut self.image[axis], 1);
+                self.places[axis + 1] *= std::mem::replace(&mut self.places[axis], 1);
+            }
         }
+        self
     }
 
     /// Elements of the kernel.
     pub fn elements(&self) -> usize {
         volume(self.kernel)
-    }
-
-    /// Whether every output sees one channel, which no other group sees.
-    pub fn is_depthwise(&self) -> bool {
-        self.channels == 1 && self.groups > 1
     }
 
     /// For each element of the kernel, how far the image's element is off the place's first.
@@ -101,8 +110,7 @@ pub(super) fn volume(sizes: [usize; 3]) -> usize {
 
 /// All indices in row-major order.
 pub(super) fn indices(sizes: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
-    (0..sizes[0])
-        .flat_map(move |d| (0..sizes[1]).flat_map(move |h| (0..sizes[2]).map(move |w| [d, h, w])))
+    (0..sizes[0]).flat_map(move |d| (0..sizes[1]).flat_map(move |h| (0..sizes[2]).map(move |w| [d, h, w])))
 }
 
 /// Neighbouring places along the last axis of the grids of several images.

@@ -1,8 +1,8 @@
 //! Convolution and its transpose as matrix products with patches.
 
+use super::SCRATCH;
 use super::geometry::{Geometry, runs, volume};
 use super::patches::Patches;
-use super::SCRATCH;
 use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, gemm_with};
 use crate::cpu::threads::{SendPtr, parallel_for};
 use crate::dtype::Element;
@@ -113,9 +113,7 @@ impl<T: GemmElement> Products<'_, T> {
             } else {
                 let offset = ((image * self.groups + group) * self.rows + rows.start) * channel + first;
                 // SAFETY: these rows and columns are this task's alone, and `out` is borrowed for all of them.
-                let c = unsafe {
-                    MatMut::from_raw(out.get(), len, offset, [rows.len(), count], [channel as isize, 1])
-                };
+                let c = unsafe { MatMut::from_raw(out.get(), len, offset, [rows.len(), count], [channel as isize, 1]) };
                 self.multiply(group, rows, range, c);
             }
         });

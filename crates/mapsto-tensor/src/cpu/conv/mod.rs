@@ -1,5 +1,7 @@
 //! Convolutions.
 
+mod dense;
+mod depthwise;
 mod fold;
 mod geometry;
 mod implicit;
@@ -31,6 +33,32 @@ enum Kernel {
     WeightGrad,
     Unfold,
     Fold,
+}
+
+/// By which method a convolution and its gradients are computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Plan {
+    /// Channel by channel.
+    Depthwise,
+    /// One matrix product a group: kernels as large as the images.
+    Dense,
+    /// Matrix products with patches.
+    Products,
+}
+
+/// Whether the kernel's elements lie side by side.
+fn is_close(g: &Geometry) -> bool {
+    (0..3).all(|axis| g.dilation[axis] == 1 || g.kernel[axis] == 1)
+}
+
+impl Plan {
+    fn of(g: &Geometry) -> Plan {
+        match () {
+            () if g.channels == 1 && g.groups > 1 => Plan::Depthwise,
+            () if g.places == [1; 3] && g.kernel == g.image && g.padding == [0; 3] && is_close(g) => Plan::Dense,
+            () => Plan::Products,
+        }
+    }
 }
 
 impl ConvKernels for Cpu {
@@ -104,12 +132,18 @@ fn run_as<T: Element + GemmElement>(
     let (a, b, bias) = (input(0).unwrap_or_default(), input(1).unwrap_or_default(), input(2));
     let mut result = Writing::<T>::new(shape)?;
     let out = result.as_mut();
-    match kernel {
-        Kernel::Forward => implicit::forward(a, b, bias, g, out),
-        Kernel::Transpose => implicit::transpose(a, b, bias, g, out)?,
-        Kernel::WeightGrad => weights::gradient(a, b, g, out)?,
-        Kernel::Unfold => fold::unfold(a, g, out),
-        Kernel::Fold => fold::fold(a, g, out),
+    match (kernel, Plan::of(g)) {
+        (Kernel::Forward, Plan::Depthwise) => depthwise::forward(a, b, bias, g, out),
+        (Kernel::Transpose, Plan::Depthwise) => depthwise::transpose(a, b, bias, g, out),
+        (Kernel::WeightGrad, Plan::Depthwise) => depthwise::weight_grad(a, b, g, out),
+        (Kernel::Forward, Plan::Dense) => dense::forward(a, b, bias, g, out),
+        (Kernel::Transpose, Plan::Dense) => dense::transpose(a, b, bias, g, out),
+        (Kernel::WeightGrad, Plan::Dense) => dense::weight_grad(a, b, g, out),
+        (Kernel::Forward, Plan::Products) => implicit::forward(a, b, bias, g, out),
+        (Kernel::Transpose, Plan::Products) => implicit::transpose(a, b, bias, g, out)?,
+        (Kernel::WeightGrad, Plan::Products) => weights::gradient(a, b, g, out)?,
+        (Kernel::Unfold, _) => fold::unfold(a, g, out),
+        (Kernel::Fold, _) => fold::fold(a, g, out),
     }
     Ok(result.finish())
 }

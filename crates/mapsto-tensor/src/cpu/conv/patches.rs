@@ -49,76 +49,112 @@ impl<T: GemmElement> Pack<T> for Patches<'_, T> {
     }
 }
 
-/// What one tap gives to a run of places.
+/// Elements that one tap gives to neighbouring places.
 #[derive(Clone, Copy)]
 struct Piece {
     /// The first place.
     to: usize,
     len: usize,
-    /// Where it is inside the image.
-    inside: (usize, usize),
-    /// The first element of the image that it gives, in the first channel.
+    /// The first element, in the first channel.
     from: usize,
 }
 
+/// What one tap gives: some of the pieces.
+#[derive(Clone, Copy)]
+struct Row {
+    begin: usize,
+    end: usize,
+    /// Whether they reach every place.
+    full: bool,
+}
+
+/// The pieces of several taps.
+struct Pieces {
+    runs: SmallVec<[Run; 32]>,
+    pieces: SmallVec<[Piece; PIECES]>,
+    rows: SmallVec<[Row; 32]>,
+}
+
 /// Pieces that are worked out at a time.
-const PIECES: usize = 256;
+const PIECES: usize = 128;
+
+impl Pieces {
+    #[inline(always)]
+    fn new<T>(patches: &Patches<T>, places: Range<usize>) -> Pieces {
+        let runs = runs(places, patches.grid).collect();
+        Pieces { runs, pieces: SmallVec::new(), rows: SmallVec::new() }
+    }
+
+    /// How many taps to take at a time.
+    #[inline(always)]
+    fn taps_at_once(&self) -> usize {
+        (PIECES / self.runs.len().max(1)).clamp(1, 32)
+    }
+
+    /// Works the pieces of some taps out. They lie inside the images, up to channel `last`.
+    #[inline(always)]
+    fn set<T>(&mut self, patches: &Patches<T>, taps: &[[isize; 3]], last: usize) {
+        self.pieces.clear();
+        self.rows.clear();
+        let ([depth, height, width], step) = (patches.sizes, patches.step);
+        let room = patches.data.len().saturating_sub(last * volume(patches.sizes));
+        for tap in taps {
+            let (begin, mut full) = (self.pieces.len(), true);
+            for run in &self.runs {
+                let [d, h, w]: [isize; 3] = std::array::from_fn(|i| (run.index[i] * step[i]) as isize + tap[i]);
+                let outside = d < 0 || d >= depth as isize || h < 0 || h >= height as isize;
+                let within = if outside { 0..0 } else { inside(w, step[2], width, run.len) };
+                full &= within.len() == run.len;
+                if !within.is_empty() {
+                    let column = (w + (within.start * step[2]) as isize) as usize;
+                    let row = (d as usize * height + h as usize) * width;
+                    let from = patches.offset + run.image * patches.image_stride + row + column;
+                    assert!(from + (within.len() - 1) * step[2] < room);
+                    self.pieces.push(Piece { to: run.at + within.start, len: within.len(), from });
+                }
+            }
+            self.rows.push(Row { begin, end: self.pieces.len(), full });
+        }
+    }
+
+    /// Copies the pieces of the tap that was set as number `tap`, in one channel; zeros where there are none.
+    #[inline(always)]
+    fn copy<T: GemmElement>(&self, patches: &Patches<T>, tap: usize, channel: usize, row: &mut [T]) {
+        let Row { begin, end, full } = self.rows[tap];
+        if !full {
+            clear(row);
+        }
+        let data = patches.data.as_ptr().wrapping_add(channel * volume(patches.sizes));
+        for piece in &self.pieces[begin..end] {
+            let to = &mut row[piece.to..piece.to + piece.len];
+            // SAFETY: `set` found all these elements inside the images.
+            unsafe { copy_from(data.add(piece.from), patches.step[2], to) };
+        }
+    }
+}
 
 simd! {
     fn pack<S, T: GemmElement>(
         simd: S, patches: &Patches<T>, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T],
     ) {
         let count = patches.taps.len();
-        let channel = volume(patches.sizes);
+        let channels = k.start / count.max(1)..k.end.div_ceil(count.max(1));
         let places = patches.places.start + items.start..patches.places.start + items.end;
-        let all = runs(places.clone(), patches.grid).count();
-        let mut pieces: SmallVec<[Piece; PIECES]> = SmallVec::new();
-        for first in (0..count).step_by((PIECES / all.max(1)).max(1)) {
-            let taps = first..count.min(first + (PIECES / all.max(1)).max(1));
-            pieces.clear();
-            for tap in &patches.taps[taps.clone()] {
-                pieces.extend(runs(places.clone(), patches.grid).map(|run| piece(patches, run, *tap)));
-            }
-            for c in k.start / count..k.end.div_ceil(count) {
+        let mut pieces = Pieces::new(patches, places);
+        let each = pieces.taps_at_once();
+        for first in (0..count).step_by(each) {
+            let taps = first..count.min(first + each);
+            pieces.set(patches, &patches.taps[taps.clone()], channels.end - 1);
+            for c in channels.clone() {
                 // The first and the last channel may be in the block by some of their taps only.
                 let begin = taps.start.max(k.start.saturating_sub(c * count)).min(taps.end);
                 let end = taps.end.min(k.end - c * count).max(begin);
-                let data = &patches.data[c * channel..];
                 for tap in begin..end {
                     let row = &mut panel[(c * count + tap - k.start) * width..][..width];
-                    for piece in &pieces[(tap - taps.start) * all..][..all] {
-                        copy_piece(data, piece, patches.step[2], &mut row[piece.to..piece.to + piece.len]);
-                    }
+                    pieces.copy(patches, tap - first, c, row);
                 }
             }
         }
-    }
-}
-
-#[inline(always)]
-fn piece<T>(patches: &Patches<T>, run: Run, tap: [isize; 3]) -> Piece {
-    let [d, h, w]: [isize; 3] = std::array::from_fn(|i| (run.index[i] * patches.step[i]) as isize + tap[i]);
-    let [depth, height, width] = patches.sizes;
-    if d < 0 || d >= depth as isize || h < 0 || h >= height as isize {
-        return Piece { to: run.at, len: run.len, inside: (0, 0), from: 0 };
-    }
-    let within = inside(w, patches.step[2], width, run.len);
-    let row = (d as usize * height + h as usize) * width;
-    let column = w + (within.start * patches.step[2]) as isize;
-    let from = patches.offset + run.image * patches.image_stride + row;
-    let from = if within.is_empty() { 0 } else { from + column as usize };
-    Piece { to: run.at, len: run.len, inside: (within.start, within.end), from }
-}
-
-#[inline(always)]
-fn copy_piece<T: GemmElement>(data: &[T], piece: &Piece, step: usize, to: &mut [T]) {
-    let (begin, end) = piece.inside;
-    for x in &mut to[..begin] {
-        *x = T::default();
-    }
-    copy(data, piece.from, step, &mut to[begin..end]);
-    for x in &mut to[end..] {
-        *x = T::default();
     }
 }
 
@@ -127,59 +163,98 @@ simd! {
     pub(super) fn write_rows<S, T: GemmElement>(
         simd: S, patches: &Patches<T>, channels: Range<usize>, pitch: usize, to: &mut [T],
     ) {
-        let (count, channel) = (patches.taps.len(), volume(patches.sizes));
-        let all: SmallVec<[Run; 64]> = runs(patches.places.clone(), patches.grid).collect();
-        for (t, tap) in patches.taps.iter().enumerate() {
-            for run in &all {
-                let piece = piece(patches, *run, *tap);
-                for (i, c) in channels.clone().enumerate() {
-                    let row = &mut to[(i * count + t) * pitch + piece.to..][..piece.len];
-                    copy_piece(&patches.data[c * channel..], &piece, patches.step[2], row);
+        let (count, len) = (patches.taps.len(), patches.places.len());
+        let mut pieces = Pieces::new(patches, patches.places.clone());
+        let each = pieces.taps_at_once();
+        for first in (0..count).step_by(each) {
+            let taps = &patches.taps[first..count.min(first + each)];
+            pieces.set(patches, taps, channels.end.saturating_sub(1));
+            for (i, c) in channels.clone().enumerate() {
+                for tap in 0..taps.len() {
+                    let row = &mut to[(i * count + first + tap) * pitch..][..len];
+                    pieces.copy(patches, tap, c, row);
                 }
             }
         }
     }
 }
 
-/// Copies elements `step` apart, the first at `from`. Short copies are a few vectors of fixed lengths.
+/// Zeros, by a few vectors where the row is as wide as a panel.
 #[inline(always)]
-fn copy<T: GemmElement>(data: &[T], from: usize, step: usize, to: &mut [T]) {
-    let len = to.len();
-    if len == 0 {
-        return;
+fn clear<T: GemmElement>(row: &mut [T]) {
+    match row.len() {
+        32 => row.copy_from_slice(&[T::default(); 32]),
+        16 => row.copy_from_slice(&[T::default(); 16]),
+        8 => row.copy_from_slice(&[T::default(); 8]),
+        _ => row.fill(T::default()),
     }
-    match step {
-        1 => {
-            let data = &data[from..from + len];
-            match len {
-                64.. => to.copy_from_slice(data),
-                32..64 => copy_ends::<T, 32>(data, to),
-                16..32 => copy_ends::<T, 16>(data, to),
-                8..16 => copy_ends::<T, 8>(data, to),
-                4..8 => copy_ends::<T, 4>(data, to),
-                _ => to.iter_mut().zip(data).for_each(|(to, &x)| *to = x),
+}
+
+/// Copies elements `step` apart, the first at `from`.
+#[inline(always)]
+pub(super) fn copy<T: GemmElement>(data: &[T], from: usize, step: usize, to: &mut [T]) {
+    if let Some(last) = to.len().checked_sub(1) {
+        assert!(from + last * step < data.len());
+        // SAFETY: inside by the assertion.
+        unsafe { copy_from(data.as_ptr().add(from), step, to) };
+    }
+}
+
+/// Copies elements `step` apart. Short copies are two vectors of one length that may overlap.
+///
+/// # Safety
+/// As many elements as `to` has can be read.
+#[inline(always)]
+unsafe fn copy_from<T: GemmElement>(from: *const T, step: usize, to: &mut [T]) {
+    let (len, to) = (to.len(), to.as_mut_ptr());
+    // SAFETY: every read and write is of an element below `len`.
+    unsafe {
+        match (step, len) {
+            (1, 33..) => to.copy_from_nonoverlapping(from, len),
+            (1, 16..) => copy_ends::<T, 16>(from, to, len),
+            (1, 8..) => copy_ends::<T, 8>(from, to, len),
+            (1, 4..) => copy_ends::<T, 4>(from, to, len),
+            (1, 2..) => copy_ends::<T, 2>(from, to, len),
+            (2, 4..) => {
+                for i in (0..len - 4).step_by(4) {
+                    copy_4_of_7(from.add(2 * i), to.add(i));
+                }
+                copy_4_of_7(from.add(2 * (len - 4)), to.add(len - 4));
             }
+            _ => (0..len).for_each(|i| *to.add(i) = *from.add(i * step)),
         }
-        2 => {
-            let data = &data[from..from + 2 * len - 1];
-            let mut i = 0;
-            while i + 8 < len {
-                let from: &[T; 16] = data[2 * i..2 * i + 16].try_into().expect("as many as asked");
-                to[i..i + 8].copy_from_slice(&std::array::from_fn::<T, 8, _>(|j| from[2 * j]));
-                i += 8;
-            }
-            for i in i..len {
-                to[i] = data[2 * i];
-            }
-        }
-        _ => to.iter_mut().enumerate().for_each(|(i, to)| *to = data[from + i * step]),
     }
 }
 
 /// Copies `N` to `2 * N` elements: the first and the last `N`.
+///
+/// # Safety
+/// `len` elements can be read and written.
 #[inline(always)]
-fn copy_ends<T: Copy, const N: usize>(data: &[T], to: &mut [T]) {
-    let last = to.len() - N;
-    to[..N].copy_from_slice(&data[..N]);
-    to[last..].copy_from_slice(&data[last..]);
+unsafe fn copy_ends<T: Copy, const N: usize>(from: *const T, to: *mut T, len: usize) {
+    // SAFETY: `len` is at least N, by which the last begin before the end.
+    unsafe {
+        let (first, last) = (from.cast::<[T; N]>(), from.add(len - N).cast::<[T; N]>());
+        let (first, last) = (first.read_unaligned(), last.read_unaligned());
+        to.cast::<[T; N]>().write_unaligned(first);
+        to.add(len - N).cast::<[T; N]>().write_unaligned(last);
+    }
+}
+
+/// Copies the elements 0, 2, 4 and 6.
+///
+/// # Safety
+/// Seven elements can be read, four written.
+#[inline(always)]
+unsafe fn copy_4_of_7<T: GemmElement>(from: *const T, to: *mut T) {
+    // SAFETY: as the caller promised.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if size_of::<T>() == 4 {
+            use core::arch::x86_64::{_mm_loadu_ps, _mm_shuffle_ps, _mm_storeu_ps};
+            let (low, high) = (_mm_loadu_ps(from.cast()), _mm_loadu_ps(from.add(3).cast()));
+            return _mm_storeu_ps(to.cast(), _mm_shuffle_ps::<0b11_01_10_00>(low, high));
+        }
+        (0..4).for_each(|i| *to.add(i) = *from.add(2 * i));
+    }
 }

@@ -215,10 +215,14 @@ impl Op for ConvTranspose {
             }
             let (places, kernel) = (y[i + 2], weight[i + 2]);
             let padded = axis.extent(places, kernel).and_then(|extent| extent.checked_add(extra));
-            sizes.push(padded.and_then(|size| size.checked_sub(axis.padding[0] + axis.padding[1])).ok_or_else(|| {
-                Error::shape(format!("nothing is left of {places} places with kernel {kernel} along spatial axis {i}"))
+            sizes.push(padded.and_then(|size| size.checked_sub(axis.padding[0] + axis.padding[1])).ok_or_else(
+                || {
+                    Error::shape(format!(
+                        "nothing is left of {places} places with kernel {kernel} along spatial axis {i}"
+                    ))
                     .mend("the input and the kernel need a size, and the padding must leave some of the output")
-            })?);
+                },
+            )?);
         }
         Ok(smallvec![Spec::new(Shape::new(&sizes)?, dtype)])
     }

@@ -108,7 +108,10 @@ impl Op for Fold {
         let [elements, places] = patches(self.axes, self.kernel, self.size)?;
         if columns != places {
             let size = self.size;
-            return Err(Error::shape(format!("{} has {columns} patches, images of {size:?} {places}", inputs[0].shape)));
+            return Err(Error::shape(format!(
+                "{} has {columns} patches, images of {size:?} {places}",
+                inputs[0].shape
+            )));
         }
         if !rows.is_multiple_of(elements) {
             let kernel = self.kernel;

@@ -209,8 +209,11 @@ impl ConvOptions {
         if self.output_padding.iter().all(|&extra| extra == 0) {
             return Ok(());
         }
-        Err(Error::argument(format!("output_padding {:?} belongs to transposed convolutions", &self.output_padding[..]))
-            .mend("leave it out"))
+        Err(Error::argument(format!(
+            "output_padding {:?} belongs to transposed convolutions",
+            &self.output_padding[..]
+        ))
+        .mend("leave it out"))
     }
 }
 
