@@ -293,6 +293,12 @@ impl Tensor {
 
 /// Gradients.
 impl Tensor {
+    /// Makes a value that has no other handle a variable, in place.
+    pub(crate) fn become_variable(&mut self) {
+        let inner = Arc::get_mut(&mut self.0).expect("a value that a kernel just wrote has one owner");
+        inner.source = Source::Variable;
+    }
+
     /// The same value as a variable: a leaf of which gradients are asked.
     ///
     /// # Errors

@@ -1,16 +1,32 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
 mod conv;
+mod activation;
+mod creation;
+mod cross_entropy;
 mod elementwise;
 pub(crate) mod gemm;
+mod index;
 pub(crate) mod isa;
+mod linalg;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
+mod moments;
+mod order;
+mod pad;
+pub(crate) mod power;
+pub(crate) mod real;
 mod reduce;
+mod scan;
 mod shape;
+mod softmax;
+mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
+mod unary;
+mod update;
+
 
 /// The CPU as a device.
 pub(crate) struct Cpu;

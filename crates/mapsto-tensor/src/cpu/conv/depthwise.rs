@@ -31,30 +31,56 @@ struct Frame {
     step: [usize; 3],
     /// Sizes of one phase.
     sizes: [usize; 3],
+    /// The channel's rows in the frame.
+    rows: SmallVec<[Row; TAPS]>,
+}
+
+/// Elements of a channel that are neighbours in a frame.
+#[derive(Clone, Copy)]
+struct Row {
+    from: usize,
+    to: usize,
+    len: usize,
 }
 
 impl Frame {
     /// For what a kernel sees of a channel from its places.
     fn of_image(g: &Geometry) -> Frame {
         let reach = |axis: usize| (g.kernel[axis] - 1) * g.dilation[axis] / g.stride[axis];
-        Frame {
-            origin: g.padding.map(|padding| -(padding as isize)),
-            step: g.stride,
-            sizes: std::array::from_fn(|axis| g.places[axis] + reach(axis)),
-        }
+        let origin = g.padding.map(|padding| -(padding as isize));
+        let sizes = std::array::from_fn(|axis| g.places[axis] + reach(axis));
+        Frame::new(origin, g.stride, sizes, g.image)
     }
 
     /// For what the taps of some phases see of the places.
-    fn of_places(phases: &[Phase]) -> Frame {
+    fn of_places(phases: &[Phase], places: [usize; 3]) -> Frame {
         let all =
             |axis: usize| phases.iter().flat_map(move |phase| phase.taps.iter().map(move |tap| (phase, tap[axis])));
         let low = |axis: usize| all(axis).map(|(_, tap)| tap).min().unwrap_or(0);
         let end = |axis: usize| all(axis).map(|(phase, tap)| tap + phase.grid[axis] as isize).max().unwrap_or(1);
-        Frame {
-            origin: std::array::from_fn(low),
-            step: [1; 3],
-            sizes: std::array::from_fn(|axis| ((end(axis) - low(axis)) as usize).max(phases[0].grid[axis])),
+        // At least as wide as the results, which some phases have without taps.
+        let sizes = |axis: usize| ((end(axis) - low(axis)) as usize).max(phases[0].grid[axis]);
+        Frame::new(std::array::from_fn(low), [1; 3], std::array::from_fn(sizes), places)
+    }
+
+    fn new(origin: [isize; 3], step: [usize; 3], sizes: [usize; 3], channel: [usize; 3]) -> Frame {
+        let mut frame = Frame { origin, step, sizes, rows: SmallVec::new() };
+        for (number, phase) in indices(step).enumerate() {
+            let start: [isize; 3] = std::array::from_fn(|axis| origin[axis] + phase[axis] as isize);
+            let [ds, hs, ws] = std::array::from_fn(|axis| inside(start[axis], step[axis], channel[axis], sizes[axis]));
+            let from = |axis: usize, i: usize| (start[axis] + (i * step[axis]) as isize) as usize;
+            if ws.is_empty() {
+                continue;
+            }
+            for (d, h) in ds.flat_map(|d| hs.clone().map(move |h| (d, h))) {
+                frame.rows.push(Row {
+                    from: (from(0, d) * channel[1] + from(1, h)) * channel[2] + from(2, ws.start),
+                    to: number * volume(sizes) + frame.at([d, h, ws.start]),
+                    len: ws.len(),
+                });
+            }
         }
+        frame
     }
 
     /// Elements of all phases.
@@ -82,22 +108,9 @@ impl Frame {
 
 /// Copies a channel into its frame, whose margins are zero already.
 #[inline(always)]
-fn fill<T: GemmElement>(frame: &Frame, channel: &[T], sizes: [usize; 3], to: &mut [T]) {
-    let [_, height, width] = sizes;
-    for (phase, part) in indices(frame.step).zip(to.chunks_exact_mut(volume(frame.sizes))) {
-        let start: [isize; 3] = std::array::from_fn(|axis| frame.origin[axis] + phase[axis] as isize);
-        let [ds, hs, ws] =
-            std::array::from_fn(|axis| inside(start[axis], frame.step[axis], sizes[axis], frame.sizes[axis]));
-        let from = |axis: usize, i: usize| (start[axis] + (i * frame.step[axis]) as isize) as usize;
-        if ws.is_empty() {
-            continue;
-        }
-        for d in ds {
-            for h in hs.clone() {
-                let row = (from(0, d) * height + from(1, h)) * width + from(2, ws.start);
-                copy(channel, row, frame.step[2], &mut part[frame.at([d, h, ws.start])..][..ws.len()]);
-            }
-        }
+fn fill<T: GemmElement>(frame: &Frame, channel: &[T], to: &mut [T]) {
+    for row in &frame.rows {
+        copy(channel, row.from, frame.step[2], &mut to[row.to..row.to + row.len]);
     }
 }
 
@@ -179,7 +192,7 @@ simd! {
         padded.fill(T::default());
         let mut taps: SmallVec<[(usize, T); TAPS]> = SmallVec::new();
         for ((i, plane), out) in planes.enumerate().zip(out.chunks_exact_mut(g.outputs * places)) {
-            fill(frame, &x[i * channel..][..channel], g.image, padded);
+            fill(frame, &x[i * channel..][..channel], padded);
             for (j, out) in out.chunks_exact_mut(places).enumerate() {
                 let output = plane % g.groups * g.outputs + j;
                 let kernel = &w[output * offsets.len()..][..offsets.len()];
@@ -200,17 +213,20 @@ fn dilated(g: &Geometry, k: [usize; 3]) -> [usize; 3] {
 /// Takes the rows of a frame together.
 #[inline(always)]
 fn gather_rows<T: GemmElement>(frame: &Frame, flat: &[T], places: [usize; 3], out: &mut [T]) {
-    for (row, out) in out.chunks_exact_mut(places[2]).enumerate() {
-        copy(flat, frame.at([row / places[1], row % places[1], 0]), 1, out);
+    for (d, out) in out.chunks_exact_mut(places[1] * places[2]).enumerate() {
+        for (h, out) in out.chunks_exact_mut(places[2]).enumerate() {
+            copy(flat, frame.at([d, h, 0]), 1, out);
+        }
     }
 }
 
 /// Puts rows into a frame: the inverse of [`gather_rows`].
 #[inline(always)]
 fn spread_rows<T: GemmElement>(frame: &Frame, places: [usize; 3], from: &[T], flat: &mut [T]) {
-    for row in 0..places[0] * places[1] {
-        let at = frame.at([row / places[1], row % places[1], 0]);
-        copy(from, row * places[2], 1, &mut flat[at..at + places[2]]);
+    for (d, from) in from.chunks_exact(places[1] * places[2]).enumerate() {
+        for (h, from) in from.chunks_exact(places[2]).enumerate() {
+            copy(from, 0, 1, &mut flat[frame.at([d, h, 0])..][..places[2]]);
+        }
     }
 }
 
@@ -221,7 +237,7 @@ pub(super) fn transpose<T: GemmElement>(y: &[T], w: &[T], bias: Option<&[T]>, g:
         return;
     }
     let phases: SmallVec<[Phase; 4]> = g.phases().collect();
-    let frame = Frame::of_places(&phases);
+    let frame = Frame::of_places(&phases, g.places);
     let len = frame.len();
     let all = len * g.outputs + SLACK;
     let group = (GRAIN / (places * g.outputs * elements).max(channel)).max(1);
@@ -246,7 +262,7 @@ simd! {
         for (plane, out) in planes.zip(out.chunks_exact_mut(volume(g.image))) {
             let output = plane % g.groups * g.outputs;
             for (j, padded) in padded[..len * g.outputs].chunks_exact_mut(len).enumerate() {
-                fill(frame, &y[(plane * g.outputs + j) * places..][..places], g.places, padded);
+                fill(frame, &y[(plane * g.outputs + j) * places..][..places], padded);
             }
             let start = bias.map_or(T::default(), |bias| bias[plane % g.groups]);
             for phase in phases {
@@ -285,14 +301,13 @@ fn scatter_rows<T: GemmElement>(frame: &Frame, flat: &[T], phase: &Phase, g: &Ge
 
 /// The gradient with respect to the kernels: each channel's sums over images and places, in order.
 pub(super) fn weight_grad<T: GemmElement>(x: &[T], y: &[T], g: &Geometry, out: &mut [T]) {
-    let (channel, places, elements) = (volume(g.image), volume(g.places), g.elements());
-    if out.is_empty() || places * g.images == 0 {
+    if out.is_empty() || volume(g.places) * g.images == 0 {
         return out.fill(T::default());
     }
     let frame = Frame::of_image(g);
     let offsets: SmallVec<[usize; TAPS]> = indices(g.kernel).map(|k| frame.offset(dilated(g, k))).collect();
     let (len, span) = (frame.len() + SLACK, frame.span(g.places).next_multiple_of(SLACK / 4));
-    let sums = g.outputs * elements;
+    let sums = g.outputs * g.elements();
     let (total, out) = (g.groups * sums, SendPtr::new(out));
     parallel_for(g.groups, |group| {
         let mut scratch = Buffer::take(&SCRATCH);
@@ -317,7 +332,7 @@ simd! {
         let (channel, places) = (volume(g.image), volume(g.places));
         for image in 0..g.images {
             let plane = image * g.groups + group;
-            fill(frame, &x[plane * channel..][..channel], g.image, padded);
+            fill(frame, &x[plane * channel..][..channel], padded);
             for (j, lanes) in lanes.chunks_exact_mut(offsets.len() * SLACK).enumerate() {
                 spread_rows(frame, g.places, &y[(plane * g.outputs + j) * places..][..places], flat);
                 dots(simd, padded, offsets, flat, lanes);

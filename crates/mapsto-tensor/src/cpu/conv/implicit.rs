@@ -171,8 +171,17 @@ impl<T: GemmElement> Products<'_, T> {
 
 /// The convolution.
 pub(super) fn forward<T: GemmElement>(x: &[T], w: &[T], bias: Option<&[T]>, g: &Geometry, out: &mut [T]) {
-    let depth = g.channels * g.elements();
-    let taps = g.taps();
+    forward_products(x, w, bias, g, &g.taps()).run(g.images, out);
+}
+
+fn forward_products<'a, T>(
+    x: &'a [T],
+    w: &'a [T],
+    bias: Option<&'a [T]>,
+    g: &Geometry,
+    taps: &'a [[isize; 3]],
+) -> Products<'a, T> {
+    let depth = g.channels * taps.len();
     let patches = Patches {
         data: x,
         image_stride: g.groups * g.channels * volume(g.image),
@@ -181,10 +190,10 @@ pub(super) fn forward<T: GemmElement>(x: &[T], w: &[T], bias: Option<&[T]>, g: &
         sizes: g.image,
         grid: g.places,
         step: g.stride,
-        taps: &taps,
+        taps,
         places: 0..0,
     };
-    let products = Products {
+    Products {
         patches,
         groups: g.groups,
         weights: w,
@@ -195,8 +204,7 @@ pub(super) fn forward<T: GemmElement>(x: &[T], w: &[T], bias: Option<&[T]>, g: &
         sizes: g.places,
         first: [0; 3],
         step: [1; 3],
-    };
-    products.run(g.images, out);
+    }
 }
 
 /// The transpose: a convolution for each of its phases.
@@ -269,4 +277,29 @@ fn turn<T: GemmElement>(w: &[T], g: &Geometry, elements: &[usize], to: &mut [T])
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::KernelAxis;
+
+    /// Whether a square convolution reads images in place, and whether its blocks span images.
+    fn ways(images: usize, channels: usize, size: usize, kernel: usize) -> (bool, bool) {
+        let axis = KernelAxis { stride: 1, padding: [kernel / 2; 2], dilation: 1 };
+        let image = [images, channels, size, size];
+        let g = Geometry::new(&image, &image, &[kernel; 2], &[axis; 2], 1);
+        let (x, w) = (vec![0f32; image.iter().product()], vec![0f32; channels * channels * kernel * kernel]);
+        let taps = g.taps();
+        let products = forward_products(&x, &w, None, &g, &taps);
+        (products.patches.are_images(), products.cut(images).spans_images)
+    }
+
+    #[test]
+    fn sizes_choose_the_way() {
+        assert_eq!(ways(3, 4, 20, 1), (true, false));
+        assert_eq!(ways(3, 4, 5, 1), (true, true));
+        assert_eq!(ways(3, 4, 20, 3), (false, false));
+        assert_eq!(ways(3, 4, 5, 3), (false, true));
+    }
 }

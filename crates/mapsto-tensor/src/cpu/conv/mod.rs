@@ -6,6 +6,8 @@ mod fold;
 mod geometry;
 mod implicit;
 mod patches;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 use crate::backend::{ConvKernels, ElementwiseKernels};
