@@ -11,6 +11,7 @@ pub(crate) use pool::{GridSampleKernels, PoolKernels, ResampleKernels, Windows};
 
 use crate::dtype::{DType, Scalar};
 use crate::error::Result;
+use crate::ops::{ConvSettings, KernelAxis, Steps};
 use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
 use crate::update::{Norm, Slot};
@@ -23,10 +24,11 @@ pub(crate) trait Backend:
     + PoolKernels
     + ResampleKernels
     + ElementwiseKernels
-    + ActivationKernels
     + ReduceKernels
     + MatmulKernels
     + ShapeKernels
+    + ConvKernels
+    + ActivationKernels
     + PadKernels
     + SpectralKernels
     + LinalgKernels
@@ -236,6 +238,34 @@ pub(crate) trait ShapeKernels {
     fn embed(&self, x: &Tensor, shape: Shape, part: &Layout, around: Scalar) -> Result<Tensor>;
     /// Tensors of one type and of equal shapes but for `axis`, joined along it.
     fn concat(&self, tensors: &[&Tensor], axis: usize) -> Result<Tensor>;
+}
+
+/// Convolutions with zero padding, and patches; float types. Where a method gives an image or a kernel, `shape` is it.
+pub(crate) trait ConvKernels {
+    /// `[N, C, *size]` with `[O, C / groups, *kernel]` and perhaps a bias `[O]` to `shape` = `[N, O, *places]`.
+    fn conv(
+        &self,
+        x: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        settings: &ConvSettings,
+        shape: Shape,
+    ) -> Result<Tensor>;
+    /// The transpose: `[N, O, *places]` with the same kernels and perhaps a bias `[C]` to `shape` = `[N, C, *size]`.
+    fn conv_transpose(
+        &self,
+        y: &Tensor,
+        w: &Tensor,
+        bias: Option<&Tensor>,
+        settings: &ConvSettings,
+        shape: Shape,
+    ) -> Result<Tensor>;
+    /// `[N, C, *size]` and `[N, O, *places]` to `shape` = `[O, C / groups, *kernel]`, always by the same tree.
+    fn conv_weight_grad(&self, x: &Tensor, y: &Tensor, settings: &ConvSettings, shape: Shape) -> Result<Tensor>;
+    /// `[N, C, H, W]` to `shape` = `[N, C * kh * kw, places]`.
+    fn unfold(&self, x: &Tensor, axes: &[KernelAxis; 2], kernel: &[usize; 2], shape: Shape) -> Result<Tensor>;
+    /// `[N, C * kh * kw, places]` to `shape` = `[N, C, H, W]`, sums in the order of the kernel's elements.
+    fn fold(&self, x: &Tensor, axes: &[KernelAxis; 2], kernel: &[usize; 2], shape: Shape) -> Result<Tensor>;
 }
 
 /// Parameters moved in place, and norms over lists of tensors.

@@ -929,9 +929,9 @@ unsafe fn dot_columns<S: Simd, T: GemmElement>(simd: S, x: &[T], b: *const T, st
 
 #[derive(Clone, Copy, Zeroable, Pod)]
 #[repr(C, align(64))]
-struct CacheLine([u8; 64]);
+pub(crate) struct CacheLine([u8; 64]);
 
-type BufferCell = std::thread::LocalKey<Cell<Vec<CacheLine>>>;
+pub(crate) type BufferCell = std::thread::LocalKey<Cell<Vec<CacheLine>>>;
 
 thread_local! {
     static A_BUFFER: Cell<Vec<CacheLine>> = const { Cell::new(Vec::new()) };
@@ -939,20 +939,20 @@ thread_local! {
 }
 
 /// A thread's packing buffer while it is in use; given back when dropped, so that it is allocated once.
-struct Buffer {
+pub(crate) struct Buffer {
     home: &'static BufferCell,
     lines: Vec<CacheLine>,
 }
 
 impl Buffer {
     #[inline]
-    fn take(home: &'static BufferCell) -> Self {
+    pub(crate) fn take(home: &'static BufferCell) -> Self {
         Buffer { home, lines: home.take() }
     }
 
     /// `len` elements, holding anything.
     #[inline]
-    fn get<T: Pod>(&mut self, len: usize) -> &mut [T] {
+    pub(crate) fn get<T: Pod>(&mut self, len: usize) -> &mut [T] {
         let lines = (len * size_of::<T>()).div_ceil(64);
         if self.lines.len() < lines {
             self.lines.resize(lines, CacheLine::zeroed());

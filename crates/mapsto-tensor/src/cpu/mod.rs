@@ -2,6 +2,7 @@
 
 mod activation;
 mod batch_norm;
+mod conv;
 mod creation;
 mod cross_entropy;
 mod elementwise;
@@ -30,6 +31,7 @@ pub(crate) mod strided;
 pub(crate) mod threads;
 mod unary;
 mod update;
+
 
 /// The CPU as a device.
 pub(crate) struct Cpu;

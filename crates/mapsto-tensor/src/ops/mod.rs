@@ -10,6 +10,7 @@ mod cast;
 mod compare;
 mod composed;
 mod concat;
+mod conv;
 mod cross_entropy;
 mod diagonal;
 mod dropout;
@@ -41,12 +42,7 @@ mod truth;
 mod unary;
 mod variance;
 
-pub use crate::backend::Border;
-pub use crate::index::WrapIndex;
-pub use activation::{
-    Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu,
-    Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
-};
+pub use activation::{Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu, Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold};
 pub use arrange::{Contiguous, IntoSizes};
 pub use assign::Assign;
 pub use binary::{Add, Atan2, Div, Either, FloorDivide, Hypot, Maximum, Minimum, Mul, Operand, Remainder, Sub};
@@ -55,6 +51,9 @@ pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
+pub use conv::{Conv, ConvOptions, ConvSettings, ConvTranspose, ConvWeightGrad, Fold, KernelAxis, PerAxis, Spatial, Unfold};
+pub use crate::backend::Border;
+pub use crate::index::WrapIndex;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
 pub use diagonal::{Diagonal, DiagonalEmbed, Place};
 pub use dropout::Dropout;
@@ -84,10 +83,7 @@ pub use softmax::{LogSoftmax, LogSumExp, Softmax};
 pub use spectrogram::Stft;
 pub use triangle::Triangle;
 pub use truth::{All, Any};
-pub use unary::{
-    Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log2,
-    Log10, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc,
-};
+pub use unary::{Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log10, Log2, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc};
 pub use variance::{Std, Var};
 
 use crate::testing::Entry;
@@ -105,6 +101,7 @@ pub fn registry() -> Vec<Entry> {
         cast::entries(),
         compare::entries(),
         concat::entries(),
+        conv::entries(),
         cross_entropy::entries(),
         diagonal::entries(),
         dropout::entries(),

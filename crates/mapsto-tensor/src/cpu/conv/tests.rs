@@ -1,0 +1,129 @@
+//! Larger convolutions than the registry's: each method is taken, is right, and gives the same bits on any threads.
+
+use super::geometry::Geometry;
+use super::{Plan, dense, depthwise, implicit, weights};
+use crate::cpu::threads::set_num_threads;
+use crate::ops::KernelAxis;
+use crate::testing::Gen;
+
+/// Sizes of two spatial axes and how the kernel moves.
+struct Sample {
+    images: usize,
+    groups: usize,
+    channels: usize,
+    outputs: usize,
+    image: [usize; 2],
+    kernel: [usize; 2],
+    axis: KernelAxis,
+}
+
+impl Sample {
+    fn geometry(&self) -> Geometry {
+        let (Sample { image, kernel, axis, .. }, groups) = (self, self.groups);
+        let places = |i: usize| axis.places(image[i], kernel[i]).expect("the kernel fits");
+        let images = [self.images, groups * self.channels, image[0], image[1]];
+        let result = [self.images, groups * self.outputs, places(0), places(1)];
+        Geometry::new(&images, &result, kernel, &[*axis; 2], groups)
+    }
+}
+
+fn samples() -> Vec<(Plan, Sample)> {
+    let axis = |stride: usize, padding: usize, dilation: usize| KernelAxis { stride, padding: [padding; 2], dilation };
+    let sample = |plan, [images, groups, channels, outputs]: [usize; 4], image, kernel, axis| {
+        (plan, Sample { images, groups, channels, outputs, image, kernel, axis })
+    };
+    vec![
+        sample(Plan::Products, [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Products, [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Products, [2, 3, 8, 20], [33, 30], [4, 3], axis(2, 1, 1)),
+        sample(Plan::Products, [2, 1, 70, 100], [19, 19], [1, 1], axis(1, 0, 1)),
+        sample(Plan::Products, [70, 1, 70, 100], [4, 4], [1, 1], axis(1, 0, 1)),
+        sample(Plan::Products, [2, 1, 1, 16], [50, 61], [5, 5], axis(3, 2, 2)),
+        sample(Plan::Products, [1, 2, 60, 1], [20, 30], [3, 7], axis(1, 3, 1)),
+        sample(Plan::Depthwise, [3, 40, 1, 1], [21, 18], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Depthwise, [3, 40, 1, 2], [20, 37], [5, 4], axis(2, 2, 1)),
+        sample(Plan::Depthwise, [2, 9, 1, 3], [40, 33], [3, 3], axis(3, 2, 3)),
+        sample(Plan::Dense, [21, 2, 17, 30], [5, 6], [5, 6], axis(1, 0, 1)),
+    ]
+}
+
+/// Numbers in -1..1 in both precisions.
+fn values(g: &mut Gen, count: usize) -> (Vec<f32>, Vec<f64>) {
+    let single: Vec<f32> = (0..count).map(|_| g.uniform(-1.0, 1.0) as f32).collect();
+    let double = single.iter().map(|&x| x as f64).collect();
+    (single, double)
+}
+
+/// The convolution, its transpose and its gradient by plain loops.
+fn plain(g: &Geometry, x: &[f64], w: &[f64], y: &[f64]) -> [Vec<f64>; 3] {
+    let (taps, [_, height, width], [_, rows, columns]) = (g.taps(), g.image, g.places);
+    let mut results = [vec![0.0; y.len()], vec![0.0; x.len()], vec![0.0; w.len()]];
+    for output in 0..g.images * g.groups * g.outputs {
+        let (image, o) = (output / (g.groups * g.outputs), output % (g.groups * g.outputs));
+        for c in 0..g.channels {
+            let plane = (image * g.groups + o / g.outputs) * g.channels + c;
+            for (t, tap) in taps.iter().enumerate() {
+                let k = (o * g.channels + c) * taps.len() + t;
+                for place in 0..rows * columns {
+                    let h = ((place / columns * g.stride[1]) as isize + tap[1]) as usize;
+                    let v = ((place % columns * g.stride[2]) as isize + tap[2]) as usize;
+                    if h < height && v < width {
+                        let (from, to) = ((plane * height + h) * width + v, output * rows * columns + place);
+                        results[0][to] += x[from] * w[k];
+                        results[1][from] += y[to] * w[k];
+                        results[2][k] += x[from] * y[to];
+                    }
+                }
+            }
+        }
+    }
+    results
+}
+
+#[test]
+fn every_method_is_taken_and_right() {
+    for (i, (plan, sample)) in samples().into_iter().enumerate() {
+        let g = sample.geometry();
+        assert_eq!(Plan::of(&g), plan, "sample {i}");
+        let (taps, mut random) = (g.elements(), Gen::new(i as u64));
+        let planes = g.images * g.groups;
+        let (x, wide_x) = values(&mut random, planes * g.channels * sample.image[0] * sample.image[1]);
+        let (w, wide_w) = values(&mut random, g.groups * g.outputs * g.channels * taps);
+        let (y, wide_y) = values(&mut random, planes * g.outputs * g.places.iter().product::<usize>());
+        let wanted = plain(&g, &wide_x, &wide_w, &wide_y);
+        let run = || {
+            let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![f32::NAN; len]);
+            match plan {
+                Plan::Products => {
+                    implicit::forward(&x, &w, None, &g, &mut to_y);
+                    implicit::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory");
+                    weights::gradient(&x, &y, &g, &mut to_w).expect("there is memory");
+                }
+                Plan::Depthwise => {
+                    depthwise::forward(&x, &w, None, &g, &mut to_y);
+                    depthwise::transpose(&y, &w, None, &g, &mut to_x);
+                    depthwise::weight_grad(&x, &y, &g, &mut to_w);
+                }
+                Plan::Dense => {
+                    dense::forward(&x, &w, None, &g, &mut to_y);
+                    dense::transpose(&y, &w, None, &g, &mut to_x);
+                    dense::weight_grad(&x, &y, &g, &mut to_w);
+                }
+            }
+            [to_y, to_x, to_w]
+        };
+        let results = [1, 2, 3].map(|threads| {
+            set_num_threads(threads);
+            run()
+        });
+        assert!(results[0] == results[1] && results[0] == results[2], "sample {i} differs between threads");
+        for (what, (has, wants)) in ["forward", "transpose", "gradient"].iter().zip(results[0].iter().zip(&wanted)) {
+            // Rounding grows with the number of products in a sum.
+            let count = (w.len().max(y.len()) as f64 * x.len() as f64 / has.len() as f64 + 1.0).sqrt().min(4e3);
+            for (j, (&has, &wants)) in has.iter().zip(wants).enumerate() {
+                let error = (has as f64 - wants).abs();
+                assert!(error <= 1e-6 * (count + wants.abs()), "sample {i}: {what} {j} is {has}, not {wants}");
+            }
+        }
+    }
+}
