@@ -3,6 +3,12 @@
 //! Operations check shapes and types, then call these; a kernel may rely on what its method documents. Tensors that
 //! come in may have any layout; those that go out are new and row-major unless a method says otherwise.
 
+mod sequence;
+
+pub(crate) use sequence::{
+    AttentionArgs, AttentionGrads, CtcArgs, RecurrentArgs, RecurrentGrads, RecurrentOut, SequenceKernels,
+};
+
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::ops::Steps;
@@ -10,7 +16,10 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 
 /// Everything that a device computes, a family a trait.
-pub(crate) trait Backend: ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels {}
+pub(crate) trait Backend:
+    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + SequenceKernels
+{
+}
 
 /// Functions of one number. Float types only, unless a variant says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
