@@ -106,6 +106,8 @@ pub(crate) trait ReduceKernels {
 pub(crate) trait MatmulKernels {
     /// `[..., m, k] x [..., k, n]`, batch axes broadcast into `shape` = `[..., m, n]`; float types.
     fn matmul(&self, a: &Tensor, b: &Tensor, shape: Shape) -> Result<Tensor>;
+    /// `x wᵀ + b` for `x` = `[.., k]`, `w` = `[n, k]`, `b` = `[n]`, of one float type.
+    fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor>;
 }
 
 /// Elements moved, none changed; any type.

@@ -256,18 +256,19 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOp
     while let Some((_, node)) = pending.pop_last() {
         let incoming: SmallVec<[Option<Tensor>; 1]> =
             (0..node.outputs.len()).map(|i| grads.remove(&(node.id + i as u64))).collect();
-        let edges = node.state().edges.clone();
+        let edges: SmallVec<[(u64, Source); 3]> =
+            node.state().edges.iter().map(|edge| (edge.id, edge.source.clone())).collect();
         let outgoing = node_vjp(&node, &incoming, options)
             .map_err(|e| e.op(node.op.name()).at(node.at).within(format!("the gradient of {}", node.op.name())))?;
         if !(options.retain || options.create_graph) {
             node.free();
         }
-        for ((edge, outgoing), spec) in edges.iter().zip(outgoing).zip(&node.input_specs) {
+        for (((id, source), outgoing), spec) in edges.iter().zip(outgoing).zip(&node.input_specs) {
             if let Some(gradient) = outgoing
-                && edge.source.is_tracked()
+                && source.is_tracked()
             {
                 let gradient = fit(gradient, spec, &node)?;
-                reach(edge.id, &edge.source, gradient, &mut pending, &mut grads)?;
+                reach(*id, source, gradient, &mut pending, &mut grads)?;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Tensors, recorded operations and gradients of any order.
 
 mod backend;
+mod checkpoint;
 mod cpu;
 mod dtype;
 mod error;
@@ -10,10 +11,12 @@ mod op;
 pub mod ops;
 #[allow(dead_code)] // The fills are called by the operations.
 mod random;
+mod record;
 mod shape;
 mod tensor;
 pub mod testing;
 
+pub use checkpoint::checkpoint;
 pub use cpu::isa::{Isa, isa};
 pub use cpu::threads::{num_threads, set_num_threads};
 pub use dtype::{DType, Element, Scalar};
@@ -21,9 +24,10 @@ pub use error::{Category, Error, Result};
 pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad};
 pub use memory::{MemoryStats, memory_stats, release_memory, reset_peak_memory};
 pub use op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_float,
-    expect_inputs, expect_same_dtype,
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one,
+    expect_float, expect_inputs, expect_same_dtype,
 };
 pub use random::Rng;
+pub use record::{Origin, Record, Step, ValueId};
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};
 pub use tensor::{Nested, Tensor};

@@ -19,6 +19,19 @@ pub type Cotangents = SmallVec<[Option<Tensor>; 3]>;
 /// The named settings of an operation: what an exporter, a pruner or a printed record needs to know of it.
 pub type Attributes = Vec<(&'static str, Attribute)>;
 
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Attribute::Bool(x) => write!(f, "{x}"),
+            Attribute::Int(x) => write!(f, "{x}"),
+            Attribute::Ints(x) => write!(f, "{x:?}"),
+            Attribute::Float(x) => write!(f, "{x:?}"),
+            Attribute::Text(x) => f.write_str(x),
+            Attribute::DType(x) => write!(f, "{x}"),
+        }
+    }
+}
+
 /// One setting of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Attribute {
@@ -109,6 +122,16 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     /// Those of the operations in it. Never called where [`differentiable`](Op::differentiable) is false.
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents>;
 
+    /// How many multiply-adds a forward run takes: what a summary counts. Zero where the work is no product.
+    fn multiply_adds(&self, _inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        0
+    }
+
+    /// For an operation that slides over the spatial axes: its window along each, for receptive fields.
+    fn windows(&self, _inputs: &[Spec]) -> Vec<Window> {
+        Vec::new()
+    }
+
     /// For a fused operation whose [`vjp`](Op::vjp) cannot itself be differentiated: the same mapping out of simpler
     /// operations, through which gradients of gradients are taken.
     ///
@@ -117,6 +140,17 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn composed(&self, _inputs: &[Tensor]) -> Result<Option<Outputs>> {
         Ok(None)
     }
+}
+
+/// A window that slides along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Places it reads.
+    pub size: usize,
+    /// How far it moves between two outputs.
+    pub stride: usize,
+    /// How far apart the places are.
+    pub dilation: usize,
 }
 
 /// Which values an operation keeps for its gradient.

@@ -2,7 +2,7 @@
 
 use crate::backend::{ElementwiseKernels, MatmulKernels};
 use crate::cpu::Cpu;
-use crate::cpu::gemm::{GemmElement, Mat, MatMut, gemm_batch};
+use crate::cpu::gemm::{GemmElement, Mat, MatMut, Options, gemm_batch, gemm_with};
 use crate::dtype::{DType, Element};
 use crate::error::Result;
 use crate::shape::{Layout, Shape};
@@ -19,6 +19,48 @@ impl MatmulKernels for Cpu {
             }
         }
     }
+
+    fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+        match x.dtype() {
+            DType::F32 => affine::<f32>(x, w, b),
+            DType::F64 => affine::<f64>(x, w, b),
+            dtype => {
+                let wide = |t: &Tensor| self.cast(t, DType::F32);
+                let b = b.map(wide).transpose()?;
+                self.cast(&self.linear(&wide(x)?, &wide(w)?, b.as_ref())?, dtype)
+            }
+        }
+    }
+}
+
+/// One product over all leading axes, the bias added while a tile is hot.
+fn affine<T: Element + GemmElement>(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor> {
+    let (n, k) = (w.shape()[0], w.shape()[1]);
+    let mut shape = *x.shape();
+    shape.sizes_mut()[x.rank() - 1] = n;
+    let mut out = Writing::<T>::new(shape)?;
+    if shape.numel() == 0 {
+        return Ok(out.finish());
+    }
+    let rows = shape.numel() / n;
+    let flat = Shape::new(&[rows, k])?;
+    let x = match x.layout().reshape(flat) {
+        Some(layout) => x.view(layout),
+        None => Cpu.copy(x)?.view(Layout::contiguous(flat)),
+    };
+    let b = b.map(|b| Cpu.contiguous(b)).transpose()?;
+    let mat = |t: &'_ Tensor| {
+        (t.layout().offset, [t.shape()[0], t.shape()[1]], [t.layout().strides[0], t.layout().strides[1]])
+    };
+    let ((xo, xd, xs), (wo, wd, ws)) = (mat(&x), mat(w));
+    let options = Options { col_bias: b.as_ref().and_then(|b| b.as_slice()), ..Options::default() };
+    gemm_with(
+        MatMut::row_major(out.as_mut(), rows, n),
+        Mat::new(x.storage(), xo, xd, xs).into(),
+        Mat::new(w.storage(), wo, wd, ws).t().into(),
+        options,
+    );
+    Ok(out.finish())
 }
 
 fn product<T: Element + GemmElement>(a: &Tensor, b: &Tensor, shape: Shape) -> Result<Tensor> {

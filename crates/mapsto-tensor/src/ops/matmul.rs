@@ -54,6 +54,10 @@ impl Op for MatMul {
             if cx.needs(1) { Some(cx.input(0)?.t()?.matmul(&g)?) } else { None },
         ])
     }
+
+    fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        inputs[0].shape.last().map_or(0, |&k| (k * outputs[0].shape.numel()) as u64)
+    }
 }
 
 impl Registered for MatMul {

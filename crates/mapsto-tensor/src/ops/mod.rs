@@ -7,6 +7,7 @@ mod cast;
 mod compare;
 mod concat;
 mod ctc;
+mod linear;
 mod matmul;
 mod permute;
 mod recurrent;
@@ -22,6 +23,7 @@ pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
 pub use ctc::{Ctc, CtcBackward, CtcOptions};
+pub use linear::Linear;
 pub use matmul::MatMul;
 pub use permute::Permute;
 pub use recurrent::{Cell, Recurrent, RecurrentStack};
@@ -43,6 +45,7 @@ pub fn registry() -> Vec<Entry> {
         compare::entries(),
         concat::entries(),
         ctc::entries(),
+        linear::entries(),
         matmul::entries(),
         permute::entries(),
         recurrent::entries(),

@@ -192,6 +192,12 @@ impl<const N: usize> IntoReshape for [isize; N] {
         self.as_slice().into_reshape(old)
     }
 }
+/// What the compiler takes literal sizes for.
+impl<const N: usize> IntoReshape for [i32; N] {
+    fn into_reshape(self, old: &Shape) -> Result<Shape> {
+        self.map(|size| size as isize).into_reshape(old)
+    }
+}
 impl<const N: usize> IntoReshape for [usize; N] {
     fn into_reshape(self, _: &Shape) -> Result<Shape> {
         Shape::new(&self)

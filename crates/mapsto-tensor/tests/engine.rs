@@ -1,0 +1,283 @@
+//! The record and its gradients: orders, freeing, errors, depth, replay, checkpoints.
+
+use mapsto_tensor::testing::{Array, Case, Entry, Gen, Registered, check};
+use mapsto_tensor::*;
+
+fn scalar(x: f64) -> Tensor {
+    Tensor::new(x).unwrap().variable().unwrap()
+}
+
+fn line_of(error: &Error) -> u32 {
+    error.location().unwrap().line()
+}
+
+#[test]
+fn gradients_of_any_order() -> Result<()> {
+    // d/dx x⁴ e^x at 1, up to the third derivative.
+    let x = scalar(1.0);
+    let f = x.square()?.square()?.mul(x.exp()?)?;
+    let options = GradOptions { create_graph: true, retain: true };
+    let derivative = |f: &Tensor| Ok::<_, Error>(grad(&[f], None, &[&x], options)?.remove(0).unwrap());
+    let first = derivative(&f)?;
+    let second = derivative(&first)?;
+    let third = derivative(&second)?;
+    let e = 1f64.exp();
+    for (has, wants) in [(f, e), (first, 5.0 * e), (second, 21.0 * e), (third, 73.0 * e)] {
+        assert!((has.item::<f64>()? - wants).abs() <= 1e-12 * wants, "{} {wants}", has.item::<f64>()?);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_value_used_twice_adds_its_gradients_up() -> Result<()> {
+    let x = scalar(3.0);
+    let y = x.mul(&x)?.add(&x)?;
+    assert_eq!(y.backward()?.get(&x).unwrap().item::<f64>()?, 7.0);
+    Ok(())
+}
+
+#[test]
+fn gradients_of_values_on_the_way() -> Result<()> {
+    let x = scalar(2.0);
+    let y = x.square()?;
+    let z = y.mul(3.0)?;
+    let found = grad(&[&z], None, &[&y, &x, &y], GradOptions::default())?;
+    let of_y = found[0].as_ref().unwrap().item::<f64>()?;
+    assert_eq!(of_y, 3.0);
+    assert!(found[1].is_none(), "the walk stops at y");
+    assert_eq!(found[2].as_ref().unwrap().item::<f64>()?, 3.0);
+    Ok(())
+}
+
+#[test]
+fn a_second_backward_pass_says_what_was_freed() -> Result<()> {
+    let x = scalar(2.0);
+    let y = x.exp()?;
+    let kept = y.backward_with(GradOptions { retain: true, create_graph: false })?;
+    assert!(kept.get(&x).is_some());
+    y.backward()?;
+    let error = y.backward().map(|_| ()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("exp: the values this gradient needs were freed by an earlier backward pass at "),
+        "{text}"
+    );
+    assert!(text.ends_with("run the forward pass again, or use retain in the first pass's GradOptions"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn gradients_that_do_not_exist_are_errors() -> Result<()> {
+    let x = scalar(2.0);
+    let untracked = Tensor::new(1.0f32)?;
+    let text = untracked.backward().map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("was not computed from a variable while recording"), "{text}");
+    let text = no_grad(|| x.exp())?.backward().map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("compute it outside no_grad"), "{text}");
+    let text = Tensor::new(1i64)?.variable().map(|_| ()).unwrap_err().to_string();
+    assert!(text.starts_with("variable: gradients are not defined for i64 elements at "), "{text}");
+    let wide = x.broadcast_to([3])?;
+    let text = wide.backward().map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("a gradient starts from one number, not from shape [3]"), "{text}");
+    let text = grad(&[&wide], Some(&[&x]), &[&x], GradOptions::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("cotangents [f64[]] do not fit the outputs [f64[3]]"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn errors_name_the_operation_the_shapes_the_line_and_the_mend() -> Result<()> {
+    let (a, b) = (Tensor::zeros([32, 784], DType::F32)?, Tensor::zeros([512, 784], DType::F32)?);
+    let error = a.matmul(&b).map(|_| ()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "matmul: inner sizes differ: [32, 784] x [512, 784] (784 != 512) at {}:{}; did you mean to transpose the second?",
+            file!(),
+            line!() - 6
+        )
+    );
+    let error = (&a + &b).map(|_| ()).unwrap_err();
+    assert_eq!(line_of(&error), line!() - 1);
+    assert!(error.to_string().starts_with("add: shapes do not broadcast: [32, 784] and [512, 784]"));
+    assert_eq!(error.category(), Category::Shape);
+    let error = a.sum_axes(&[2], false).map(|_| ()).unwrap_err();
+    assert!(error.to_string().starts_with("sum: axis 2 is outside a tensor of shape [32, 784]: axes are -2..=1"));
+    let error = a.to_vec::<f64>().unwrap_err();
+    assert!(error.to_string().starts_with("to_vec: a tensor of f32 cannot be read as f64"));
+    let error = a.reshape([5, -1]).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("no size for -1 in [5, -1] fits the 25088 elements"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn a_graph_of_a_hundred_thousand_operations() -> Result<()> {
+    let x = scalar(1.0);
+    let mut y = x.clone();
+    for _ in 0..100_000 {
+        y = y.add(1.0)?;
+    }
+    assert_eq!(y.backward()?.get(&x).unwrap().item::<f64>()?, 1.0);
+    let untouched = (0..100_000).try_fold(x.clone(), |y, _| y.exp())?;
+    drop(untouched); // must not overflow the stack
+    Ok(())
+}
+
+#[test]
+fn values_never_change_under_another_handle() -> Result<()> {
+    let a = Tensor::new([1.0f32, 2.0])?;
+    let (b, view) = (a.clone(), a.narrow(0, 0, 1)?);
+    let c = a.add(1.0)?;
+    assert_eq!(
+        (b.to_vec::<f32>()?, view.to_vec::<f32>()?, c.to_vec::<f32>()?),
+        (vec![1.0, 2.0], vec![1.0], vec![2.0, 3.0])
+    );
+    Ok(())
+}
+
+#[test]
+fn a_record_is_data_that_runs_again() -> Result<()> {
+    let w = Gen::new(1).tensor(&[3, 2], -1.0, 1.0).variable()?;
+    let model = |x: &[Tensor]| Ok(vec![x[0].matmul(&w)?.tanh()?.sum_axes(&[1], false)?]);
+    let x = Gen::new(2).tensor(&[4, 3], -1.0, 1.0);
+    let record = Record::trace(&[&x], model)?;
+    let names: Vec<&str> = record.steps.iter().map(|step| step.op.name()).collect();
+    assert_eq!(names, ["matmul", "tanh", "sum"]);
+    assert!(
+        record
+            .to_string()
+            .starts_with("%0 f64[4, 3] = input 0\n%1 f64[3, 2] = variable\n%2 f64[4, 2] = matmul(%0, %1)\n")
+    );
+    let other = Gen::new(3).tensor(&[4, 3], -1.0, 1.0);
+    let (again, straight) = (record.replay(&[&other])?, model(&[other])?);
+    assert_eq!(again[0].to_vec::<f64>()?, straight[0].to_vec::<f64>()?);
+    let gradients = again[0].sum()?.backward()?;
+    let wanted = straight[0].sum()?.backward()?;
+    assert_eq!(gradients.get(&w).unwrap().to_vec::<f64>()?, wanted.get(&w).unwrap().to_vec::<f64>()?);
+    let text = record.replay(&[]).map(|_| ()).unwrap_err().to_string();
+    assert!(text.starts_with("replay: the record takes 1 inputs, got 0"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn checkpoints_change_memory_not_gradients() -> Result<()> {
+    let w = Gen::new(1).tensor(&[5, 5], -1.0, 1.0).variable()?;
+    let x = Gen::new(2).tensor(&[4, 5], -1.0, 1.0).variable()?;
+    let inner = w.clone();
+    let block = move |x: &[Tensor]| Ok(vec![x[0].matmul(&inner)?.tanh()?.exp()?]);
+    let plain = block(&[x.clone()])?.remove(0).square()?.sum()?;
+    let saved = checkpoint(block, &[&x])?.remove(0).square()?.sum()?;
+    assert_eq!(plain.item::<f64>()?, saved.item::<f64>()?);
+    let options = GradOptions { create_graph: true, retain: true };
+    for variable in [&x, &w] {
+        let of = |y: &Tensor| -> Result<(Vec<f64>, Vec<f64>)> {
+            let first = y.backward_with(GradOptions { retain: true, create_graph: false })?.take(variable).unwrap();
+            let slope = grad(&[y], None, &[variable], options)?.remove(0).unwrap();
+            let second = slope.square()?.sum()?.backward_with(options)?.take(variable).unwrap();
+            Ok((first.to_vec()?, second.to_vec()?))
+        };
+        let ((first, second), (first_saved, second_saved)) = (of(&plain)?, of(&saved)?);
+        assert_eq!(first, first_saved);
+        for (has, wants) in second_saved.iter().zip(&second) {
+            assert!((has - wants).abs() <= 1e-12 * (1.0 + wants.abs()), "{has} {wants}");
+        }
+    }
+    Ok(())
+}
+
+/// An operation with a gradient that is off by a little, and one whose reference disagrees at NaN.
+#[derive(Clone, Copy, Debug)]
+enum Planted {
+    WrongGradient,
+    WrongSecondOrder,
+    Nan,
+}
+
+impl Op for Planted {
+    fn name(&self) -> &'static str {
+        "planted"
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        expect_inputs(inputs, 1)?;
+        expect_float(inputs)?;
+        Ok([inputs[0]].into_iter().collect())
+    }
+    fn forward(&self, inputs: &[&Tensor], _: &mut Forward) -> Result<Outputs> {
+        let x = match self {
+            Planted::Nan => inputs[0].mul(f64::NAN)?,
+            _ => inputs[0].square()?,
+        };
+        Ok([x].into_iter().collect())
+    }
+    fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
+        let slope = match self {
+            Planted::WrongGradient => cx.input(0)?.mul(2.001)?,
+            _ => cx.input(0)?.detach().mul(2.0)?,
+        };
+        Ok([Some(cx.grad(0)?.mul(slope)?)].into_iter().collect())
+    }
+}
+
+macro_rules! planted {
+    ($name:ident) => {{
+        #[derive(Debug)]
+        struct Wrapped(Planted);
+        impl Op for Wrapped {
+            fn name(&self) -> &'static str {
+                self.0.name()
+            }
+            fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+                self.0.infer(inputs)
+            }
+            fn forward(&self, inputs: &[&Tensor], cx: &mut Forward) -> Result<Outputs> {
+                self.0.forward(inputs, cx)
+            }
+            fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
+                self.0.vjp(cx)
+            }
+        }
+        impl Registered for Wrapped {
+            fn cases() -> Vec<Case> {
+                vec![Case::new(Wrapped(Planted::$name), [Gen::new(0).tensor(&[3], 1.0, 2.0)])]
+            }
+            fn reference(&self, inputs: &[Array]) -> Vec<Array> {
+                vec![inputs[0].map(|x| x * x)]
+            }
+            fn arbitrary(_: &mut Gen) -> Self {
+                Wrapped(Planted::$name)
+            }
+        }
+        check(&Entry::of::<Wrapped>()).unwrap_err()
+    }};
+}
+
+#[test]
+fn planted_mistakes_turn_the_harness_red() {
+    let text = planted!(WrongGradient);
+    assert!(text.contains("the gradient along a direction is"), "{text}");
+    let text = planted!(WrongSecondOrder);
+    assert!(text.contains("the second derivative along a direction is"), "{text}");
+    let text = planted!(Nan);
+    assert!(text.contains("element 0 is NaN"), "{text}");
+}
+
+#[test]
+fn the_same_bits_with_any_number_of_threads() -> Result<()> {
+    let before = num_threads();
+    let mut g = Gen::new(5);
+    let x = g.tensor(&[70, 900], -1.0, 1.0).to_dtype(DType::F32)?;
+    let long = g.tensor(&[1_000_003], -1.0, 1.0).to_dtype(DType::F32)?;
+    let run = || -> Result<Vec<u32>> {
+        let all =
+            [x.matmul(&x.t()?)?, x.sum_axes(&[0], false)?, x.sum_axes(&[1], false)?, long.sum()?, long.exp()?.mean()?];
+        let bits = |t: &Tensor| Ok::<_, Error>(t.to_vec::<f32>()?.into_iter().map(f32::to_bits).collect::<Vec<_>>());
+        Ok(all.iter().map(bits).collect::<Result<Vec<_>>>()?.concat())
+    };
+    let mut seen = Vec::new();
+    for threads in [1, 2, 3, 5] {
+        set_num_threads(threads);
+        seen.push(run()?);
+    }
+    set_num_threads(before);
+    assert!(seen.iter().all(|bits| *bits == seen[0]));
+    Ok(())
+}
