@@ -393,7 +393,9 @@ simd! {
             let nothing = sum == T::ZERO;
             *log_sum = if nothing { T::INFINITY } else { running.max[i] + sum.ln::<S>() };
             let factor = if nothing { T::ZERO } else { T::ONE / sum };
-            out[i * width..][..width].iter_mut().for_each(|x| *x = *x * factor);
+            for x in &mut out[i * width..][..width] {
+                *x = *x * factor;
+            }
         }
     }
 }
@@ -556,7 +558,9 @@ simd! {
     /// Scores to weights.
     fn exponentials<S, T: Real>(simd: S, scores: &mut [T], log_sum: &[T]) {
         for row in scores.chunks_exact_mut(log_sum.len()) {
-            row.iter_mut().zip(log_sum).for_each(|(s, &l)| *s = (*s - l).exp::<S>());
+            for (s, &l) in row.iter_mut().zip(log_sum) {
+                *s = (*s - l).exp::<S>();
+            }
         }
     }
 }
@@ -565,7 +569,9 @@ simd! {
     /// Gradients of weights to those of scores.
     fn score_gradients<S, T: Real>(simd: S, grads: &mut [T], weights: &[T], delta: &[T]) {
         for (grads, weights) in grads.chunks_exact_mut(delta.len()).zip(weights.chunks_exact(delta.len())) {
-            grads.iter_mut().zip(weights).zip(delta).for_each(|((g, &w), &delta)| *g = w * (*g - delta));
+            for ((g, &w), &delta) in grads.iter_mut().zip(weights).zip(delta) {
+                *g = w * (*g - delta);
+            }
         }
     }
 }

@@ -175,8 +175,7 @@ impl Op for Recurrent {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let places = self.places();
         let inputs = (0..places.count).map(|i| cx.input(i)).collect::<Result<Vec<_>>>()?;
-        let saved =
-            (0..if self.cell == Cell::Lstm { 3 } else { 2 }).map(|i| cx.saved(i)).collect::<Result<Vec<_>>>()?;
+        let saved = (0..3).map(|i| cx.saved(i)).collect::<Result<Vec<_>>>()?;
         let grads = [0, 1, 2].map(|output| cx.grad_if_any(output));
         let args = self.args(&inputs.iter().collect::<Vec<_>>());
         let found = inputs[0].backend().recurrent_backward(&args, &saved, grads, cx.needs(0))?;
