@@ -5,13 +5,18 @@
 
 mod norm;
 mod pool;
+mod sequence;
 
 pub(crate) use norm::{BatchNormKernels, RowNormKernels, Rows};
 pub(crate) use pool::{GridSampleKernels, PoolKernels, ResampleKernels, Windows};
 
+pub(crate) use sequence::{
+    AttentionArgs, AttentionGrads, CtcArgs, RecurrentArgs, RecurrentGrads, RecurrentOut, SequenceKernels,
+};
+
 use crate::dtype::{DType, Scalar};
 use crate::error::Result;
-use crate::ops::{ConvSettings, KernelAxis, Steps};
+use crate::ops::{ConvSettings, KernelAxis};
 use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
 use crate::update::{Norm, Slot};
@@ -23,6 +28,7 @@ pub(crate) trait Backend:
     + GridSampleKernels
     + PoolKernels
     + ResampleKernels
+    + SequenceKernels
     + ElementwiseKernels
     + ReduceKernels
     + MatmulKernels

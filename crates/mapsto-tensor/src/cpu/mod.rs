@@ -1,10 +1,12 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
 mod activation;
+mod attention;
 mod batch_norm;
 mod conv;
 mod creation;
 mod cross_entropy;
+mod ctc;
 mod elementwise;
 pub(crate) mod gemm;
 mod grid_sample;
@@ -21,9 +23,11 @@ mod pad;
 mod pool;
 pub(crate) mod power;
 pub(crate) mod real;
+mod recurrent;
 mod reduce;
 mod resample;
 mod scan;
+mod sequence;
 mod shape;
 mod softmax;
 mod spectral;
@@ -31,7 +35,6 @@ pub(crate) mod strided;
 pub(crate) mod threads;
 mod unary;
 mod update;
-
 
 /// The CPU as a device.
 pub(crate) struct Cpu;

@@ -3,6 +3,7 @@
 mod activation;
 mod arrange;
 mod assign;
+mod attention;
 mod binary;
 mod binary_cross_entropy;
 mod broadcast;
@@ -12,6 +13,7 @@ mod composed;
 mod concat;
 mod conv;
 mod cross_entropy;
+mod ctc;
 mod diagonal;
 mod dropout;
 mod einsum;
@@ -30,6 +32,7 @@ mod pad;
 mod permute;
 mod pool;
 mod power;
+mod recurrent;
 mod reduce;
 mod reshape;
 mod resize;
@@ -42,19 +45,26 @@ mod truth;
 mod unary;
 mod variance;
 
-pub use activation::{Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu, Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold};
+pub use crate::backend::Border;
+pub use crate::index::WrapIndex;
+pub use activation::{
+    Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu,
+    Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
+};
 pub use arrange::{Contiguous, IntoSizes};
 pub use assign::Assign;
+pub use attention::{Attention, AttentionOptions};
 pub use binary::{Add, Atan2, Div, Either, FloorDivide, Hypot, Maximum, Minimum, Mul, Operand, Remainder, Sub};
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
-pub use conv::{Conv, ConvOptions, ConvSettings, ConvTranspose, ConvWeightGrad, Fold, KernelAxis, PerAxis, Spatial, Unfold};
-pub use crate::backend::Border;
-pub use crate::index::WrapIndex;
+pub use conv::{
+    Conv, ConvOptions, ConvSettings, ConvTranspose, ConvWeightGrad, Fold, KernelAxis, PerAxis, Spatial, Unfold,
+};
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
+pub use ctc::{Ctc, CtcBackward, CtcOptions};
 pub use diagonal::{Diagonal, DiagonalEmbed, Place};
 pub use dropout::Dropout;
 pub use fft::{Fft, FftNorm, InverseRealFft, RealFft};
@@ -74,6 +84,7 @@ pub use permute::Permute;
 pub(crate) use permute::permuted;
 pub use pool::{AdaptiveAvgPool, AdaptiveMaxPool, AddAtPlaces, AvgPool, MaxPool, TakePlaces, Window};
 pub use power::{Pow, PowScalar};
+pub use recurrent::{Cell, Recurrent, RecurrentStack};
 pub use reduce::{Max, Mean, Min, Product, Sum};
 pub use reshape::Reshape;
 pub use resize::{GridSample, GridSampleGradient, Interpolation, Outside, Resample, Resize, Sampling, Taps};
@@ -83,7 +94,10 @@ pub use softmax::{LogSoftmax, LogSumExp, Softmax};
 pub use spectrogram::Stft;
 pub use triangle::Triangle;
 pub use truth::{All, Any};
-pub use unary::{Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log10, Log2, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc};
+pub use unary::{
+    Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log2,
+    Log10, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc,
+};
 pub use variance::{Std, Var};
 
 use crate::testing::Entry;
@@ -95,6 +109,7 @@ pub fn registry() -> Vec<Entry> {
         activation::entries(),
         arrange::entries(),
         assign::entries(),
+        attention::entries(),
         binary::entries(),
         binary_cross_entropy::entries(),
         broadcast::entries(),
@@ -103,6 +118,7 @@ pub fn registry() -> Vec<Entry> {
         concat::entries(),
         conv::entries(),
         cross_entropy::entries(),
+        ctc::entries(),
         diagonal::entries(),
         dropout::entries(),
         fft::entries(),
@@ -120,6 +136,7 @@ pub fn registry() -> Vec<Entry> {
         permute::entries(),
         pool::entries(),
         power::entries(),
+        recurrent::entries(),
         reduce::entries(),
         reshape::entries(),
         resize::entries(),
