@@ -71,7 +71,7 @@ fn other_handles_keep_their_value_and_variables_stay_variables() {
     assert!(param.is_tracked() && param.id() != before.id());
     // A strided gradient, a value that is no variable, and no second copy.
     drop(before);
-    let wide = Tensor::new([[1.0f32, 9.0], [1.0, 9.0]]).unwrap().narrow(1, 0, 1).unwrap().reshape(2).unwrap();
+    let wide = Tensor::new([[1.0f32, 9.0], [1.0, 9.0]]).unwrap().narrow(1, 0, 1).unwrap().reshape([2]).unwrap();
     update(&mut [Slot { rule: sgd, param: &mut param, grad: &wide, state: &mut [] }]).unwrap();
     assert_eq!(param.to_vec::<f32>().unwrap(), [-0.5, 0.5]);
     let mut plain = param.detach();
