@@ -35,7 +35,7 @@ def case(dtype, values, shape=None, count=None, scale=1.0):
 def cases():
     nan, inf = np.nan, np.inf
     for dtype in ["f64", "f32", "f16"]:
-        for x in [0.0, -0.0, 1.0, -1.5, 0.1, 1 / 3, 123.456, 1e-4, 9.9e-5, 6e4, nan, inf, -inf]:
+        for x in [0.0, -0.0, 1.0, -1.5, 0.1, 1 / 3, 123.456, 999.5, 1000, 1e-4, 9.9e-5, 6e4, nan, inf, -inf]:
             yield case(dtype, x)
         yield case(dtype, [1, 2, 3])
         yield case(dtype, [1, -2.5, 3.25])
@@ -77,7 +77,8 @@ def cases():
         yield case(dtype, [1.0000001, 1.00000001])
         yield case(dtype, [1e-6, 1.23456789e-6])
         yield case(dtype, [1e-40, 1e-45])
-        yield case(dtype, np.pi)
+        for x in [np.pi, 999999, 1e6, 9999999, 1e7]:
+            yield case(dtype, x)
         yield case(dtype, 1e16)
         yield case(dtype, 1.5e22)
         yield case(dtype, -2.5e-7)

@@ -22,6 +22,10 @@ pub(crate) trait Backend:
     + SoftmaxKernels
     + CrossEntropyKernels
     + CreationKernels
+    + IndexKernels
+    + OrderKernels
+    + ScanKernels
+    + MomentKernels
     + UpdateKernels
 {
 }
@@ -327,4 +331,68 @@ pub(crate) trait CreationKernels {
     fn at_least(&self, shape: Shape, threshold: u64, key: u64, offset: u64) -> Result<Tensor>;
     /// `scale * x` where a word is at least `threshold`, zero elsewhere; float types.
     fn dropout(&self, x: &Tensor, threshold: u64, scale: f64, key: u64, offset: u64) -> Result<Tensor>;
+}
+
+/// What happens to an element that is written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// The new value stands; of several the last in row-major order.
+    Replace,
+    /// They add up, in row-major order. Truth values: or.
+    Add,
+    /// The greatest stands; NaN if any is.
+    Max,
+}
+
+/// Elements at places that indices name. Indices are `i64` of any layout, negative ones count from the end; one outside
+/// its axis is an error that names it.
+pub(crate) trait IndexKernels {
+    /// The same indices, none negative and all below `size`; `axis` is for the message.
+    fn resolve(&self, indices: &Tensor, axis: usize, size: usize) -> Result<Tensor>;
+    /// `out[.., i, ..] = x[.., indices[.., i, ..], ..]`; `indices` reaches no further than `x` along other axes.
+    fn gather(&self, x: &Tensor, axis: usize, indices: &Tensor) -> Result<Tensor>;
+    /// A copy of `x` with `source` written to the places that [`gather`](IndexKernels::gather) would read.
+    fn scatter(&self, f: Write, x: &Tensor, axis: usize, indices: &Tensor, source: &Tensor) -> Result<Tensor>;
+    /// The slices of `x` along `axis` that the flattened indices name, into `shape`.
+    fn select_slices(&self, x: &Tensor, axis: usize, indices: &Tensor, shape: Shape) -> Result<Tensor>;
+    /// A copy of `x` with the slices of `source` added to those that the flattened indices name, in their order.
+    fn add_slices(&self, x: &Tensor, axis: usize, indices: &Tensor, source: &Tensor) -> Result<Tensor>;
+    /// The indices of the elements that are not zero, in row-major order: `i64` `[count, rank]`.
+    fn nonzero(&self, x: &Tensor) -> Result<Tensor>;
+    /// A row-major copy of `x` with `value` (broadcast) written to the places of `part`, distinct ones of the copy.
+    fn assign(&self, x: &Tensor, part: &Layout, value: &Tensor) -> Result<Tensor>;
+    /// Matrices (the last two axes) with zeros on one side of a diagonal: below it if `upper`, otherwise above.
+    fn triangle(&self, x: &Tensor, upper: bool, diagonal: i64) -> Result<Tensor>;
+}
+
+/// Elements compared with each other: NaN is greater than every number, -0 equals 0.
+pub(crate) trait OrderKernels {
+    /// The places of the `count` first elements along `axis` in ascending or descending order; equals keep their order.
+    fn order(&self, x: &Tensor, axis: usize, descending: bool, count: usize) -> Result<Tensor>;
+    /// Along `axis`, the first place that holds the value in `values` (the same shape with `axis` of size one), which
+    /// must be there; NaN is found as NaN.
+    fn first_place(&self, x: &Tensor, axis: usize, values: &Tensor) -> Result<Tensor>;
+    /// For each value, how many elements of the ascending `sorted` are less, or not greater if `right`; one type.
+    fn count_less(&self, sorted: &Tensor, values: &Tensor, right: bool) -> Result<Tensor>;
+}
+
+/// How elements accumulate along an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scan {
+    Sum,
+    Product,
+}
+
+/// Running results along an axis, from its end if `reverse`. Floats (accumulated in double precision) and `i64`.
+pub(crate) trait ScanKernels {
+    /// Each element with all before it.
+    fn scan(&self, f: Scan, x: &Tensor, axis: usize, reverse: bool) -> Result<Tensor>;
+    /// `y[i] = a[i] y[i - 1] + b[i]`, where nothing comes before the first; one type, one shape.
+    fn recur(&self, a: &Tensor, b: &Tensor, axis: usize, reverse: bool) -> Result<Tensor>;
+}
+
+/// Moments along axes.
+pub(crate) trait MomentKernels {
+    /// The sum of squared distances from the mean over `axes` (sorted), divided by `divisor`, into `shape`; floats.
+    fn variance(&self, x: &Tensor, axes: &[usize], divisor: f64, shape: Shape) -> Result<Tensor>;
 }

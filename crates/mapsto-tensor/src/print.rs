@@ -41,7 +41,7 @@ fn text(x: &Tensor, separator: &str, prefix: &str, suffix: &str) -> Result<Strin
         return Ok("[]".into());
     }
     let summarised = x.numel() > THRESHOLD;
-    let shown = no_grad(|| if summarised { corners(&x.detach()) } else { Ok(x.detach()) })?;
+    let shown = no_grad(|| if summarised { corners(&x.detach(), 0) } else { Ok(x.detach()) })?;
     let words = match x.dtype() {
         DType::Bool => booleans(&shown.to_vec()?, x.rank() == 0),
         dtype if dtype.is_float() => {
@@ -60,15 +60,14 @@ fn text(x: &Tensor, separator: &str, prefix: &str, suffix: &str) -> Result<Strin
     Ok(page.block(0, 0, " ".repeat(prefix.len() + 1), LINE.saturating_sub(suffix.len())))
 }
 
-/// The elements at both ends of every long axis.
-fn corners(x: &Tensor) -> Result<Tensor> {
-    (0..x.rank()).try_fold(x.clone(), |x, axis| {
-        let (axis, size) = (axis as isize, x.shape()[axis]);
-        if size <= 2 * EDGE {
-            return Ok(x);
-        }
-        Tensor::concat(&[&x.narrow(axis, 0, EDGE)?, &x.narrow(axis, size - EDGE, EDGE)?], axis)
-    })
+/// The elements at both ends of every long axis from `axis` on. All axes are cut before anything is copied.
+fn corners(x: &Tensor, axis: usize) -> Result<Tensor> {
+    let Some(&size) = x.shape().get(axis) else { return Ok(x.clone()) };
+    if size <= 2 * EDGE {
+        return corners(x, axis + 1);
+    }
+    let end = |start| corners(&x.narrow(axis as isize, start, EDGE)?, axis + 1);
+    Tensor::concat(&[&end(0)?, &end(size - EDGE)?], axis as isize)
 }
 
 /// The words of an array, to be set in rows and brackets.
@@ -216,7 +215,8 @@ fn lone(x: f64, dtype: DType) -> String {
         return not_finite(x).to_string();
     }
     let decimal = Decimal::shortest(x, dtype);
-    if x == 0.0 || (1e-4..1e16).contains(&x.abs()) {
+    let limit = if dtype == DType::F64 { 1e16 } else { exponent_limit(dtype) };
+    if x == 0.0 || (1e-4..limit).contains(&x.abs()) {
         let (whole, part) = decimal.positional(400);
         return format!("{whole}.{}", if part.is_empty() { "0" } else { &part });
     }
@@ -225,17 +225,21 @@ fn lone(x: f64, dtype: DType) -> String {
     format!("{whole}{point}{part}{}", exponent_text(exponent, 2))
 }
 
+/// The magnitude from which arrays are shown with exponents: where a type's precision ends, at most eight digits.
+fn exponent_limit(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 1e8,
+        DType::F32 => 1e6,
+        _ => 1e3,
+    }
+}
+
 /// Whether the numbers span so much that each gets its own exponent.
 fn needs_exponents(values: &[f64], dtype: DType) -> bool {
     let round = |x: f64| with_dtype!(dtype, T => T::from_f64(x).to_f64());
     let magnitudes = || values.iter().filter(|x| x.is_finite() && **x != 0.0).map(|x| x.abs());
     let (least, greatest) = magnitudes().fold((f64::INFINITY, 0.0f64), |(low, high), x| (low.min(x), high.max(x)));
-    let limit = match dtype {
-        DType::F64 => 1e8,
-        DType::F32 => 1e6,
-        _ => 1e3,
-    };
-    greatest > 0.0 && (greatest >= limit || least < round(0.0001) || round(greatest / least) > 1000.0)
+    greatest > 0.0 && (greatest >= exponent_limit(dtype) || least < round(0.0001) || round(greatest / least) > 1000.0)
 }
 
 /// Numbers of equal width with their points in line.
@@ -267,8 +271,12 @@ fn floats(values: &[f64], dtype: DType) -> Vec<String> {
             (None, _) => write!(word, "{:>width$}", not_finite(x), width = left + after),
             (Some((_, (whole, part, _))), false) => write!(word, "{whole:>left$}.{part:<right$}"),
             (Some((decimal, _)), true) => {
-                let (whole, part, exponent) = decimal.scientific(right);
-                write!(word, "{whole:>left$}.{part:0<right$}{}", exponent_text(exponent, tail - 2))
+                // All with as many digits, those past the shortest from the exact value.
+                let text = format!("{:.right$e}", decimal.value);
+                let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+                let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+                let exponent = exponent_text(exponent.parse().unwrap_or(0), tail - 2);
+                write!(word, "{whole:>left$}.{part}{exponent}")
             }
         };
         written.map_or(String::new(), |()| word)

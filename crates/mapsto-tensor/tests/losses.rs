@@ -103,7 +103,7 @@ fn options(fixture: &Fixture) -> CrossEntropyOptions {
 
 #[test]
 fn cross_entropy_is_pytorchs() {
-    assert_eq!(check("cross_entropy_", |fixture, x, target| x.cross_entropy(target, &options(fixture))), 22);
+    assert_eq!(check("cross_entropy_", |fixture, x, target| x.cross_entropy(target, &options(fixture))), 21);
 }
 
 #[test]
@@ -124,9 +124,10 @@ fn binary_cross_entropy_is_pytorchs() {
 fn a_target_that_is_no_class_is_named() -> Result<()> {
     let logits = Tensor::zeros([2, 3, 2], DType::F32)?;
     let targets = Tensor::new([[0i64, 1], [3, -100]])?;
-    let error = logits.cross_entropy(&targets, &CrossEntropyOptions::default()).unwrap_err().to_string();
+    let message = |result: Result<Tensor>| result.err().map(|e| e.to_string()).unwrap_or_default();
+    let error = message(logits.cross_entropy(&targets, &CrossEntropyOptions::default()));
     assert!(error.starts_with("cross_entropy: the target at [1, 0] is 3: the 3 classes are 0..=2 at "), "{error}");
-    let error = logits.nll_loss(&targets.neg()?, &CrossEntropyOptions::default()).unwrap_err().to_string();
+    let error = message(logits.nll_loss(&targets.neg()?, &CrossEntropyOptions::default()));
     assert!(error.starts_with("nll_loss: the target at [0, 1] is -1: the 3 classes are 0..=2 at "), "{error}");
     Ok(())
 }

@@ -50,9 +50,8 @@ fn views_and_tracked_tensors_print_their_values() {
 }
 
 #[test]
-fn a_huge_tensor_prints_at_once() {
+fn printing_a_huge_tensor_reads_its_corners_only() {
     let x = Tensor::full([1 << 15, 1 << 15, 1 << 8], 2.5, DType::F32).unwrap();
-    let begun = std::time::Instant::now();
     assert!(x.to_string().starts_with("[[[2.5 2.5 2.5 ... 2.5 2.5 2.5]"));
-    assert!(begun.elapsed().as_secs() < 2);
+    assert!(mapsto_tensor::memory_stats().peak < 1 << 22);
 }

@@ -110,6 +110,7 @@ impl ElementwiseKernels for Cpu {
 }
 
 simd! {
+    lanes of T:
     /// `out = c ? x : y` along a row.
     fn select_row<S, T: Element>(
         simd: S, c: &[bool], x: &[T], y: &[T], start: [usize; 3], steps: [isize; 3], out: &mut [T]
@@ -165,6 +166,7 @@ trait BinaryFn<A, B>: Copy + Sync {
 }
 
 simd! {
+    lanes of A:
     /// `y = f(a, b)` along a row.
     fn zip_row<S, A: Element, B: Element, F: BinaryFnOf<A, B>>(
         simd: S, f: F, a: &[A], b: &[A], start: [usize; 2], steps: [isize; 2], y: &mut [B]
@@ -274,16 +276,7 @@ impl<T: Element> BinaryFn<T, T> for IntegerFn {
             Binary::Mul => a.wrapping_mul(b),
             Binary::Max => a.max(b),
             Binary::Min => a.min(b),
-            Binary::Pow => power::pow_integer(a, b),
-            // By zero: zero. Else by the floor, whatever the signs.
-            Binary::FloorDivide if b == 0 => 0,
-            Binary::FloorDivide => a.wrapping_div(b) - (a.wrapping_rem(b) != 0 && (a < 0) != (b < 0)) as i64,
-            Binary::Remainder if b == 0 => 0,
-            Binary::Remainder => {
-                let r = a.wrapping_rem(b);
-                if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
-            }
-            f => unreachable!("shape rules admit only floats to {f:?}"),
+            f => power::integer(f, a, b),
         })
     }
 }

@@ -69,8 +69,14 @@ fn widest() -> Isa {
 /// }
 /// scale(&mut data, 2.0);
 /// ```
+///
+/// With `lanes of T:` before the function, only its `f32` and `f64` forms are compiled for each instruction set; other
+/// element types, which no training step waits for, take the portable one. That halves the build.
 macro_rules! simd {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident<$S:ident $(, $g:ident : $bound:path)* $(,)?>
+    (lanes of $lane:ident : $($function:tt)*) => {
+        $crate::cpu::isa::simd! { @[const { $crate::cpu::isa::has_lanes(<$lane as $crate::Element>::DTYPE) }] $($function)* }
+    };
+    (@[$wide:expr] $(#[$meta:meta])* $vis:vis fn $name:ident<$S:ident $(, $g:ident : $bound:path)* $(,)?>
      ($simd:ident : $S2:ident $(, $arg:ident : $ty:ty)* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
@@ -78,6 +84,9 @@ macro_rules! simd {
             #[inline(always)]
             #[allow(unused_variables, clippy::too_many_arguments)]
             fn body<$S: pulp::Simd, $($g: $bound),*>($simd: $S, $($arg: $ty),*) $(-> $ret)? $body
+            if !$wide {
+                return body::<_, $($g),*>(pulp::Scalar, $($arg),*);
+            }
             match $crate::cpu::isa::isa() {
                 #[cfg(target_arch = "x86_64")]
                 $crate::cpu::isa::Isa::Avx512 => {
@@ -102,8 +111,16 @@ macro_rules! simd {
             body::<_, $($g),*>(pulp::Scalar, $($arg),*)
         }
     };
+    ($($function:tt)*) => {
+        $crate::cpu::isa::simd! { @[true] $($function)* }
+    };
 }
 pub(crate) use simd;
+
+/// Whether kernels for this type are compiled for each instruction set.
+pub(crate) const fn has_lanes(dtype: crate::DType) -> bool {
+    matches!(dtype, crate::DType::F32 | crate::DType::F64)
+}
 
 /// `a * b + c`, fused where the instruction set fuses it in one instruction.
 #[inline(always)]

@@ -5,15 +5,19 @@ mod creation;
 mod cross_entropy;
 mod elementwise;
 pub(crate) mod gemm;
+mod index;
 pub(crate) mod isa;
 mod linalg;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
+mod moments;
+mod order;
 mod pad;
 pub(crate) mod power;
 pub(crate) mod real;
 mod reduce;
+mod scan;
 mod shape;
 mod softmax;
 mod spectral;
@@ -21,6 +25,7 @@ pub(crate) mod strided;
 pub(crate) mod threads;
 mod unary;
 mod update;
+
 
 /// The CPU as a device.
 pub(crate) struct Cpu;

@@ -5,6 +5,7 @@
 
 use super::isa::fma32;
 use super::math::{exp, exp_m1, exp_m1_small, ln, ln_1p, poly, scale};
+use crate::backend::Binary;
 use pulp::Simd;
 use std::f32::consts::{FRAC_PI_2, FRAC_PI_4, LN_2, PI};
 
@@ -71,12 +72,28 @@ pub(crate) fn pow<S: Simd>(x: f32, y: f32) -> f32 {
     let half = y * 0.5;
     let odd = whole && half.floor() != half;
     let z = if odd { z.copysign(x) } else { z };
-    let z = if x < 0.0 && !whole { f32::NAN } else { z };
+    let z = if x < 0.0 && x > f32::NEG_INFINITY && !whole { f32::NAN } else { z };
     if x == 1.0 || y == 0.0 { 1.0 } else { z }
 }
 
+/// Powers and quotients of integers: rounded down, and zero where the divisor is.
+#[inline(never)]
+pub(crate) fn integer(f: Binary, a: i64, b: i64) -> i64 {
+    let inexact = |rest: i64| rest != 0 && (rest < 0) != (b < 0);
+    match f {
+        Binary::Pow => pow_integer(a, b),
+        Binary::FloorDivide | Binary::Remainder if b == 0 => 0,
+        Binary::FloorDivide => a.wrapping_div(b) - inexact(a.wrapping_rem(b)) as i64,
+        Binary::Remainder => {
+            let rest = a.wrapping_rem(b);
+            if inexact(rest) { rest + b } else { rest }
+        }
+        f => unreachable!("shape rules admit only floats to {f:?}"),
+    }
+}
+
 /// The integer power, wrapping; a negative exponent gives the quotient truncated: zero unless `|x| = 1`.
-pub(crate) fn pow_integer(x: i64, y: i64) -> i64 {
+fn pow_integer(x: i64, y: i64) -> i64 {
     match (x, y) {
         (_, 0..) => {
             let (mut power, mut square, mut rest) = (1i64, x, y);
@@ -214,7 +231,8 @@ pub(crate) fn asinh<S: Simd>(x: f32) -> f32 {
 pub(crate) fn acosh<S: Simd>(x: f32) -> f32 {
     let t = x - 1.0;
     let near = ln_1p::<S>(t + (2.0 * t + t * t).sqrt());
-    if x > 1e9 { ln::<S>(x) + LN_2 } else { near }
+    let y = if x > 1e9 { ln::<S>(x) + LN_2 } else { near };
+    if x < 1.0 { f32::NAN } else { y }
 }
 
 /// `atanh x` (4 ulp), NaN outside [-1, 1].

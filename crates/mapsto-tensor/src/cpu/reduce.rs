@@ -174,6 +174,7 @@ fn reduce_rows<T: Element, J: Join<T>>(data: &[T], run: usize, out: &mut [T]) ->
 }
 
 simd! {
+    lanes of T:
     /// One leaf of the tree: lanes side by side, then the lanes pairwise.
     fn leaf<S, T: Element, J: Join<T>>(simd: S, x: &[T]) -> T {
         if x.len() < LANES {
@@ -240,6 +241,7 @@ fn column_blocks<T: Element, J: Join<T>>(data: &[T], outer: usize, run: usize, i
 }
 
 simd! {
+    lanes of T:
     fn column_strip<S, T: Element, J: Join<T>>(simd: S, data: &[T], rows: usize, stride: usize, out: &mut [T]) {
         let width = out.len();
         out.copy_from_slice(&data[..width]);

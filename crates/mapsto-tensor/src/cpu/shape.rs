@@ -35,7 +35,7 @@ impl ShapeKernels for Cpu {
 }
 
 /// Writes the elements of `x` to the places of `out` that `layout` names, which must be distinct.
-fn write_strided<T: Element>(x: &Tensor, out: &mut [T], layout: &Layout) {
+pub(super) fn write_strided<T: Element>(x: &Tensor, out: &mut [T], layout: &Layout) {
     let data = x.storage::<T>();
     let walk = Walk::new(*x.shape(), [x.layout(), layout]);
     let [from, to] = walk.steps;

@@ -207,12 +207,12 @@ binary_ops! {
     /// NaN, or zero for integers.
     Remainder, Remainder, remainder, numbers, keeps INPUTS,
     vjp |cx, g| g.clone(), g.mul(cx.input(0)?.floor_divide(cx.input(1)?)?)?.neg()?;
-    on (0.5, 3.0), reference |x, y| x - y * (x / y).floor();
+    on (1.0, 4.0), reference |x, y| x - y * (x / y).floor();
 
     /// `a / b` rounded down, in the type of the operands, as in NumPy and Python. By zero: infinite or NaN, or zero for
     /// integers. The gradient is zero.
     FloorDivide, FloorDivide, floor_divide, numbers, keeps NOTHING, vjp |cx, g| g.zeros_like()?, g.zeros_like()?;
-    on (0.5, 3.0), reference |x, y| (x / y).floor();
+    on (1.0, 4.0), reference |x, y| (x / y).floor();
 }
 
 /// `a² + b²` of the inputs.
@@ -258,4 +258,23 @@ pub(super) fn expect_numbers(inputs: &[Spec]) -> Result<()> {
     }
     Err(Error::dtype("is not defined for bool elements")
         .mend("convert with to_dtype(DType::I64), or use the logical operations"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Python's and NumPy's results.
+    #[test]
+    fn division_rounds_down() -> Result<()> {
+        let (a, b) = (Tensor::new([7i64, -7, 7, -7, 6, 5, i64::MIN])?, Tensor::new([3i64, 3, -3, -3, -3, 0, -1])?);
+        assert_eq!(a.floor_divide(&b)?.to_vec::<i64>()?, [2, -3, -3, 2, -2, 0, i64::MIN]);
+        assert_eq!(a.remainder(&b)?.to_vec::<i64>()?, [1, 2, -2, -1, 0, 0, 0]);
+        let (a, b) = (Tensor::new([7.5f32, -7.5, 7.5, -7.5, -6.0])?, Tensor::new([2.0f32, 2.0, -2.0, -2.0, 3.0])?);
+        assert_eq!(a.floor_divide(&b)?.to_vec::<f32>()?, [3.0, -4.0, -4.0, 3.0, -2.0]);
+        assert_eq!(a.remainder(&b)?.to_vec::<f32>()?, [1.5, 0.5, -0.5, -1.5, 0.0]);
+        assert!(a.remainder(0)?.to_vec::<f32>()?.iter().all(|x| x.is_nan()));
+        assert_eq!(a.floor_divide(0)?.abs()?.to_vec::<f32>()?, [f32::INFINITY; 5]);
+        Ok(())
+    }
 }

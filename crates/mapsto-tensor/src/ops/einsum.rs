@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::ops::permuted;
 use crate::tensor::Tensor;
+use std::fmt;
 use std::panic::Location;
 
 /// One axis's name: a letter, or a place in the ellipsis counted from its end.
@@ -10,6 +11,15 @@ use std::panic::Location;
 enum Label {
     Letter(char),
     Ellipsis(usize),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Letter(letter) => write!(f, "{letter:?}"),
+            Label::Ellipsis(_) => f.write_str("an axis of the ellipsis"),
+        }
+    }
 }
 
 impl Tensor {
@@ -133,13 +143,13 @@ fn check_sizes(equation: &str, inputs: &[Vec<Label>], operands: &[&Tensor]) -> R
     for (number, (labels, operand)) in inputs.iter().zip(operands).enumerate() {
         for (axis, (&label, &size)) in labels.iter().zip(operand.shape().iter()).enumerate() {
             if labels[..axis].iter().position(|&l| l == label).is_some_and(|first| operand.shape()[first] != size) {
-                let message = format!("operand {number} of shape {} has no diagonal of {label:?}", operand.shape());
+                let message = format!("operand {number} of shape {} has no diagonal of {label}", operand.shape());
                 return Err(Error::shape(format!("{message} in {equation:?}")));
             }
             match known.iter().find(|(l, other, _)| *l == label && *other != size) {
                 Some((_, other, first)) if size != 1 => {
                     let shapes = format!("{} and {}", operands[*first].shape(), operand.shape());
-                    let message = format!("sizes {other} and {size} of {label:?} differ: {shapes} in {equation:?}");
+                    let message = format!("sizes {other} and {size} of {label} differ: {shapes} in {equation:?}");
                     return Err(Error::shape(message));
                 }
                 _ if size != 1 => known.push((label, size, number)),
@@ -251,8 +261,8 @@ impl Term {
     }
 }
 
-/// The pair of terms whose product is smallest compared with the two, the first of equals (Gray and Kourtis, "Hyper-
-/// optimized tensor network contraction", 2021, section 3).
+/// The pair of terms whose product is smallest compared with the two, the first of equals (Gray and Kourtis,
+/// "Hyper-optimized tensor network contraction", 2021, section 3).
 fn cheapest(terms: &[Term], output: &[Label]) -> (usize, usize) {
     let mut best = (f64::INFINITY, (0, 1));
     for i in 0..terms.len() {

@@ -2,11 +2,13 @@
 
 mod activation;
 mod arrange;
+mod assign;
 mod binary;
 mod binary_cross_entropy;
 mod broadcast;
 mod cast;
 mod compare;
+mod composed;
 mod concat;
 mod cross_entropy;
 mod diagonal;
@@ -14,54 +16,67 @@ mod dropout;
 mod einsum;
 mod fft;
 mod frames;
+mod gather;
+mod index_select;
 pub mod linalg;
 mod linear;
 mod logic;
 mod matmul;
+mod norm;
+mod order;
 mod pad;
 mod permute;
 mod power;
 mod reduce;
 mod reshape;
+mod scan;
 mod slice;
 mod softmax;
 mod spectrogram;
+mod triangle;
+mod truth;
 mod unary;
+mod variance;
 
-pub use crate::backend::Border;
-pub use activation::{
-    Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu,
-    Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
-};
+pub use activation::{Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu, Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold};
 pub use arrange::{Contiguous, IntoSizes};
+pub use assign::Assign;
 pub use binary::{Add, Atan2, Div, Either, FloorDivide, Hypot, Maximum, Minimum, Mul, Operand, Remainder, Sub};
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
+pub use crate::backend::Border;
+pub use crate::index::WrapIndex;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
 pub use diagonal::{Diagonal, DiagonalEmbed, Place};
 pub use dropout::Dropout;
 pub use fft::{Fft, FftNorm, InverseRealFft, RealFft};
 pub use frames::{Frames, OverlapAdd};
+pub use gather::{Gather, Scatter, ScatterAdd, ScatterMax};
+pub(crate) use gather::{as_indices, expect_indices};
+pub use index_select::{Embedding, IndexAdd, IndexSelect};
 pub use linalg::{Cholesky, Eigh, Qr, Solve, Svd};
 pub use linear::Linear;
 pub use logic::Where;
 pub use matmul::MatMul;
+pub use norm::Norm;
+pub use order::{Argmax, Argmin, Argsort, SearchSorted, TopK};
 pub use pad::{Pad, PadMode, PadTranspose};
 pub use permute::Permute;
 pub(crate) use permute::permuted;
 pub use power::{Pow, PowScalar};
 pub use reduce::{Max, Mean, Min, Product, Sum};
 pub use reshape::Reshape;
+pub use scan::{Cumprod, Cumsum, LinearRecurrence};
 pub use slice::{Embed, Slice, Steps};
 pub use softmax::{LogSoftmax, LogSumExp, Softmax};
 pub use spectrogram::Stft;
-pub use unary::{
-    Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log2,
-    Log10, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc,
-};
+pub use triangle::Triangle;
+pub use truth::{All, Any};
+pub use unary::{Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log10, Log2, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc};
+pub use variance::{Std, Var};
 
 use crate::testing::Entry;
 use binary::expect_numbers;
@@ -71,6 +86,7 @@ pub fn registry() -> Vec<Entry> {
     let families = [
         activation::entries(),
         arrange::entries(),
+        assign::entries(),
         binary::entries(),
         binary_cross_entropy::entries(),
         broadcast::entries(),
@@ -82,18 +98,27 @@ pub fn registry() -> Vec<Entry> {
         dropout::entries(),
         fft::entries(),
         frames::entries(),
+        gather::entries(),
+        index_select::entries(),
         linalg::entries(),
         linear::entries(),
         logic::entries(),
         matmul::entries(),
+        norm::entries(),
+        order::entries(),
         pad::entries(),
         permute::entries(),
         power::entries(),
         reduce::entries(),
         reshape::entries(),
+        scan::entries(),
         slice::entries(),
         softmax::entries(),
+        triangle::entries(),
+        truth::entries(),
         unary::entries(),
+        variance::entries(),
+        crate::index::entries(),
     ];
     families.into_iter().flatten().collect()
 }

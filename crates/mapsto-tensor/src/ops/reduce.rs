@@ -116,7 +116,7 @@ macro_rules! reductions {
 }
 
 /// The shape rule of reductions.
-fn reduced(input: &Spec, axes: &Axes, keep: bool) -> Result<Spec> {
+pub(super) fn reduced(input: &Spec, axes: &Axes, keep: bool) -> Result<Spec> {
     if axes.windows(2).any(|pair| pair[0] >= pair[1]) || axes.last().is_some_and(|&axis| axis >= input.shape.rank()) {
         return Err(Error::index(format!("axes {:?} are not distinct, sorted axes of {}", &axes[..], input.shape)));
     }
@@ -124,7 +124,7 @@ fn reduced(input: &Spec, axes: &Axes, keep: bool) -> Result<Spec> {
 }
 
 /// Fails where nothing would be reduced to one number that has no neutral element.
-fn expect_some(shape: &Shape, axes: &Axes) -> Result<()> {
+pub(super) fn expect_some(shape: &Shape, axes: &Axes) -> Result<()> {
     match axes.iter().find(|&&axis| shape.get(axis) == Some(&0)) {
         Some(axis) => {
             Err(Error::shape(format!("axis {axis} of {shape} is empty: it has no greatest or least element")))

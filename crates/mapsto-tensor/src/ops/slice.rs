@@ -58,7 +58,8 @@ pub struct Embed {
     pub steps: Vec<Steps>,
 }
 
-fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
+/// The shape of the parts at these places of `shape`.
+pub(super) fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
     if steps.len() != shape.rank() {
         return Err(Error::shape(format!("{} slices for the {} axes of {shape}", steps.len(), shape.rank())));
     }
@@ -67,7 +68,7 @@ fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
 }
 
 /// The layout of the places in a tensor of this layout.
-fn part(steps: &[Steps], whole: &Layout) -> Layout {
+pub(super) fn part(steps: &[Steps], whole: &Layout) -> Layout {
     let mut layout = *whole;
     let empty = steps.iter().any(|steps| steps.len == 0);
     for (axis, steps) in steps.iter().enumerate() {
@@ -80,7 +81,7 @@ fn part(steps: &[Steps], whole: &Layout) -> Layout {
     layout
 }
 
-fn attributes(steps: &[Steps]) -> Attributes {
+pub(super) fn attributes(steps: &[Steps]) -> Attributes {
     let list = |f: fn(&Steps) -> isize| (&steps.iter().map(f).collect::<Vec<_>>()[..]).into();
     vec![("starts", list(|s| s.start as isize)), ("steps", list(|s| s.step)), ("lengths", list(|s| s.len as isize))]
 }
@@ -148,7 +149,7 @@ impl Op for Embed {
 }
 
 /// Shapes with places along each axis.
-fn samples() -> Vec<(Vec<usize>, Vec<Steps>)> {
+pub(super) fn samples() -> Vec<(Vec<usize>, Vec<Steps>)> {
     let s = |start, step, len| Steps { start, step, len };
     vec![
         (vec![], vec![]),
@@ -160,7 +161,7 @@ fn samples() -> Vec<(Vec<usize>, Vec<Steps>)> {
     ]
 }
 
-fn arbitrary_steps(g: &mut Gen) -> Vec<Steps> {
+pub(super) fn arbitrary_steps(g: &mut Gen) -> Vec<Steps> {
     (0..g.below(4)).map(|_| Steps { start: g.below(6), step: g.axis(), len: g.below(5) }).collect()
 }
 

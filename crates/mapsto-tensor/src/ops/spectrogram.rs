@@ -20,7 +20,7 @@ pub struct Stft {
     pub center: Option<PadMode>,
     /// Whether transforms are scaled by 1 / sqrt(points).
     pub normalized: bool,
-    /// Whether only the first half is given (taken), the rest being its mirror image.
+    /// Whether only the first half is given, the rest being its mirror image. The inverse reads no more than that half.
     pub onesided: bool,
 }
 
@@ -103,12 +103,9 @@ impl Tensor {
                 let wants = format!("[..., {bins}, frames, 2]");
                 return Err(Error::shape(format!("{shape} is not a transform of {} points: {wants}", options.points)));
             }
-            let spectrum = self.to_dtype(self.dtype().to_float())?.transpose(-3, -2)?;
-            let frames = if options.onesided {
-                spectrum.irfft(Some(options.points), -1, options.norm())?
-            } else {
-                spectrum.ifft(None, -1, options.norm())?.narrow(-1, 0, 1)?.squeeze(&[-1])?
-            };
+            // A real signal is told by the first half alone.
+            let half = self.narrow(-3, 0, options.points / 2 + 1)?.transpose(-3, -2)?;
+            let frames = half.irfft(Some(options.points), -1, options.norm())?;
             let count = shape[shape.rank() - 2];
             let total = (count - 1).checked_mul(options.hop).and_then(|n| n.checked_add(options.points));
             let total = total.ok_or_else(|| Error::memory("the signal is longer than memory"))?;
