@@ -260,7 +260,8 @@ impl EmbeddingBag {
                     .mend("give [bags, size] alone, or [count] with offsets [bags]"));
             }
         };
-        let mut starts = offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)).collect::<Vec<_>>();
+        let mut starts =
+            offsets.iter().map(|&offset| usize::try_from(offset).unwrap_or(usize::MAX)).collect::<Vec<_>>();
         let rising = starts.is_sorted() && starts.first().is_none_or(|&start| start == 0);
         if !rising || starts.last().is_some_and(|&last| last > count) {
             return Err(Error::index(format!("offsets must rise from 0 to at most {count}, got {offsets:?}")));

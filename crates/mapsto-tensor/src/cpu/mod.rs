@@ -26,7 +26,6 @@ pub(crate) mod threads;
 mod unary;
 mod update;
 
-
 /// The CPU as a device.
 pub(crate) struct Cpu;
 

@@ -38,7 +38,12 @@ mod truth;
 mod unary;
 mod variance;
 
-pub use activation::{Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu, Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold};
+pub use crate::backend::Border;
+pub use crate::index::WrapIndex;
+pub use activation::{
+    Celu, Clamp, Elu, Gelu, GeluTanh, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid, Mish, Relu,
+    Selu, Sigmoid, Silu, Softplus, Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
+};
 pub use arrange::{Contiguous, IntoSizes};
 pub use assign::Assign;
 pub use binary::{Add, Atan2, Div, Either, FloorDivide, Hypot, Maximum, Minimum, Mul, Operand, Remainder, Sub};
@@ -47,8 +52,6 @@ pub use broadcast::BroadcastTo;
 pub use cast::Cast;
 pub use compare::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
 pub use concat::Concat;
-pub use crate::backend::Border;
-pub use crate::index::WrapIndex;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
 pub use diagonal::{Diagonal, DiagonalEmbed, Place};
 pub use dropout::Dropout;
@@ -75,7 +78,10 @@ pub use softmax::{LogSoftmax, LogSumExp, Softmax};
 pub use spectrogram::Stft;
 pub use triangle::Triangle;
 pub use truth::{All, Any};
-pub use unary::{Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log10, Log2, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc};
+pub use unary::{
+    Abs, Acos, Acosh, Asin, Asinh, Atan, Atanh, Ceil, Cos, Cosh, Erf, Erfc, Exp, Exp2, ExpM1, Floor, Ln, Ln1p, Log2,
+    Log10, Neg, Reciprocal, Round, Rsqrt, Sign, Sin, Sinh, Sqrt, Square, Tan, Trunc,
+};
 pub use variance::{Std, Var};
 
 use crate::testing::Entry;
