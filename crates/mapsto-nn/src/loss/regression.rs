@@ -1,0 +1,118 @@
+//! Losses of a number against a number.
+
+use super::{LossReduction, reduce, same_shape};
+use mapsto_tensor::{Error, Result, Tensor};
+use std::panic::Location;
+
+/// The mean squared error `(x - y)²`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MseLoss {
+    /// How losses become one.
+    pub reduction: LossReduction,
+}
+
+impl MseLoss {
+    /// The loss of equal shapes.
+    ///
+    /// # Errors
+    /// Shapes that differ.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("MseLoss", input, target)?;
+        reduce(input.sub(target)?.square()?, self.reduction)
+    }
+}
+
+/// The mean absolute error `|x - y|`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct L1Loss {
+    /// How losses become one.
+    pub reduction: LossReduction,
+}
+
+impl L1Loss {
+    /// The loss of equal shapes.
+    ///
+    /// # Errors
+    /// Shapes that differ.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("L1Loss", input, target)?;
+        reduce(input.sub(target)?.abs()?, self.reduction)
+    }
+}
+
+/// A parabola up to a distance `bend`, a line of slope `bend` beyond.
+#[track_caller]
+fn bent(input: &Tensor, target: &Tensor, bend: f64) -> Result<Tensor> {
+    let distance = input.sub(target)?.abs()?;
+    let near = distance.minimum(bend)?;
+    near.mul(distance.sub(near.mul(0.5)?)?)
+}
+
+/// The squared error over `2 beta` near zero, the absolute error less `beta / 2` from a distance of `beta` on (Girshick,
+/// *Fast R-CNN*, 2015).
+#[derive(Clone, Debug, PartialEq)]
+pub struct SmoothL1Loss {
+    /// The distance at which the parabola ends.
+    pub beta: f64,
+    /// How losses become one.
+    pub reduction: LossReduction,
+}
+
+impl Default for SmoothL1Loss {
+    fn default() -> SmoothL1Loss {
+        SmoothL1Loss { beta: 1.0, reduction: LossReduction::Mean }
+    }
+}
+
+impl SmoothL1Loss {
+    /// The loss of equal shapes.
+    ///
+    /// # Errors
+    /// Shapes that differ; a negative `beta`.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("SmoothL1Loss", input, target)?;
+        if !(self.beta >= 0.0) {
+            let message = format!("beta must not be negative, got {}", self.beta);
+            return Err(Error::argument(message).op("SmoothL1Loss").at(Location::caller()));
+        }
+        if self.beta == 0.0 {
+            return reduce(input.sub(target)?.abs()?, self.reduction);
+        }
+        reduce(bent(input, target, self.beta)?.div(self.beta)?, self.reduction)
+    }
+}
+
+/// Half the squared error near zero, `delta` times the absolute error less `delta / 2` from a distance of `delta` on
+/// (Huber, *Robust Estimation of a Location Parameter*, 1964).
+#[derive(Clone, Debug, PartialEq)]
+pub struct HuberLoss {
+    /// The distance at which the parabola ends.
+    pub delta: f64,
+    /// How losses become one.
+    pub reduction: LossReduction,
+}
+
+impl Default for HuberLoss {
+    fn default() -> HuberLoss {
+        HuberLoss { delta: 1.0, reduction: LossReduction::Mean }
+    }
+}
+
+impl HuberLoss {
+    /// The loss of equal shapes.
+    ///
+    /// # Errors
+    /// Shapes that differ; a `delta` that is not positive.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        same_shape("HuberLoss", input, target)?;
+        if !(self.delta > 0.0) {
+            let message = format!("delta must be positive, got {}", self.delta);
+            return Err(Error::argument(message).op("HuberLoss").at(Location::caller()));
+        }
+        reduce(bent(input, target, self.delta)?, self.reduction)
+    }
+}
