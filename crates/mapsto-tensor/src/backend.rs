@@ -3,6 +3,12 @@
 //! Operations check shapes and types, then call these; a kernel may rely on what its method documents. Tensors that
 //! come in may have any layout; those that go out are new and row-major unless a method says otherwise.
 
+mod sequence;
+
+pub(crate) use sequence::{
+    AttentionArgs, AttentionGrads, CtcArgs, RecurrentArgs, RecurrentGrads, RecurrentOut, SequenceKernels,
+};
+
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::ops::Steps;
@@ -13,6 +19,7 @@ use crate::update::{Norm, Slot};
 /// Everything that a device computes, a family a trait.
 pub(crate) trait Backend:
     ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + UpdateKernels
+    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + SequenceKernels
 {
 }
 

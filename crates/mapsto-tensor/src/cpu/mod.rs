@@ -1,12 +1,17 @@
 //! The CPU's kernels. Nothing outside this folder reads a tensor's elements.
 
+mod attention;
+mod ctc;
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
+mod real;
+mod recurrent;
 mod reduce;
+mod sequence;
 mod shape;
 pub(crate) mod strided;
 pub(crate) mod threads;
