@@ -9,17 +9,23 @@ pub(crate) use sequence::{
     AttentionArgs, AttentionGrads, CtcArgs, RecurrentArgs, RecurrentGrads, RecurrentOut, SequenceKernels,
 };
 
-use crate::dtype::DType;
+use crate::dtype::{DType, Scalar};
 use crate::error::Result;
-use crate::ops::Steps;
-use crate::shape::Shape;
+use crate::shape::{Layout, Shape};
 use crate::tensor::Tensor;
 use crate::update::{Norm, Slot};
 
 /// Everything that a device computes, a family a trait.
 pub(crate) trait Backend:
-    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + UpdateKernels
-    ElementwiseKernels + ReduceKernels + MatmulKernels + ShapeKernels + SequenceKernels
+    ElementwiseKernels
+    + ReduceKernels
+    + MatmulKernels
+    + ShapeKernels
+    + UpdateKernels
+    + SequenceKernels
+    + PadKernels
+    + SpectralKernels
+    + LinalgKernels
 {
 }
 
@@ -114,8 +120,9 @@ pub(crate) trait MatmulKernels {
 
 /// Elements moved, none changed; any type.
 pub(crate) trait ShapeKernels {
-    /// Zeros of `shape` with `x` at evenly spaced places of each axis.
-    fn embed(&self, x: &Tensor, shape: Shape, steps: &[Steps]) -> Result<Tensor>;
+    /// A tensor of `shape` with `x` at the places `part` of its row-major layout, which are distinct, and `around`
+    /// everywhere else.
+    fn embed(&self, x: &Tensor, shape: Shape, part: &Layout, around: Scalar) -> Result<Tensor>;
     /// Tensors of one type and of equal shapes but for `axis`, joined along it.
     fn concat(&self, tensors: &[&Tensor], axis: usize) -> Result<Tensor>;
 }
@@ -126,4 +133,50 @@ pub(crate) trait UpdateKernels {
     fn update(&self, slots: &mut [Slot<'_>]) -> Result<()>;
     /// The norm of each tensor, of any float types.
     fn norms(&self, tensors: &[&Tensor], norm: Norm) -> Result<Vec<f64>>;
+}
+
+/// Which element a place in a border copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Border {
+    /// The mirror image, the edge itself not repeated.
+    Reflect,
+    /// The edge.
+    Replicate,
+    /// The other end.
+    Circular,
+}
+
+/// Borders made of the tensor's own elements.
+pub(crate) trait PadKernels {
+    /// `x` with borders of (before, after) places that fill `shape`; any type.
+    fn pad(&self, x: &Tensor, shape: Shape, pads: &[(usize, usize)], border: Border) -> Result<Tensor>;
+    /// The transpose: the middle, with each place of the border added to the element it copies; float types.
+    fn pad_transpose(&self, x: &Tensor, pads: &[(usize, usize)], border: Border) -> Result<Tensor>;
+}
+
+/// Fourier transforms and frames along the last axis; complex numbers are a last axis of two; float types.
+pub(crate) trait SpectralKernels {
+    /// `scale * sum_j x_j e^(-2 pi i j k / n)`, with the other sign if `inverse`: `[..., n, 2]` to the same shape.
+    fn fft(&self, x: &Tensor, inverse: bool, scale: f64) -> Result<Tensor>;
+    /// The first half of the transform of real numbers: `[..., n]` to `shape` = `[..., n / 2 + 1, 2]`.
+    fn rfft(&self, x: &Tensor, shape: Shape, scale: f64) -> Result<Tensor>;
+    /// The real numbers whose transform begins with `x`, without its factor of 1 / n: `[..., n / 2 + 1, 2]` to
+    /// `shape` = `[..., n]`.
+    fn irfft(&self, x: &Tensor, shape: Shape, scale: f64) -> Result<Tensor>;
+    /// Frames `[..., count, size]`, each added `hop` places after the one before, to `shape` = `[..., n]`.
+    fn overlap_add(&self, x: &Tensor, shape: Shape, hop: usize) -> Result<Tensor>;
+}
+
+/// Factorisations of matrices `[..., m, n]`; `f32` and `f64`, the former computed in the latter.
+pub(crate) trait LinalgKernels {
+    /// `x` in `a x = b`: `[..., n, n]` and `[..., n, k]` of equal leading axes.
+    fn solve(&self, a: &Tensor, b: &Tensor) -> Result<Tensor>;
+    /// The lower triangle `l` in `l l^T = a`.
+    fn cholesky(&self, a: &Tensor) -> Result<Tensor>;
+    /// `q` `[..., m, r]` and `r` `[..., r, n]` with `r = min(m, n)`.
+    fn qr(&self, a: &Tensor) -> Result<[Tensor; 2]>;
+    /// Eigenvalues, ascending, and eigenvectors as columns, of symmetric matrices of which the lower triangle is read.
+    fn eigh(&self, a: &Tensor) -> Result<[Tensor; 2]>;
+    /// `u` `[..., m, r]`, singular values `[..., r]`, descending, and `v^T` `[..., r, n]`.
+    fn svd(&self, a: &Tensor) -> Result<[Tensor; 3]>;
 }

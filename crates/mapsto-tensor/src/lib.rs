@@ -10,6 +10,7 @@ mod grad;
 mod memory;
 mod op;
 pub mod ops;
+mod print;
 #[allow(dead_code)] // The fills are called by the operations.
 mod random;
 mod record;
@@ -24,6 +25,7 @@ pub use cpu::threads::{num_threads, set_num_threads};
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Category, Error, Result};
 pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad};
+pub use ops::linalg;
 pub use memory::{MemoryStats, memory_stats, release_memory, reset_peak_memory};
 pub use op::{
     Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one,

@@ -5,14 +5,17 @@ mod ctc;
 mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod isa;
+mod linalg;
 #[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
 mod real;
 mod recurrent;
+mod pad;
 mod reduce;
 mod sequence;
 mod shape;
+mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
 mod update;

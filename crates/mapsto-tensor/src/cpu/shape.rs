@@ -3,22 +3,16 @@
 use crate::backend::ShapeKernels;
 use crate::cpu::Cpu;
 use crate::cpu::strided::{GRAIN, Parts, Walk, at};
-use crate::dtype::{Element, with_dtype};
+use crate::dtype::{Element, Scalar, with_dtype};
 use crate::error::Result;
-use crate::ops::Steps;
 use crate::shape::{Layout, Shape};
 use crate::tensor::{Tensor, Writing};
 
 impl ShapeKernels for Cpu {
-    fn embed(&self, x: &Tensor, shape: Shape, steps: &[Steps]) -> Result<Tensor> {
+    fn embed(&self, x: &Tensor, shape: Shape, part: &Layout, around: Scalar) -> Result<Tensor> {
         with_dtype!(x.dtype(), T => {
-            let mut out = Writing::<T>::filled(shape, T::default())?;
-            let mut part = Layout { shape: *x.shape(), ..Layout::contiguous(shape) };
-            for (axis, steps) in steps.iter().enumerate() {
-                part.offset = (part.offset as isize + steps.start as isize * part.strides[axis]) as usize;
-                part.strides[axis] *= steps.step;
-            }
-            write_strided::<T>(x, out.as_mut(), &part);
+            let mut out = Writing::<T>::filled(shape, around.to())?;
+            write_strided::<T>(x, out.as_mut(), part);
             Ok(out.finish())
         })
     }

@@ -94,6 +94,14 @@ impl Registered for Permute {
     }
 }
 
+/// Axes in the order of a list that names each once; the tensor itself if that is its own order.
+pub(crate) fn permuted(x: &Tensor, axes: &[usize]) -> Result<Tensor> {
+    if axes.iter().copied().eq(0..x.rank()) {
+        return Ok(x.clone());
+    }
+    apply_one(Permute { axes: axes.iter().copied().collect() }, &[x])
+}
+
 impl Tensor {
     /// Axes in another order: axis `i` of the result is axis `axes[i]` of this tensor; negative ones count from the end.
     ///

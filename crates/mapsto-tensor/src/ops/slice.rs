@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
-use crate::shape::{Shape, Spec};
+use crate::shape::{Layout, Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
@@ -66,6 +66,20 @@ fn check(steps: &[Steps], shape: &Shape) -> Result<Shape> {
     Shape::new(&steps.iter().map(|steps| steps.len).collect::<Vec<_>>())
 }
 
+/// The layout of the places in a tensor of this layout.
+fn part(steps: &[Steps], whole: &Layout) -> Layout {
+    let mut layout = *whole;
+    let empty = steps.iter().any(|steps| steps.len == 0);
+    for (axis, steps) in steps.iter().enumerate() {
+        if !empty {
+            layout.offset = (layout.offset as isize + steps.start as isize * layout.strides[axis]) as usize;
+        }
+        layout.strides[axis] *= steps.step;
+        layout.shape.sizes_mut()[axis] = steps.len;
+    }
+    layout
+}
+
 fn attributes(steps: &[Steps]) -> Attributes {
     let list = |f: fn(&Steps) -> isize| (&steps.iter().map(f).collect::<Vec<_>>()[..]).into();
     vec![("starts", list(|s| s.start as isize)), ("steps", list(|s| s.step)), ("lengths", list(|s| s.len as isize))]
@@ -86,16 +100,7 @@ impl Op for Slice {
     }
 
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
-        let mut layout = *inputs[0].layout();
-        let empty = self.steps.iter().any(|steps| steps.len == 0);
-        for (axis, steps) in self.steps.iter().enumerate() {
-            if !empty {
-                layout.offset = (layout.offset as isize + steps.start as isize * layout.strides[axis]) as usize;
-            }
-            layout.strides[axis] *= steps.step;
-            layout.shape.sizes_mut()[axis] = steps.len;
-        }
-        Ok(smallvec![inputs[0].view(layout)])
+        Ok(smallvec![inputs[0].view(part(&self.steps, inputs[0].layout()))])
     }
 
     fn keeps(&self) -> Keeps {
@@ -129,7 +134,8 @@ impl Op for Embed {
     }
 
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
-        Ok(smallvec![inputs[0].backend().embed(inputs[0], self.shape, &self.steps)?])
+        let part = part(&self.steps, &Layout::contiguous(self.shape));
+        Ok(smallvec![inputs[0].backend().embed(inputs[0], self.shape, &part, 0.into())?])
     }
 
     fn keeps(&self) -> Keeps {
