@@ -48,7 +48,8 @@ fn write(
     for (name, tensor) in &order {
         let start = end;
         end += tensor.numel() * tensor.dtype().size();
-        let info = TensorInfo { dtype: stored(tensor.dtype()), shape: tensor.shape().to_vec(), data_offsets: (start, end) };
+        let info =
+            TensorInfo { dtype: stored(tensor.dtype()), shape: tensor.shape().to_vec(), data_offsets: (start, end) };
         infos.push(((*name).clone(), info));
     }
     let texts = (!metadata.is_empty()).then(|| metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
@@ -110,10 +111,14 @@ fn read(path: &Path) -> Result<StateFile> {
     }
     let mut header = vec![0; size as usize];
     file.read_exact(&mut header).map_err(refused)?;
-    let header: Metadata = serde_json::from_slice(&header).map_err(|e| broken(format!("the header is not valid: {e}")))?;
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|e| broken(format!("the header is not valid: {e}")))?;
     let claimed = header.data_len() as u64;
     if claimed != length - 8 - size {
-        return Err(broken(format!("the header claims {claimed} bytes of numbers, the file has {}", length - 8 - size)));
+        return Err(broken(format!(
+            "the header claims {claimed} bytes of numbers, the file has {}",
+            length - 8 - size
+        )));
     }
     let mut found = StateFile::default();
     if let Some(texts) = header.metadata() {

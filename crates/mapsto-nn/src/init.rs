@@ -233,7 +233,9 @@ impl Init {
                 let fan = if fan == Fan::In { inputs } else { outputs };
                 spread(distribution, nonlinearity.gain() / (fan.max(1) as f64).sqrt(), out, rng);
             }
-            Init::LeCun { distribution } => spread(distribution, (fans(shape)?.0.max(1) as f64).sqrt().recip(), out, rng),
+            Init::LeCun { distribution } => {
+                spread(distribution, (fans(shape)?.0.max(1) as f64).sqrt().recip(), out, rng)
+            }
             Init::Orthogonal { gain } => orthogonal(out, shape, gain, rng)?,
             Init::Identity => {
                 let columns = matrix(shape, "the identity")?;

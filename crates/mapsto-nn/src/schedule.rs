@@ -131,7 +131,9 @@ impl Schedule {
             Schedule::Sequence { milestones, schedules } => {
                 if schedules.len() != milestones.len() + 1 {
                     let (m, s) = (milestones.len(), schedules.len());
-                    return Err(Error::argument(format!("{m} milestones part {} schedules, got {s}", m + 1)).op("schedule"));
+                    return Err(
+                        Error::argument(format!("{m} milestones part {} schedules, got {s}", m + 1)).op("schedule")
+                    );
                 }
                 if !milestones.is_sorted() {
                     return Err(Error::argument(format!("milestones must rise, got {milestones:?}")).op("schedule"));
@@ -172,9 +174,7 @@ impl Schedule {
                 cosine(base, *eta_min, (step - begun) as f64 / length as f64)
             }
             Schedule::OneCycle(cycle) => cycle.at(step, cycle.rates()),
-            Schedule::Cyclic(cycle) => {
-                cycle.base_lr + (cycle.max_lr - cycle.base_lr) * cycle.height(step)
-            }
+            Schedule::Cyclic(cycle) => cycle.base_lr + (cycle.max_lr - cycle.base_lr) * cycle.height(step),
             Schedule::Sequence { milestones, schedules } => {
                 let current = milestones.iter().filter(|&&milestone| milestone <= step).count();
                 let begun = if current == 0 { 0 } else { milestones[current - 1] };
@@ -336,10 +336,10 @@ impl Cyclic {
     }
 }
 
-/// Divides the learning rate when a measure has stopped getting better.
+/// Settings of [`ReduceOnPlateau`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ReduceOnPlateau {
+pub struct PlateauConfig {
     /// Whether greater measures are better.
     pub maximize: bool,
     /// Factor of the rate.
@@ -356,14 +356,11 @@ pub struct ReduceOnPlateau {
     pub min_lr: f64,
     /// The least division that is made.
     pub eps: f64,
-    best: Option<f64>,
-    bad: u64,
-    resting: u64,
 }
 
-impl Default for ReduceOnPlateau {
-    fn default() -> ReduceOnPlateau {
-        ReduceOnPlateau {
+impl Default for PlateauConfig {
+    fn default() -> PlateauConfig {
+        PlateauConfig {
             maximize: false,
             factor: 0.1,
             patience: 10,
@@ -372,15 +369,27 @@ impl Default for ReduceOnPlateau {
             cooldown: 0,
             min_lr: 0.0,
             eps: 1e-8,
-            best: None,
-            bad: 0,
-            resting: 0,
         }
     }
 }
 
+/// Divides the learning rate when a measure has stopped getting better. The measures seen are part of the value, to save
+/// and resume.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReduceOnPlateau {
+    config: PlateauConfig,
+    best: Option<f64>,
+    bad: u64,
+    resting: u64,
+}
+
 impl ReduceOnPlateau {
-    /// The rate after a measure, from the one before it. The measures seen are part of the value, to save and resume.
+    /// Before the first measure.
+    pub fn new(config: PlateauConfig) -> ReduceOnPlateau {
+        ReduceOnPlateau { config, ..ReduceOnPlateau::default() }
+    }
+
+    /// The rate after a measure, from the one before it.
     pub fn next(&mut self, measure: f64, rate: f64) -> f64 {
         if self.best.is_none_or(|best| self.is_better(measure, best)) {
             self.best = Some(measure);
@@ -392,17 +401,17 @@ impl ReduceOnPlateau {
             self.resting -= 1;
             self.bad = 0;
         }
-        if self.bad <= self.patience {
+        if self.bad <= self.config.patience {
             return rate;
         }
-        self.resting = self.cooldown;
+        self.resting = self.config.cooldown;
         self.bad = 0;
-        let lower = (rate * self.factor).max(self.min_lr);
-        if rate - lower > self.eps { lower } else { rate }
+        let lower = (rate * self.config.factor).max(self.config.min_lr);
+        if rate - lower > self.config.eps { lower } else { rate }
     }
 
     fn is_better(&self, measure: f64, best: f64) -> bool {
-        let margin = if self.relative { self.threshold * best } else { self.threshold };
-        if self.maximize { measure > best + margin } else { measure < best - margin }
+        let margin = if self.config.relative { self.config.threshold * best } else { self.config.threshold };
+        if self.config.maximize { measure > best + margin } else { measure < best - margin }
     }
 }

@@ -181,7 +181,8 @@ fn check(report: &LoadReport) -> Result<()> {
     if complaints.is_empty() {
         return Ok(());
     }
-    Err(Error::data(complaints.join("; ")).mend("load what fits with LoadOptions::partial(), or rename with .rename(from, to)"))
+    Err(Error::data(complaints.join("; "))
+        .mend("load what fits with LoadOptions::partial(), or rename with .rename(from, to)"))
 }
 
 /// The first few of a list, and how many more there are.

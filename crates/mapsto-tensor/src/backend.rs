@@ -18,14 +18,18 @@ use crate::update::{Norm, Slot};
 /// Everything that a device computes, a family a trait.
 pub(crate) trait Backend:
     ElementwiseKernels
+    + ActivationKernels
     + ReduceKernels
     + MatmulKernels
     + ShapeKernels
-    + UpdateKernels
-    + SequenceKernels
     + PadKernels
     + SpectralKernels
     + LinalgKernels
+    + SoftmaxKernels
+    + CrossEntropyKernels
+    + CreationKernels
+    + UpdateKernels
+    + SequenceKernels
 {
 }
 
@@ -41,9 +45,96 @@ pub(crate) enum Unary {
     /// `x * x`; integers too.
     Square,
     Exp,
+    ExpM1,
+    Exp2,
     Ln,
+    Ln1p,
+    Log2,
+    Log10,
     Sqrt,
+    Rsqrt,
+    Reciprocal,
+    Cube,
+    Sin,
+    Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Asinh,
+    Acosh,
+    Atanh,
+    Erf,
+    Erfc,
+    Floor,
+    Ceil,
+    /// To the nearest integer, halves to the even one.
+    Round,
+    Trunc,
+}
+
+/// Functions of one float with settings, and their gradients in one pass. The gradient reads the input, or the output
+/// where a variant says so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Activation {
+    /// Reads the output.
+    Relu,
+    LeakyRelu {
+        slope: f64,
+    },
+    /// `scale * x` above zero, `scale * alpha * (exp(rate * x) - 1)` below.
+    Elu {
+        alpha: f64,
+        scale: f64,
+        rate: f64,
+    },
+    Gelu,
+    GeluTanh,
+    Silu,
+    Mish,
+    Softsign,
+    Softshrink {
+        lambda: f64,
+    },
+    Hardshrink {
+        lambda: f64,
+    },
+    /// Reads the output; no gradient at the bounds.
+    Hardtanh {
+        min: f64,
+        max: f64,
+    },
+    /// As `Hardtanh`, reading the input, with the gradient at the bounds.
+    Clamp {
+        min: f64,
+        max: f64,
+    },
+    Hardsigmoid,
+    Hardswish,
+    Threshold {
+        threshold: f64,
+        value: f64,
+    },
+    Tanhshrink,
+    Softplus {
+        beta: f64,
+        threshold: f64,
+    },
+    /// Reads the output.
+    Sigmoid,
+    LogSigmoid,
+    /// Reads the output.
     Tanh,
+}
+
+/// Activations; float types.
+pub(crate) trait ActivationKernels {
+    /// The function of each element.
+    fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor>;
+    /// `g f'(x)` from what the function's gradient reads, and `g` of the same shape and type.
+    fn activation_gradient(&self, f: Activation, kept: &Tensor, g: &Tensor) -> Result<Tensor>;
 }
 
 /// Functions of two numbers of one type.
@@ -61,6 +152,18 @@ pub(crate) enum Binary {
     Max,
     /// The lesser; NaN if either is. Truth values: and.
     Min,
+    /// Integers wrap; a negative exponent gives zero unless the base is one or minus one.
+    Pow,
+    /// Float types only.
+    Atan2,
+    /// Float types only.
+    Hypot,
+    /// With the divisor's sign; integers by zero give zero.
+    Remainder,
+    /// Rounded down; integers by zero give zero.
+    FloorDivide,
+    /// `ln(1 + e^a) - a b`; float types only.
+    LogisticLoss,
 }
 
 /// Comparisons of two numbers of one type; the result is truth values.
@@ -179,4 +282,56 @@ pub(crate) trait LinalgKernels {
     fn eigh(&self, a: &Tensor) -> Result<[Tensor; 2]>;
     /// `u` `[..., m, r]`, singular values `[..., r]`, descending, and `v^T` `[..., r, n]`.
     fn svd(&self, a: &Tensor) -> Result<[Tensor; 3]>;
+}
+
+/// Along one axis; float types.
+pub(crate) trait SoftmaxKernels {
+    /// `exp(x) / sum(exp(x))`, or its logarithm.
+    fn softmax(&self, x: &Tensor, axis: usize, log: bool) -> Result<Tensor>;
+    /// The gradient with respect to the input, from the output `y` and its gradient.
+    fn softmax_gradient(&self, y: &Tensor, g: &Tensor, axis: usize, log: bool) -> Result<Tensor>;
+    /// `ln(sum(exp(x)))`, the axis gone; -inf of nothing.
+    fn logsumexp(&self, x: &Tensor, axis: usize) -> Result<Tensor>;
+}
+
+/// How cross entropies are taken of logits `[n, classes, ...]` or `[classes]`, with targets of the same shape but for
+/// the classes.
+#[derive(Clone, Copy)]
+pub(crate) struct CrossEntropyTask<'a> {
+    /// Logits, or logarithms of probabilities where `lse` is absent.
+    pub logits: &'a Tensor,
+    /// `i64`; each a class or `ignore`.
+    pub targets: &'a Tensor,
+    /// A weight for each class.
+    pub weight: Option<&'a Tensor>,
+    /// The logarithm of the sum of exponentials, in the shape of the targets.
+    pub lse: Option<&'a Tensor>,
+    /// The target that counts nothing.
+    pub ignore: i64,
+    /// The share of the target that is spread over all classes.
+    pub smoothing: f64,
+}
+
+/// Cross entropies with classes as targets; `f32` and `f64`.
+pub(crate) trait CrossEntropyKernels {
+    /// The loss of each target, and its class's weight (zero where ignored). Fails on a target that is no class.
+    fn cross_entropy(&self, task: &CrossEntropyTask<'_>) -> Result<[Tensor; 2]>;
+    /// The gradient with respect to the logits from that of the losses.
+    fn cross_entropy_gradient(&self, task: &CrossEntropyTask<'_>, g: &Tensor) -> Result<Tensor>;
+}
+
+/// Tensors out of nothing; random ones from a key, element `i` from the words at `offset + i` of its stream.
+pub(crate) trait CreationKernels {
+    /// `start`, `start + step`, ...; floats are computed in `f64`.
+    fn ramp(&self, start: Scalar, step: Scalar, count: usize, dtype: DType) -> Result<Tensor>;
+    /// Uniform numbers of `[0, 1)`; float types.
+    fn uniform(&self, shape: Shape, dtype: DType, key: u64, offset: u64) -> Result<Tensor>;
+    /// Standard normal numbers; float types.
+    fn normal(&self, shape: Shape, dtype: DType, key: u64, offset: u64) -> Result<Tensor>;
+    /// Integers of `low..low + range` as `i64`, from two words each.
+    fn integers(&self, shape: Shape, low: i64, range: u64, key: u64, offset: u64) -> Result<Tensor>;
+    /// Truth values: whether a word is at least `threshold`.
+    fn at_least(&self, shape: Shape, threshold: u64, key: u64, offset: u64) -> Result<Tensor>;
+    /// `scale * x` where a word is at least `threshold`, zero elsewhere; float types.
+    fn dropout(&self, x: &Tensor, threshold: u64, scale: f64, key: u64, offset: u64) -> Result<Tensor>;
 }

@@ -5,7 +5,7 @@ use crate::cpu::Cpu;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::shape::IntoShape;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, Writing};
 use std::panic::Location;
 
 #[cfg(target_endian = "big")]
@@ -54,13 +54,17 @@ impl Tensor {
                 return Err(Error::data(format!("{has} bytes do not hold {dtype}{shape}, which has {wants}")));
             }
             numbers!(dtype,
-                T => Tensor::from_slice(&bytemuck::pod_collect_to_vec::<u8, T>(bytes), shape),
-                bool => {
-                    if let Some(byte) = bytes.iter().find(|&&byte| byte > 1) {
-                        return Err(Error::data(format!("the byte {byte} is no truth value")));
-                    }
-                    Tensor::from_vec(bytes.iter().map(|&byte| byte == 1).collect(), shape)
-                })
+            T => {
+                    let mut out = Writing::<T>::new(shape)?;
+                    bytemuck::cast_slice_mut(out.as_mut()).copy_from_slice(bytes);
+                    Ok(out.finish())
+                },
+            bool => {
+                if let Some(byte) = bytes.iter().find(|&&byte| byte > 1) {
+                    return Err(Error::data(format!("the byte {byte} is no truth value")));
+                }
+                Tensor::from_vec(bytes.iter().map(|&byte| byte == 1).collect(), shape)
+            })
         };
         make().map_err(|e: Error| e.op("from_bytes").at(at))
     }

@@ -4,6 +4,7 @@ mod backend;
 mod bytes;
 mod checkpoint;
 mod cpu;
+mod creation;
 mod dtype;
 mod error;
 mod grad;
@@ -25,12 +26,12 @@ pub use cpu::threads::{num_threads, set_num_threads};
 pub use dtype::{DType, Element, Scalar};
 pub use error::{Category, Error, Result};
 pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad};
-pub use ops::linalg;
 pub use memory::{MemoryStats, memory_stats, release_memory, reset_peak_memory};
 pub use op::{
     Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one,
     expect_float, expect_inputs, expect_same_dtype,
 };
+pub use ops::{CrossEntropyOptions, LossReduction, linalg};
 pub use random::Rng;
 pub use record::{Origin, Record, Step, ValueId};
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};

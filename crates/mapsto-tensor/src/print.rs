@@ -45,7 +45,8 @@ fn text(x: &Tensor, separator: &str, prefix: &str, suffix: &str) -> Result<Strin
     let words = match x.dtype() {
         DType::Bool => booleans(&shown.to_vec()?, x.rank() == 0),
         dtype if dtype.is_float() => {
-            let values = with_dtype!(dtype, T => shown.to_vec::<T>()?.into_iter().map(Element::to_f64).collect::<Vec<_>>());
+            let values =
+                with_dtype!(dtype, T => shown.to_vec::<T>()?.into_iter().map(Element::to_f64).collect::<Vec<_>>());
             if x.rank() == 0 { vec![lone(values[0], dtype)] } else { floats(&values, dtype) }
         }
         dtype => {
@@ -239,8 +240,7 @@ fn needs_exponents(values: &[f64], dtype: DType) -> bool {
 
 /// Numbers of equal width with their points in line.
 fn floats(values: &[f64], dtype: DType) -> Vec<String> {
-    let finite: Vec<Decimal> =
-        values.iter().filter(|x| x.is_finite()).map(|&x| Decimal::shortest(x, dtype)).collect();
+    let finite: Vec<Decimal> = values.iter().filter(|x| x.is_finite()).map(|&x| Decimal::shortest(x, dtype)).collect();
     let scientific = needs_exponents(values, dtype);
     let parts: Vec<(String, String, String)> = finite
         .iter()

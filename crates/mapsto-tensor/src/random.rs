@@ -181,6 +181,14 @@ impl Rng {
         *self = Rng::from_parts(self.key, self.position.wrapping_add(words));
     }
 
+    /// Takes whole blocks for `elements` that a fill makes of `words` words each (1, 2 or 4): the fill's offset.
+    pub(crate) fn take(&mut self, elements: usize, words: u64) -> u64 {
+        let first = self.position.div_ceil(4);
+        let blocks = (elements as u64).wrapping_mul(words).div_ceil(4);
+        *self = Rng::from_parts(self.key, first.wrapping_add(blocks).wrapping_mul(4));
+        first.wrapping_mul(4 / words)
+    }
+
     /// An independent stream whose key depends on this key and `name` only, not on the position.
     pub fn split(&self, name: &str) -> Rng {
         // A chain over words of the name; the length in the first link keeps padded names apart.
@@ -416,7 +424,7 @@ mod tests {
         assert!(order.iter().enumerate().all(|(i, &x)| i == x));
         let orders: HashSet<Vec<usize>> = (0..500).map(|_| rng.permutation(4)).collect();
         assert_eq!(orders.len(), 24);
-        assert_eq!(rng.permutation(0), []);
+        assert!(rng.permutation(0).is_empty());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use crate::backend::{Binary, Comparison, ElementwiseKernels, Unary};
 use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
 use crate::cpu::strided::{GRAIN, Parts, Walk, at};
+use crate::cpu::unary::unary;
+use crate::cpu::{math, power};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::Result;
 use crate::shape::Shape;
@@ -49,8 +51,8 @@ impl ElementwiseKernels for Cpu {
 
     fn unary(&self, f: Unary, x: &Tensor) -> Result<Tensor> {
         match x.dtype() {
-            DType::F32 => unary_f32(f, x),
-            DType::F64 => unary_f64(f, x),
+            DType::F32 => unary::<f32>(f, &self.contiguous(x)?),
+            DType::F64 => unary::<f64>(f, &self.contiguous(x)?),
             DType::F16 | DType::BF16 => self.cast(&self.unary(f, &self.cast(x, DType::F32)?)?, x.dtype()),
             dtype => with_dtype!(dtype, T => {
                 let one = |x: T| T::from_i64(match f {
@@ -97,17 +99,39 @@ impl ElementwiseKernels for Cpu {
             let mut out = Writing::<T>::new(shape)?;
             let parts = Parts::new(out.as_mut());
             let walk = Walk::new(shape, [condition.layout(), a.layout(), b.layout()]);
-            let [cs, xs, ys] = walk.steps;
             walk.parallel(GRAIN, |span| {
                 // SAFETY: spans cover disjoint parts of the output.
                 let out = unsafe { parts.part(span.out, span.len) };
-                let [c0, x0, y0] = span.start;
-                for (i, out) in out.iter_mut().enumerate() {
-                    *out = if c[at(c0, cs, i)] { x[at(x0, xs, i)] } else { y[at(y0, ys, i)] };
-                }
+                select_row::<T>(c, x, y, span.start, walk.steps, out);
             });
             Ok(out.finish())
         })
+    }
+}
+
+simd! {
+    /// `out = c ? x : y` along a row.
+    fn select_row<S, T: Element>(
+        simd: S, c: &[bool], x: &[T], y: &[T], start: [usize; 3], steps: [isize; 3], out: &mut [T]
+    ) {
+        let ([c0, x0, y0], n) = (start, out.len());
+        match steps {
+            [1, 1, 1] => {
+                let (c, x, y) = (&c[c0..c0 + n], &x[x0..x0 + n], &y[y0..y0 + n]);
+                (0..n).for_each(|i| out[i] = if c[i] { x[i] } else { y[i] });
+            }
+            [1, 1, 0] => {
+                let (c, x, y) = (&c[c0..c0 + n], &x[x0..x0 + n], y[y0]);
+                (0..n).for_each(|i| out[i] = if c[i] { x[i] } else { y });
+            }
+            [1, 0, 1] => {
+                let (c, x, y) = (&c[c0..c0 + n], x[x0], &y[y0..y0 + n]);
+                (0..n).for_each(|i| out[i] = if c[i] { x } else { y[i] });
+            }
+            [cs, xs, ys] => {
+                (0..n).for_each(|i| out[i] = if c[at(c0, cs, i)] { x[at(x0, xs, i)] } else { y[at(y0, ys, i)] });
+            }
+        }
     }
 }
 
@@ -133,72 +157,6 @@ pub(crate) fn map_strided<A: Element, B: Element>(
         }
     });
     Ok(out.finish())
-}
-
-/// A function of one float, in both precisions.
-trait UnaryFn: Sync {
-    fn single<S: Simd>(x: f32) -> f32;
-    fn double(x: f64) -> f64;
-}
-
-simd! {
-    fn map_f32<S, F: UnaryFn>(simd: S, x: &[f32], y: &mut [f32]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = F::single::<S>(x);
-        }
-    }
-}
-
-/// Declares the functions of one float: in single precision generic over the instruction set, and in double.
-macro_rules! unary_functions {
-    ($($name:ident: |$x:ident| $single:expr, |$y:ident| $double:expr;)*) => {
-        $(struct $name;
-        impl UnaryFn for $name {
-            #[inline(always)]
-            fn single<S: Simd>($x: f32) -> f32 {
-                $single
-            }
-            #[inline(always)]
-            fn double($y: f64) -> f64 {
-                $double
-            }
-        })*
-
-        fn unary_f32(f: Unary, x: &Tensor) -> Result<Tensor> {
-            fn map<F: UnaryFn>(x: &Tensor) -> Result<Tensor> {
-                let one = |x: f32| {
-                    let mut y = [0.0];
-                    map_f32::<F>(&[x], &mut y);
-                    y[0]
-                };
-                // Elements off the fast path go through the same code, so that a value does not depend on its layout.
-                if x.is_contiguous() { map_strided(x, map_f32::<F>, one) } else { map::<F>(&Cpu.copy(x)?) }
-            }
-            match f {
-                $(Unary::$name => map::<$name>(x),)*
-            }
-        }
-
-        fn unary_f64(f: Unary, x: &Tensor) -> Result<Tensor> {
-            fn map<F: UnaryFn>(x: &Tensor) -> Result<Tensor> {
-                map_strided(x, |x, y| x.iter().zip(y).for_each(|(&x, y)| *y = F::double(x)), F::double)
-            }
-            match f {
-                $(Unary::$name => map::<$name>(x),)*
-            }
-        }
-    };
-}
-
-unary_functions! {
-    Neg: |x| -x, |x| -x;
-    Abs: |x| x.abs(), |x| x.abs();
-    Sign: |x| if x.is_nan() || x == 0.0 { x } else { 1f32.copysign(x) }, |x| if x.is_nan() || x == 0.0 { x } else { 1f64.copysign(x) };
-    Square: |x| x * x, |x| x * x;
-    Exp: |x| x.exp(), |x| x.exp();
-    Ln: |x| x.ln(), |x| x.ln();
-    Sqrt: |x| x.sqrt(), |x| x.sqrt();
-    Tanh: |x| x.tanh(), |x| x.tanh();
 }
 
 /// A function of two elements; generic over the instruction set for the loops around it.
@@ -243,21 +201,21 @@ fn zip<A: Element, B: Element, F: BinaryFn<A, B>>(a: &Tensor, b: &Tensor, shape:
     Ok(out.finish())
 }
 
-/// Arithmetic on floats.
+/// Arithmetic on floats: one expression for both precisions, or one for each.
 macro_rules! binary_functions {
-    ($($name:ident: |$a:ident, $b:ident| $f:expr;)*) => {
+    ($($name:ident: |$a:ident, $b:ident| $single:expr, $double:expr;)*) => {
         $(#[derive(Clone, Copy)]
         struct $name;
         impl BinaryFn<f32, f32> for $name {
             #[inline(always)]
             fn call<S: Simd>(self, $a: f32, $b: f32) -> f32 {
-                $f
+                $single
             }
         }
         impl BinaryFn<f64, f64> for $name {
             #[inline(always)]
             fn call<S: Simd>(self, $a: f64, $b: f64) -> f64 {
-                $f
+                $double
             }
         })*
 
@@ -273,12 +231,33 @@ macro_rules! binary_functions {
 }
 
 binary_functions! {
-    Add: |a, b| a + b;
-    Sub: |a, b| a - b;
-    Mul: |a, b| a * b;
-    Div: |a, b| a / b;
-    Max: |a, b| if a > b || a.is_nan() { a } else { b };
-    Min: |a, b| if a < b || a.is_nan() { a } else { b };
+    Add: |a, b| a + b, a + b;
+    Sub: |a, b| a - b, a - b;
+    Mul: |a, b| a * b, a * b;
+    Div: |a, b| a / b, a / b;
+    Max: |a, b| if a > b || a.is_nan() { a } else { b }, if a > b || a.is_nan() { a } else { b };
+    Min: |a, b| if a < b || a.is_nan() { a } else { b }, if a < b || a.is_nan() { a } else { b };
+    Pow: |a, b| power::pow::<S>(a, b), a.powf(b);
+    Atan2: |a, b| power::atan2::<S>(a, b), a.atan2(b);
+    Hypot: |a, b| power::hypot(a, b), a.hypot(b);
+    Remainder: |a, b| power::remainder(f64::from(a), f64::from(b)) as f32, power::remainder(a, b);
+    FloorDivide: |a, b| power::floor_divide(f64::from(a), f64::from(b)) as f32, power::floor_divide(a, b);
+    LogisticLoss: |x, t| loss_single::<S>(x, t), loss_double(x, t);
+}
+
+/// `ln(1 + e^x) - t x`, the cross entropy of a logit with a probability.
+#[inline(always)]
+fn loss_single<S: Simd>(x: f32, t: f32) -> f32 {
+    // As two terms that are not negative for probabilities: nothing cancels.
+    let a = x.abs();
+    let gap = if x > 0.0 { 1.0 - t } else { t };
+    gap * a + math::softplus::<S>(-a)
+}
+
+/// [`loss_single`] in double precision.
+fn loss_double(x: f64, t: f64) -> f64 {
+    let gap = if x > 0.0 { 1.0 - t } else { t };
+    gap * x.abs() + math::softplus64(-x.abs())
 }
 
 /// Arithmetic on integers and truth values, exact in 64 bits and wrapped to the type.
@@ -295,7 +274,16 @@ impl<T: Element> BinaryFn<T, T> for IntegerFn {
             Binary::Mul => a.wrapping_mul(b),
             Binary::Max => a.max(b),
             Binary::Min => a.min(b),
-            Binary::Div => unreachable!("shape rules admit only floats to {:?}", self.0),
+            Binary::Pow => power::pow_integer(a, b),
+            // By zero: zero. Else by the floor, whatever the signs.
+            Binary::FloorDivide if b == 0 => 0,
+            Binary::FloorDivide => a.wrapping_div(b) - (a.wrapping_rem(b) != 0 && (a < 0) != (b < 0)) as i64,
+            Binary::Remainder if b == 0 => 0,
+            Binary::Remainder => {
+                let r = a.wrapping_rem(b);
+                if r != 0 && (r < 0) != (b < 0) { r + b } else { r }
+            }
+            f => unreachable!("shape rules admit only floats to {f:?}"),
         })
     }
 }

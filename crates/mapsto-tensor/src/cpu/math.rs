@@ -115,7 +115,7 @@ const GELU_CUBIC: f32 = 0.044_715;
 
 /// The polynomial with coefficients `c`, lowest first, by Horner's rule.
 #[inline(always)]
-fn poly<S: Simd, const N: usize>(x: f32, c: &[f32; N]) -> f32 {
+pub(super) fn poly<S: Simd, const N: usize>(x: f32, c: &[f32; N]) -> f32 {
     let mut y = c[N - 1];
     for i in 1..N {
         y = fma32::<S>(y, x, c[N - 1 - i]);
@@ -131,7 +131,7 @@ fn pow2(n: i32) -> f32 {
 
 /// `y * 2^n` for `-250 <= n <= 254`, rounded once: only the second product can leave the normal range.
 #[inline(always)]
-fn scale(y: f32, n: i32) -> f32 {
+pub(super) fn scale(y: f32, n: i32) -> f32 {
     let half = n >> 1;
     y * pow2(half) * pow2(n.wrapping_sub(half))
 }
@@ -147,7 +147,7 @@ fn reduce_exp<S: Simd>(x: f32) -> (f32, i32) {
 
 /// `e^r - 1` for `|r| <= ln 2 / 2`.
 #[inline(always)]
-fn exp_m1_small<S: Simd>(r: f32) -> f32 {
+pub(super) fn exp_m1_small<S: Simd>(r: f32) -> f32 {
     fma32::<S>(r * r, poly::<S, _>(r, &EXP), r)
 }
 
@@ -345,6 +345,12 @@ pub(crate) fn cos<S: Simd>(x: f32) -> f32 {
     sin_reduced::<S>(sub_quarters::<S>(x, fma32::<S>(2.0, k, 1.0)), !(t.to_bits() << 31))
 }
 
+/// `tan x` for `|x| <= TRIG_LIMIT` (5 ulp), NaN for infinities; beyond the limit use [`tan_any`].
+#[inline(always)]
+pub(crate) fn tan<S: Simd>(x: f32) -> f32 {
+    sin::<S>(x) / cos::<S>(x)
+}
+
 /// `sin x` for every `x`, scalar.
 pub(crate) fn sin_any(x: f32) -> f32 {
     f64::from(x).sin() as f32
@@ -353,6 +359,11 @@ pub(crate) fn sin_any(x: f32) -> f32 {
 /// `cos x` for every `x`, scalar.
 pub(crate) fn cos_any(x: f32) -> f32 {
     f64::from(x).cos() as f32
+}
+
+/// `tan x` for every `x`, scalar.
+pub(crate) fn tan_any(x: f32) -> f32 {
+    f64::from(x).tan() as f32
 }
 
 /// Whether [`sin`] and [`cos`] serve for all of `x`.
@@ -375,8 +386,9 @@ macro_rules! trig_slice {
                             *out = $fast::<S>(*x);
                         }
                     } else {
+                        // An element's value does not depend on its neighbours.
                         for (x, out) in x.iter().zip(out) {
-                            *out = $any(*x);
+                            *out = if x.abs() <= TRIG_LIMIT { $fast::<S>(*x) } else { $any(*x) };
                         }
                     }
                 }
@@ -391,6 +403,10 @@ trig_slice! {
 trig_slice! {
     /// Writes `cos x` for every `x`, however great.
     cos_slice, cos, cos_any
+}
+trig_slice! {
+    /// Writes `tan x` for every `x`, however great.
+    tan_slice, tan, tan_any
 }
 
 /// `sin(2 pi turn / 2^32)`, the turn taken exactly.
@@ -788,10 +804,12 @@ mod tests {
         }
         check(forms!(sin), &x, f64::sin, 2.0, 0.0);
         check(forms!(cos), &x, f64::cos, 2.0, 0.0);
+        check(forms!(tan), &x, f64::tan, 5.0, 0.0);
 
         let x = sweep();
         check(("sin_slice", sin_slice, sin_slice), &x, f64::sin, 2.0, 0.0);
         check(("cos_slice", cos_slice, cos_slice), &x, f64::cos, 2.0, 0.0);
+        check(("tan_slice", tan_slice, tan_slice), &x, f64::tan, 5.0, 0.0);
     }
 
     #[test]

@@ -93,15 +93,8 @@ where
 const COLUMNS: usize = 1 << 12;
 
 /// `[outer, before + size + after, inner]` to `[outer, size, inner]`.
-fn fold_axis<T: Element>(
-    x: &[T],
-    out: &mut [T],
-    size: usize,
-    inner: usize,
-    before: usize,
-    after: usize,
-    border: Border,
-) where
+fn fold_axis<T: Element>(x: &[T], out: &mut [T], size: usize, inner: usize, before: usize, after: usize, border: Border)
+where
     Sum: Join<T>,
 {
     if out.is_empty() {

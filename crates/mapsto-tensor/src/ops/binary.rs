@@ -149,7 +149,7 @@ macro_rules! binary_ops {
 }
 
 /// Broadcasting pairs of awkward shapes filled from `(low, high)`.
-fn binary_cases<O: Registered + Copy>(op: O, (low, high): (f64, f64)) -> Vec<Case> {
+pub(super) fn binary_cases<O: Registered + Copy>(op: O, (low, high): (f64, f64)) -> Vec<Case> {
     let shapes: [(&[usize], &[usize]); 8] = [
         (&[], &[]),
         (&[5], &[5]),
@@ -192,6 +192,32 @@ binary_ops! {
     Minimum, Min, minimum, any, keeps INPUTS,
     vjp |cx, g| g.mul(share(&cx.input(1)?, &cx.input(0)?)?)?, g.mul(share(&cx.input(0)?, &cx.input(1)?)?)?;
     on (-3.0, 3.0), reference |x, y| if x.is_nan() || x < y { x } else { y };
+
+    /// The angle in radians of the point `(b, a)`, between -π and π: `y.atan2(x)`.
+    Atan2, Atan2, atan2, floats, keeps INPUTS,
+    vjp |cx, g| g.mul(cx.input(1)?)?.div(square_sum(cx)?)?, g.mul(cx.input(0)?)?.div(square_sum(cx)?)?.neg()?;
+    on (0.4, 3.0), reference |y, x| y.atan2(x);
+
+    /// `√(a² + b²)` without overflow.
+    Hypot, Hypot, hypot, floats, keeps ALL,
+    vjp |cx, g| g.mul(cx.input(0)?)?.div(cx.output(0)?)?, g.mul(cx.input(1)?)?.div(cx.output(0)?)?;
+    on (0.4, 3.0), reference |x, y| x.hypot(y);
+
+    /// What remains of `a` after division by `b` rounded down: it has the sign of `b`, as in NumPy and Python. By zero:
+    /// NaN, or zero for integers.
+    Remainder, Remainder, remainder, numbers, keeps INPUTS,
+    vjp |cx, g| g.clone(), g.mul(cx.input(0)?.floor_divide(cx.input(1)?)?)?.neg()?;
+    on (0.5, 3.0), reference |x, y| x - y * (x / y).floor();
+
+    /// `a / b` rounded down, in the type of the operands, as in NumPy and Python. By zero: infinite or NaN, or zero for
+    /// integers. The gradient is zero.
+    FloorDivide, FloorDivide, floor_divide, numbers, keeps NOTHING, vjp |cx, g| g.zeros_like()?, g.zeros_like()?;
+    on (0.5, 3.0), reference |x, y| (x / y).floor();
+}
+
+/// `a² + b²` of the inputs.
+fn square_sum(cx: &Backward<'_>) -> Result<Tensor> {
+    cx.input(0)?.square()?.add(cx.input(1)?.square()?)
 }
 
 /// 1 where `a` is greater, ½ where they are equal, 0 elsewhere: `a`'s share of the gradient of their maximum.

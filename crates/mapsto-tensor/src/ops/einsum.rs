@@ -105,7 +105,8 @@ fn parse(equation: &str, operands: &[&Tensor]) -> Result<(Vec<Vec<Label>>, Vec<L
     let Some(right) = right else {
         let all: Vec<Label> = inputs.iter().flatten().copied().collect();
         let once = |label: &Label| all.iter().filter(|l| *l == label).count() == 1;
-        let mut letters: Vec<Label> = all.iter().copied().filter(|l| matches!(l, Label::Letter(_)) && once(l)).collect();
+        let mut letters: Vec<Label> =
+            all.iter().copied().filter(|l| matches!(l, Label::Letter(_)) && once(l)).collect();
         letters.sort_unstable();
         return Ok((inputs, ellipsis.chain(letters).collect()));
     };
@@ -178,7 +179,8 @@ impl Term {
 
     /// Summed over the labels that are not kept.
     fn sum_to(&self, keep: impl Fn(&Label) -> bool) -> Result<Term> {
-        let gone: Vec<isize> = (0..).zip(&self.labels).filter(|(_, label)| !keep(label)).map(|(axis, _)| axis).collect();
+        let gone: Vec<isize> =
+            (0..).zip(&self.labels).filter(|(_, label)| !keep(label)).map(|(axis, _)| axis).collect();
         let labels = self.labels.iter().copied().filter(|label| keep(label)).collect();
         let value = if gone.is_empty() {
             self.value.clone()
@@ -192,7 +194,8 @@ impl Term {
     /// Without the labels of size one that have another size in `other`.
     fn without_broadcast(self, other: &Term) -> Result<Term> {
         let repeats = |label: &Label| self.size(label) == Some(1) && other.size(label).is_some_and(|size| size != 1);
-        let gone: Vec<isize> = (0..).zip(&self.labels).filter(|(_, label)| repeats(label)).map(|(axis, _)| axis).collect();
+        let gone: Vec<isize> =
+            (0..).zip(&self.labels).filter(|(_, label)| repeats(label)).map(|(axis, _)| axis).collect();
         if gone.is_empty() {
             return Ok(self);
         }
@@ -211,7 +214,8 @@ impl Term {
         let a = self.without_broadcast(&other)?;
         let b = other.without_broadcast(&a)?;
         // What was summed together with a broadcast axis is now one operand's alone.
-        let (a, b) = (a.sum_to(|l| wanted(l) || b.labels.contains(l))?, b.sum_to(|l| wanted(l) || a.labels.contains(l))?);
+        let (a, b) =
+            (a.sum_to(|l| wanted(l) || b.labels.contains(l))?, b.sum_to(|l| wanted(l) || a.labels.contains(l))?);
         let list = |term: &Term, keep: &dyn Fn(&Label) -> bool| -> Vec<Label> {
             term.labels.iter().copied().filter(|label| keep(label)).collect()
         };
@@ -224,7 +228,8 @@ impl Term {
         let dtype = a.value.dtype();
         let sizes = |term: &Term, labels: &[Label]| labels.iter().filter_map(|l| term.size(l)).collect::<Vec<_>>();
         let (lead, m, n) = (sizes(&a, &batch), sizes(&a, &rows), sizes(&b, &columns));
-        let (left, right) = (a.ordered(&[&batch[..], &rows, &inner].concat())?, b.ordered(&[&batch[..], &inner, &columns].concat())?);
+        let (left, right) =
+            (a.ordered(&[&batch[..], &rows, &inner].concat())?, b.ordered(&[&batch[..], &inner, &columns].concat())?);
         let shape = [&lead[..], &m, &n].concat();
         let value = if inner.is_empty() || !dtype.is_float() {
             // [batch, rows, inner, 1...] times [batch, 1..., inner, columns]
@@ -259,7 +264,8 @@ fn cheapest(terms: &[Term], output: &[Label]) -> (usize, usize) {
             let size = |term: &Term| term.value.numel() as f64;
             let (a, b) = (&terms[i], &terms[j]);
             let mut product = 1.0;
-            for label in a.labels.iter().chain(b.labels.iter().filter(|l| !a.labels.contains(l))).filter(|l| wanted(l)) {
+            for label in a.labels.iter().chain(b.labels.iter().filter(|l| !a.labels.contains(l))).filter(|l| wanted(l))
+            {
                 product *= a.size(label).max(b.size(label)).unwrap_or(1) as f64;
             }
             let cost = product - size(a) - size(b);

@@ -3,7 +3,9 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_inputs, expect_same_dtype};
+use crate::op::{
+    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_inputs, expect_same_dtype,
+};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -190,7 +192,8 @@ fn each_matrix(x: &Array, last: [usize; 2], f: impl Fn(&dyn Fn(usize, usize) -> 
 
 impl Registered for Solve {
     fn cases() -> Vec<Case> {
-        let sizes: [(&[usize], usize); 6] = [(&[1, 1], 1), (&[3, 3], 2), (&[2, 4, 4], 1), (&[0, 2, 2], 3), (&[0, 0], 2), (&[9, 9], 0)];
+        let sizes: [(&[usize], usize); 6] =
+            [(&[1, 1], 1), (&[3, 3], 2), (&[2, 4, 4], 1), (&[0, 2, 2], 3), (&[0, 0], 2), (&[9, 9], 0)];
         let case = |(a, k): (&[usize], usize)| {
             let b = Gen::new(3).tensor(&[&a[..a.len() - 1], &[k]].concat(), -1.0, 1.0);
             Case::new(Solve, [well_conditioned(7, a), b])

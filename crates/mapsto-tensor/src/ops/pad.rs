@@ -76,7 +76,9 @@ fn padded(shape: &Shape, pads: &[(usize, usize)], border: Option<Border>) -> Res
     let size = |(axis, (&size, &(before, after))): (usize, (&usize, &(usize, usize)))| {
         let wide = before.max(after);
         let fails = |most: usize, mode: &str| {
-            Err(Error::argument(format!("{wide} places do not fit a {mode} border of axis {axis} of {shape}: at most {most}")))
+            Err(Error::argument(format!(
+                "{wide} places do not fit a {mode} border of axis {axis} of {shape}: at most {most}"
+            )))
         };
         match border {
             Some(Border::Reflect) if wide > size.saturating_sub(1) => return fails(size.saturating_sub(1), "reflect"),
@@ -140,7 +142,8 @@ impl Op for Pad {
         Ok(smallvec![match (self.mode, self.mode.border()) {
             (PadMode::Constant(value), _) => {
                 let mut part = Layout { shape: *x.shape(), ..Layout::contiguous(shape) };
-                part.offset = self.pads.iter().zip(part.strides).map(|(&(before, _), step)| before * step as usize).sum();
+                part.offset =
+                    self.pads.iter().zip(part.strides).map(|(&(before, _), step)| before * step as usize).sum();
                 x.backend().embed(x, shape, &part, value)?
             }
             (_, Some(border)) => x.backend().pad(x, shape, &self.pads, border)?,
@@ -257,7 +260,8 @@ impl Registered for Pad {
 
     fn reference(&self, inputs: &[Array]) -> Vec<Array> {
         let x = &inputs[0];
-        let sizes: Vec<usize> = x.sizes.iter().zip(&self.pads).map(|(size, (before, after))| before + size + after).collect();
+        let sizes: Vec<usize> =
+            x.sizes.iter().zip(&self.pads).map(|(size, (before, after))| before + size + after).collect();
         vec![Array::from_fn(&sizes, |index| {
             let axes = || index.iter().zip(&self.pads).zip(&x.sizes);
             match self.mode {
@@ -284,7 +288,8 @@ impl Registered for Pad {
 impl Registered for PadTranspose {
     fn cases() -> Vec<Case> {
         let case = |border: Border, (sizes, pads): (Vec<usize>, Vec<(usize, usize)>)| {
-            let wide: Vec<usize> = sizes.iter().zip(&pads).map(|(size, (before, after))| before + size + after).collect();
+            let wide: Vec<usize> =
+                sizes.iter().zip(&pads).map(|(size, (before, after))| before + size + after).collect();
             Case::new(PadTranspose { pads, border }, [Gen::new(6).tensor(&wide, -3.0, 3.0)])
         };
         BORDERS.into_iter().flat_map(|border| samples().into_iter().map(move |sample| case(border, sample))).collect()
@@ -292,10 +297,12 @@ impl Registered for PadTranspose {
 
     fn reference(&self, inputs: &[Array]) -> Vec<Array> {
         let x = &inputs[0];
-        let sizes: Vec<usize> = x.sizes.iter().zip(&self.pads).map(|(size, (before, after))| size - before - after).collect();
+        let sizes: Vec<usize> =
+            x.sizes.iter().zip(&self.pads).map(|(size, (before, after))| size - before - after).collect();
         let mut out = Array::from_fn(&sizes, |_| 0.0);
         Array::from_fn(&x.sizes, |index| {
-            let target = index.iter().zip(&self.pads).zip(&sizes).map(|((&i, &pads), &n)| walked(i, pads, n, self.border));
+            let target =
+                index.iter().zip(&self.pads).zip(&sizes).map(|((&i, &pads), &n)| walked(i, pads, n, self.border));
             let place = target.zip(&sizes).fold(0, |place, (i, &size)| place * size + i);
             out.data[place] += x.at(index);
             0.0
@@ -347,7 +354,11 @@ impl Tensor {
         let (steps, wide) = plan().map_err(|e: Error| e.op("pad").at(at))?;
         let crops = steps.iter().zip(self.shape().iter()).any(|(steps, &size)| steps.len != size);
         let cropped = if crops { apply_one(Slice { steps }, &[self])? } else { self.clone() };
-        if wide.iter().all(|&pads| pads == (0, 0)) { Ok(cropped) } else { apply_one(Pad { pads: wide, mode }, &[&cropped]) }
+        if wide.iter().all(|&pads| pads == (0, 0)) {
+            Ok(cropped)
+        } else {
+            apply_one(Pad { pads: wide, mode }, &[&cropped])
+        }
     }
 }
 

@@ -120,8 +120,10 @@ impl Tensor {
             let reached = wanted.min(total - start);
             let weights = weights.narrow(-1, start, reached)?;
             if reached > 0 && !(weights.detach().abs()?.min()?.to_dtype(DType::F64)?.item::<f64>()? > 1e-11) {
-                return Err(Error::argument("the windows leave places of the signal out: their squares add up to zero")
-                    .mend("use a smaller hop, or a window without zeros"));
+                return Err(Error::argument(
+                    "the windows leave places of the signal out: their squares add up to zero",
+                )
+                .mend("use a smaller hop, or a window without zeros"));
             }
             let signal = signal.narrow(-1, start, reached)?.div(&weights)?;
             let missing = isize::try_from(wanted - reached).map_err(|_| Error::memory("the length is too large"))?;

@@ -1,0 +1,187 @@
+//! Tensors out of nothing: ranges, identity matrices, random numbers.
+
+use crate::dtype::{DType, Element, Scalar};
+use crate::error::{Error, Result};
+use crate::random::Rng;
+use crate::shape::{IntoShape, Shape};
+use crate::tensor::Tensor;
+use std::panic::Location;
+
+/// The number as a scalar of its kind.
+fn scalar<T: Element>(x: T) -> Scalar {
+    if T::DTYPE.is_float() { Scalar::Float(x.to_f64()) } else { Scalar::Int(x.to_i64()) }
+}
+
+/// Ranges and patterns.
+impl Tensor {
+    /// A tensor of this shape and type filled with one value.
+    ///
+    /// # Errors
+    /// An integer that does not fit the type.
+    #[track_caller]
+    pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
+        let value = value.into();
+        value.check_fits(self.dtype()).map_err(|e| e.op("full_like").at(Location::caller()))?;
+        Tensor::full(*self.shape(), value, self.dtype())
+    }
+
+    /// `start`, `start + step`, ... as long as `end` is not reached; nothing if it lies the other way. The numbers' type
+    /// is the tensor's.
+    ///
+    /// ```
+    /// use mapsto_tensor::Tensor;
+    /// assert_eq!(Tensor::arange(2i64, 9, 3)?.to_vec::<i64>()?, [2, 5, 8]);
+    /// assert_eq!(Tensor::arange(1.0f32, 0.0, -0.25)?.to_vec::<f32>()?, [1.0, 0.75, 0.5, 0.25]);
+    /// # Ok::<(), mapsto_tensor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A step of zero; numbers that are not finite; more elements than memory can address.
+    #[track_caller]
+    pub fn arange<T: Element>(start: T, end: T, step: T) -> Result<Tensor> {
+        let at = Location::caller();
+        let make = || {
+            let complaint = |what: &str| Err(Error::argument(format!("{what}: from {start:?} to {end:?} by {step:?}")));
+            if step == T::default() {
+                return complaint("the step is zero");
+            }
+            let count = if T::DTYPE.is_float() {
+                let count = ((end.to_f64() - start.to_f64()) / step.to_f64()).ceil();
+                if !count.is_finite() || !start.to_f64().is_finite() {
+                    return complaint("the range is not finite");
+                }
+                count.max(0.0) as usize
+            } else {
+                let (start, end, step) = (start.to_i64() as i128, end.to_i64() as i128, step.to_i64() as i128);
+                let count = (end - start + step - step.signum()) / step;
+                usize::try_from(count.max(0)).unwrap_or(usize::MAX)
+            };
+            Shape::new(&[count])?;
+            backend().ramp(scalar(start), scalar(step), count, T::DTYPE)
+        };
+        make().map_err(|e: Error| e.op("arange").at(at))
+    }
+
+    /// `count` evenly spaced numbers from `start` to `end`, both included. The numbers' type is the tensor's.
+    ///
+    /// # Errors
+    /// A type other than floats.
+    #[track_caller]
+    pub fn linspace<T: Element>(start: T, end: T, count: usize) -> Result<Tensor> {
+        let at = Location::caller();
+        let make = || {
+            if !T::DTYPE.is_float() {
+                return Err(Error::dtype(format!("is not defined for {} elements", T::DTYPE)).mend("use arange"));
+            }
+            Shape::new(&[count])?;
+            let step = (end.to_f64() - start.to_f64()) / count.saturating_sub(1).max(1) as f64;
+            // Each half from its own end, so that both ends are exact.
+            let half = |from: T, step: f64, count: usize| backend().ramp(scalar(from), step.into(), count, T::DTYPE);
+            let back = half(end, -step, count / 2)?.flip(&[0])?;
+            Tensor::concat(&[&half(start, step, count.div_ceil(2))?, &back], 0)
+        };
+        make().map_err(|e: Error| e.op("linspace").at(at))
+    }
+
+    /// `rows x columns` with ones on the diagonal, zeros elsewhere.
+    ///
+    /// # Errors
+    /// More elements than memory can address.
+    #[track_caller]
+    pub fn eye(rows: usize, columns: usize, dtype: DType) -> Result<Tensor> {
+        let at = Location::caller();
+        let make = || {
+            Shape::new(&[rows, columns])?;
+            let places = |count: usize| backend().ramp(Scalar::Int(0), Scalar::Int(1), count, DType::I64);
+            places(rows)?.unsqueeze(1)?.eq(places(columns)?)?.to_dtype(dtype)
+        };
+        make().map_err(|e: Error| e.op("eye").at(at))
+    }
+}
+
+/// Random numbers: functions of the generator's key and position, the same for any number of threads. Each takes whole
+/// blocks of four words from the generator.
+impl Tensor {
+    /// Uniform numbers in `[0, 1)`.
+    ///
+    /// # Errors
+    /// A shape that cannot be; a type other than floats.
+    #[track_caller]
+    pub fn rand(shape: impl IntoShape, dtype: DType, rng: &mut Rng) -> Result<Tensor> {
+        let shape = float_shape("rand", shape, dtype)?;
+        let words = if dtype == DType::F64 { 2 } else { 1 };
+        let offset = rng.take(shape.numel(), words);
+        backend().uniform(shape, dtype, rng.key(), offset)
+    }
+
+    /// Numbers of the standard normal distribution.
+    ///
+    /// # Errors
+    /// A shape that cannot be; a type other than floats.
+    #[track_caller]
+    pub fn randn(shape: impl IntoShape, dtype: DType, rng: &mut Rng) -> Result<Tensor> {
+        let shape = float_shape("randn", shape, dtype)?;
+        let words = if dtype == DType::F64 { 2 } else { 1 };
+        let offset = rng.take(shape.numel(), words);
+        backend().normal(shape, dtype, rng.key(), offset)
+    }
+
+    /// Uniform integers of `low..high` as `i64`; their bias is below 2⁻⁶⁴ times their number.
+    ///
+    /// # Errors
+    /// An empty range; a shape that cannot be.
+    #[track_caller]
+    pub fn randint(low: i64, high: i64, shape: impl IntoShape, rng: &mut Rng) -> Result<Tensor> {
+        let at = Location::caller();
+        let shape = shape.into_shape().map_err(|e| e.op("randint").at(at))?;
+        if low >= high {
+            return Err(Error::argument(format!("no integer is in {low}..{high}")).op("randint").at(at));
+        }
+        let offset = rng.take(shape.numel(), 2).wrapping_mul(2);
+        backend().integers(shape, low, high.wrapping_sub(low) as u64, rng.key(), offset)
+    }
+
+    /// Truth values that hold with probability `p`.
+    ///
+    /// # Errors
+    /// A probability outside `0..=1`; a shape that cannot be.
+    #[track_caller]
+    pub fn bernoulli(p: f64, shape: impl IntoShape, rng: &mut Rng) -> Result<Tensor> {
+        let at = Location::caller();
+        let shape = shape.into_shape().map_err(|e| e.op("bernoulli").at(at))?;
+        if !(0.0..=1.0).contains(&p) {
+            return Err(Error::argument(format!("the probability {p} is outside 0..=1")).op("bernoulli").at(at));
+        }
+        let offset = rng.take(shape.numel(), 1);
+        backend().at_least(shape, ((1.0 - p) * 4_294_967_296.0).round() as u64, rng.key(), offset)
+    }
+
+    /// The integers below `n` in an order drawn uniformly, as `i64`.
+    ///
+    /// # Errors
+    /// A refusal of memory.
+    #[track_caller]
+    pub fn permutation(n: usize, rng: &mut Rng) -> Result<Tensor> {
+        let at = Location::caller();
+        Shape::new(&[n]).map_err(|e| e.op("permutation").at(at))?;
+        let mut order: Vec<i64> = (0..n as i64).collect();
+        rng.shuffle(&mut order);
+        Tensor::from_vec(order, n)
+    }
+}
+
+/// The device on which tensors are made.
+fn backend() -> &'static dyn crate::backend::Backend {
+    &crate::cpu::Cpu
+}
+
+/// The shape of random floats.
+#[track_caller]
+fn float_shape(op: &'static str, shape: impl IntoShape, dtype: DType) -> Result<Shape> {
+    let at = Location::caller();
+    if !dtype.is_float() {
+        let message = format!("is not defined for {dtype} elements");
+        return Err(Error::dtype(message).op(op).at(at).mend("use randint or bernoulli"));
+    }
+    shape.into_shape().map_err(|e| e.op(op).at(at))
+}
