@@ -37,5 +37,5 @@ pub use loss::*;
 pub use mapsto_derive::Module;
 pub use module::{Field, Module, Node, Visitor};
 pub use optim::*;
-pub use param::{Buffer, Mode, Param, Stream};
+pub use param::{Buffer, Mode, Param, Parametrization, Stream};
 pub use state::{LoadOptions, LoadReport, Mismatch, StateDict};

@@ -350,7 +350,18 @@ macro_rules! leaves {
         }
     )*};
 }
-leaves!(Param, Buffer, Mode, Stream);
+leaves!(Buffer, Mode, Stream);
+
+impl Field for Param {
+    fn show(&self, visitor: &mut Visitor<'_>) {
+        let Some(by) = self.parametrization() else { return visitor.see(Node::Param(self)) };
+        // `layer.weight` becomes `layer.parametrizations.weight`; the visitor cuts it off.
+        let name = visitor.path.rfind('.').map_or(0, |dot| dot + 1);
+        visitor.path.insert_str(name, "parametrizations.");
+        visitor.see(Node::Module(&*by));
+        by.visit(visitor);
+    }
+}
 
 impl<T: Field> Field for Option<T> {
     fn show(&self, visitor: &mut Visitor<'_>) {

@@ -1,6 +1,7 @@
 //! What a module's tree ends in: parameters, buffers, the training mode and random streams.
 
 use crate::init::Init;
+use crate::module::Module;
 use mapsto_tensor::{DType, Error, IntoShape, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::panic::Location;
@@ -13,17 +14,30 @@ struct Cell {
     state: Mutex<State>,
 }
 
+#[derive(Clone)]
 struct State {
     value: Option<Tensor>,
-    init: Init,
+    first: First,
     dtype: DType,
     /// Whether the value is a variable.
     trainable: bool,
+    /// What computes the value instead.
+    by: Option<Arc<dyn Parametrization>>,
+}
+
+/// How the first value is found.
+#[derive(Clone)]
+enum First {
+    /// By a rule.
+    Rule(Init),
+    /// From values that the tree shows before.
+    Computed(Arc<dyn Fn(&Rng) -> Result<Tensor> + Send + Sync>),
 }
 
 impl Cell {
     fn new(shape: Shape, init: Init, dtype: DType, trainable: bool) -> Arc<Cell> {
-        Arc::new(Cell { shape, state: Mutex::new(State { value: None, init, dtype, trainable }) })
+        let state = State { value: None, first: First::Rule(init), dtype, trainable, by: None };
+        Arc::new(Cell { shape, state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -31,6 +45,9 @@ impl Cell {
     }
 
     fn put(&self, state: &mut State, value: &Tensor) -> Result<()> {
+        if state.by.is_some() {
+            return Err(Error::argument("the value is computed from other parameters").mend("set those"));
+        }
         if *value.shape() != self.shape {
             return Err(Error::shape(format!("a value of shape {} does not fit {}", value.shape(), self.shape)));
         }
@@ -45,7 +62,11 @@ impl Cell {
     fn init(&self, rng: &Rng, anew: bool) -> Result<()> {
         let mut state = self.lock();
         if state.value.is_none() || anew {
-            let value = state.init.tensor(&self.shape, rng)?.to_dtype(state.dtype)?;
+            let value = match &state.first {
+                First::Rule(init) => init.tensor(&self.shape, rng)?,
+                First::Computed(f) => f(rng)?,
+            };
+            let value = value.to_dtype(state.dtype)?;
             self.put(&mut state, &value)?;
         }
         Ok(())
@@ -102,6 +123,10 @@ impl Param {
     #[track_caller]
     pub fn get(&self) -> Result<Tensor> {
         let state = self.0.lock();
+        if let Some(by) = state.by.clone() {
+            drop(state);
+            return by.value().map_err(|e| e.at(Location::caller()));
+        }
         state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), Location::caller()))
     }
 
@@ -126,7 +151,7 @@ impl Param {
 
     /// Chooses the rule by which [`Module::init`](crate::Module::init) fills it.
     pub fn set_init(&self, init: Init) {
-        self.0.lock().init = init;
+        self.0.lock().first = First::Rule(init);
     }
 
     /// Whether gradients are asked of it.
@@ -145,6 +170,41 @@ impl Param {
                 false => value.detach(),
             });
         }
+    }
+
+    /// Lets the value be computed from now on, by what `make` makes of a new parameter that has this one's value and rule.
+    /// In the tree `parametrizations.<name>` takes this one's place. A value that is there gets the others theirs, too.
+    ///
+    /// # Errors
+    /// A parameter that is computed already; what `make` or an initialiser refuses.
+    pub fn parametrize<P: Parametrization>(&self, make: impl FnOnce(Param) -> Result<P>) -> Result<()> {
+        let state = self.0.lock().clone();
+        if state.by.is_some() {
+            return Err(Error::argument("the value is computed from other parameters already"));
+        }
+        let has_value = state.value.is_some();
+        let by = make(Param(Arc::new(Cell { shape: *self.shape(), state: Mutex::new(state) })))?;
+        let by = if has_value { by.init(0)? } else { by };
+        let mut state = self.0.lock();
+        state.value = None;
+        state.by = Some(Arc::new(by));
+        Ok(())
+    }
+
+    /// A parameter like `of`, but of another shape, whose first value is computed from values that the tree shows before.
+    pub(crate) fn computed(
+        of: &Param,
+        shape: impl IntoShape,
+        first: impl Fn(&Rng) -> Result<Tensor> + Send + Sync + 'static,
+    ) -> Result<Param> {
+        let cell = Cell::new(shape.into_shape()?, Init::Zeros, of.dtype(), of.is_trainable());
+        cell.lock().first = First::Computed(Arc::new(first));
+        Ok(Param(cell))
+    }
+
+    /// What computes the value, if anything does.
+    pub(crate) fn parametrization(&self) -> Option<Arc<dyn Parametrization>> {
+        self.0.lock().by.clone()
     }
 
     /// An identity that clones share and no other parameter has while this one lives.
@@ -168,6 +228,15 @@ impl Param {
     pub(crate) fn put_back(&self, value: Tensor) {
         self.0.lock().value = Some(value);
     }
+}
+
+/// Computes the value of a parameter from others, which are its fields: see [`Param::parametrize`].
+pub trait Parametrization: Module {
+    /// The value.
+    ///
+    /// # Errors
+    /// Parameters without a value.
+    fn value(&self) -> Result<Tensor>;
 }
 
 fn no_value(what: &str, shape: &Shape, at: &'static Location<'static>) -> Error {
@@ -205,6 +274,17 @@ impl Buffer {
         let cell = Cell::new(*value.shape(), Init::Zeros, value.dtype(), false);
         cell.lock().value = Some(value.detach());
         Buffer { cell, persistent: false }
+    }
+
+    /// A buffer whose first value is computed from values that the tree shows before.
+    pub(crate) fn computed(
+        shape: impl IntoShape,
+        dtype: DType,
+        first: impl Fn(&Rng) -> Result<Tensor> + Send + Sync + 'static,
+    ) -> Result<Buffer> {
+        let cell = Cell::new(shape.into_shape()?, Init::Zeros, dtype, false);
+        cell.lock().first = First::Computed(Arc::new(first));
+        Ok(Buffer { cell, persistent: true })
     }
 
     /// The value.

@@ -1,24 +1,50 @@
 //! Layers, a family a file.
 
 mod activation;
+mod attention;
+mod conv;
 mod distance;
 mod dropout;
 mod embedding;
 mod linear;
+mod norm;
+mod pool;
+mod position;
+mod recurrent;
+mod reparam;
 mod sequential;
 mod shape;
+mod sizes;
+mod space;
+mod transformer;
 
 pub use activation::{
     Approximation, Celu, Elu, Gelu, Glu, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, LogSigmoid,
     LogSoftmax, Mish, Prelu, Relu, Relu6, Rrelu, Selu, Sigmoid, Silu, Softmax, Softmax2d, Softmin, Softplus,
     Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
 };
+pub use attention::{AttentionMasks, MultiheadAttention, MultiheadAttentionConfig};
+pub use conv::*;
 pub use distance::{CosineSimilarity, PairwiseDistance};
 pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout};
 pub use embedding::{BagMode, Embedding, EmbeddingBag, EmbeddingBagConfig, EmbeddingConfig};
+use linear::yes;
 pub use linear::{Bilinear, BilinearConfig, Linear, LinearConfig};
+pub use norm::*;
+pub use pool::*;
+pub use position::{LearnedEncoding, PositionConfig, SinusoidalEncoding};
+pub use recurrent::{
+    Gru, GruCell, Lstm, LstmCell, RecurrentCellConfig, RecurrentConfig, Rnn, RnnCell, RnnNonlinearity,
+};
+pub use reparam::{SpectralNormConfig, spectral_norm, weight_norm};
 pub use sequential::Sequential;
 pub use shape::{Flatten, Identity, Unflatten};
+pub use sizes::Sizes;
+pub use space::*;
+pub use transformer::{
+    Transformer, TransformerActivation, TransformerConfig, TransformerDecoder, TransformerDecoderLayer,
+    TransformerEncoder, TransformerEncoderLayer, TransformerLayerConfig, TransformerMasks, TransformerStackConfig,
+};
 
 use crate::Module;
 use mapsto_tensor::{Result, Tensor};

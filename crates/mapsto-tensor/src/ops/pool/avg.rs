@@ -12,6 +12,7 @@ use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
+use std::panic::Location;
 
 /// The mean of each window over the last axes, `[N, C, ...]` to `[N, C, ...]`. A window without elements gives zero.
 #[derive(Clone, Debug)]
@@ -206,6 +207,24 @@ impl Tensor {
     #[track_caller]
     pub fn avg_pool(&self, window: &Window, count_padding: bool, divisor: Option<usize>) -> Result<Tensor> {
         apply_one(AvgPool { window: window.clone(), count_padding, divisor }, &[self])
+    }
+
+    /// `(∑ xᵖ)^(1/p)` over each window over the last axes: PyTorch's power-average pooling. Odd powers of negative
+    /// numbers are negative; a window whose sum is gives NaN.
+    ///
+    /// # Errors
+    /// Integers; a window that does not fit; an order of zero.
+    #[track_caller]
+    pub fn lp_pool(&self, window: &Window, p: f64) -> Result<Tensor> {
+        let at = Location::caller();
+        let pool = || {
+            if p == 0.0 {
+                return Err(Error::argument("the order is zero").mend("1 sums, 2 is the Euclidean length"));
+            }
+            let sums = self.pow(p)?.avg_pool(window, true, None)?.mul(window.kernel.iter().product::<usize>() as f64)?;
+            sums.pow(1.0 / p)
+        };
+        pool().map_err(|e| e.op("lp_pool").at(at))
     }
 
     /// The mean of each of `sizes` regions over the last axes. See [`AdaptiveAvgPool`].

@@ -1,0 +1,563 @@
+//! Normalisation.
+
+use super::linear::yes;
+use super::{Layer, Sizes};
+use crate::{Buffer, Init, Mode, Module, Param, Visitor};
+use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
+use serde::{Deserialize, Serialize};
+use std::panic::Location;
+
+fn small() -> f64 {
+    1e-5
+}
+
+fn tenth() -> Option<f64> {
+    Some(0.1)
+}
+
+/// Settings of batch and instance normalisation, named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BatchNormConfig {
+    /// Channels.
+    pub num_features: usize,
+    /// Added to the variance.
+    #[serde(default = "small")]
+    pub eps: f64,
+    /// Share of the new batch in the running statistics; the mean of all batches so far if none.
+    #[serde(default = "tenth")]
+    pub momentum: Option<f64>,
+    /// Whether there are a weight and a bias.
+    #[serde(default = "yes")]
+    pub affine: bool,
+    /// Whether running statistics are kept.
+    #[serde(default = "yes")]
+    pub track_running_stats: bool,
+}
+
+impl BatchNormConfig {
+    /// With PyTorch's defaults for batch normalisation.
+    pub fn new(num_features: usize) -> BatchNormConfig {
+        BatchNormConfig { num_features, eps: 1e-5, momentum: Some(0.1), affine: true, track_running_stats: true }
+    }
+}
+
+/// Mean and variance of what went by.
+#[derive(Clone, Debug)]
+struct Running {
+    mean: Buffer,
+    variance: Buffer,
+    batches: Buffer,
+}
+
+impl Running {
+    fn new(channels: usize) -> Result<Running> {
+        Ok(Running {
+            mean: Buffer::new(channels, Init::Zeros, DType::F32)?,
+            variance: Buffer::new(channels, Init::Ones, DType::F32)?,
+            batches: Buffer::new((), Init::Zeros, DType::I64)?,
+        })
+    }
+
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        visitor.field("running_mean", &self.mean);
+        visitor.field("running_var", &self.variance);
+        visitor.field("num_batches_tracked", &self.batches);
+    }
+
+    /// Takes a batch's mean and biased variance, each over `count` elements, in.
+    fn take_in(&self, mean: &Tensor, variance: &Tensor, count: usize, momentum: Option<f64>) -> Result<()> {
+        no_grad(|| {
+            let batches = self.batches.get()?.add(1)?;
+            let share = match momentum {
+                Some(share) => share,
+                None => 1.0 / batches.item::<i64>()? as f64,
+            };
+            let unbiased = variance.detach().mul(count as f64 / (count.max(2) - 1) as f64)?;
+            let blend =
+                |old: &Buffer, new: &Tensor| old.set(&old.get()?.mul(1.0 - share)?.add(new.detach().mul(share)?)?);
+            blend(&self.mean, mean)?;
+            blend(&self.variance, &unbiased)?;
+            self.batches.set(&batches)
+        })
+    }
+}
+
+/// A weight of ones and a bias of zeros.
+#[derive(Clone, Debug)]
+struct Affine {
+    weight: Param,
+    bias: Option<Param>,
+}
+
+impl Affine {
+    fn new(shape: &[usize], bias: bool) -> Result<Affine> {
+        let bias = bias.then(|| Param::new(shape, Init::Zeros)).transpose()?;
+        Ok(Affine { weight: Param::new(shape, Init::Ones)?, bias })
+    }
+
+    fn visit(affine: Option<&Affine>, visitor: &mut Visitor<'_>) {
+        if let Some(affine) = affine {
+            visitor.field("weight", &affine.weight);
+            visitor.field("bias", &affine.bias);
+        }
+    }
+
+    fn get(affine: Option<&Affine>) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let Some(affine) = affine else { return Ok((None, None)) };
+        Ok((Some(affine.weight.get()?), affine.bias.as_ref().map(Param::get).transpose()?))
+    }
+}
+
+macro_rules! batch_norms {
+    ($($(#[$doc:meta])* $name:ident, $ranks:pat, $shapes:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            config: BatchNormConfig,
+            affine: Option<Affine>,
+            running: Option<Running>,
+            mode: Mode,
+        }
+
+        impl $name {
+            /// With PyTorch's defaults.
+            ///
+            /// # Errors
+            /// Too many channels.
+            #[track_caller]
+            pub fn new(num_features: usize) -> Result<$name> {
+                $name::from_config(&BatchNormConfig::new(num_features))
+            }
+
+            /// By its settings.
+            ///
+            /// # Errors
+            /// Too many channels.
+            #[track_caller]
+            pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
+                let channels = config.num_features;
+                Ok($name {
+                    affine: config.affine.then(|| Affine::new(&[channels], true)).transpose()?,
+                    running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                    mode: Mode::default(),
+                    config: config.clone(),
+                })
+            }
+        }
+
+        impl Module for $name {
+            fn kind(&self) -> &'static str {
+                stringify!($name)
+            }
+
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                Affine::visit(self.affine.as_ref(), visitor);
+                if let Some(running) = &self.running {
+                    running.visit(visitor);
+                }
+                visitor.field("mode", &self.mode);
+            }
+        }
+
+        impl Layer for $name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let at = Location::caller();
+                let (channels, eps) = (self.config.num_features, self.config.eps);
+                if !matches!(x.rank(), $ranks) || x.shape()[1] != channels {
+                    return Err(Error::shape(format!("takes {} with {channels} channels, not {}", $shapes, x.shape()))
+                        .op(stringify!($name))
+                        .at(at));
+                }
+                let (weight, bias) = Affine::get(self.affine.as_ref())?;
+                match &self.running {
+                    Some(running) if !self.mode.is_training() => {
+                        let (mean, variance) = (running.mean.get()?, running.variance.get()?);
+                        x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
+                    }
+                    running => {
+                        let count = x.numel() / channels.max(1);
+                        if self.mode.is_training() && count == 1 {
+                            return Err(Error::shape(format!("one value a channel in {} has no variance", x.shape()))
+                                .op(stringify!($name))
+                                .at(at)
+                                .mend("use a larger batch, or eval()"));
+                        }
+                        let (y, mean, variance) = x.batch_norm(weight.as_ref(), bias.as_ref(), eps)?;
+                        if let Some(running) = running {
+                            running.take_in(&mean, &variance, count, self.config.momentum)?;
+                        }
+                        Ok(y)
+                    }
+                }
+            }
+        }
+    )*};
+}
+
+batch_norms! {
+    /// Batch normalisation of `[N, C]` or `[N, C, L]` (Ioffe and Szegedy 2015).
+    BatchNorm1d, 2 | 3, "[N, C] or [N, C, L]";
+    /// Batch normalisation of `[N, C, H, W]`.
+    BatchNorm2d, 4, "[N, C, H, W]";
+    /// Batch normalisation of `[N, C, D, H, W]`.
+    BatchNorm3d, 5, "[N, C, D, H, W]";
+}
+
+macro_rules! instance_norms {
+    ($($(#[$doc:meta])* $name:ident, $rank:literal, $shapes:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name {
+            config: BatchNormConfig,
+            affine: Option<Affine>,
+            running: Option<Running>,
+            mode: Mode,
+        }
+
+        impl $name {
+            /// Without weight, bias and running statistics, PyTorch's default.
+            ///
+            /// # Errors
+            /// Too many channels.
+            #[track_caller]
+            pub fn new(num_features: usize) -> Result<$name> {
+                let plain = BatchNormConfig::new(num_features);
+                $name::from_config(&BatchNormConfig { affine: false, track_running_stats: false, ..plain })
+            }
+
+            /// By its settings.
+            ///
+            /// # Errors
+            /// Too many channels.
+            #[track_caller]
+            pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
+                let channels = config.num_features;
+                Ok($name {
+                    affine: config.affine.then(|| Affine::new(&[channels], true)).transpose()?,
+                    running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                    mode: Mode::default(),
+                    config: config.clone(),
+                })
+            }
+        }
+
+        impl Module for $name {
+            fn kind(&self) -> &'static str {
+                stringify!($name)
+            }
+
+            fn visit(&self, visitor: &mut Visitor<'_>) {
+                Affine::visit(self.affine.as_ref(), visitor);
+                if let Some(running) = &self.running {
+                    running.visit(visitor);
+                }
+                visitor.field("mode", &self.mode);
+            }
+        }
+
+        impl Layer for $name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let (channels, eps) = (self.config.num_features, self.config.eps);
+                if x.rank() == $rank - 1 && x.shape()[0] == channels {
+                    return self.forward(&x.unsqueeze(0)?)?.squeeze(&[0]);
+                }
+                if x.rank() != $rank || x.shape()[1] != channels {
+                    return Err(Error::shape(format!("takes {} with {channels} channels, not {}", $shapes, x.shape()))
+                        .op(stringify!($name))
+                        .at(Location::caller()));
+                }
+                let (weight, bias) = Affine::get(self.affine.as_ref())?;
+                match &self.running {
+                    Some(running) if !self.mode.is_training() => {
+                        let (mean, variance) = (running.mean.get()?, running.variance.get()?);
+                        x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
+                    }
+                    running => {
+                        if let Some(running) = running {
+                            // Each sample's statistics, averaged over the batch.
+                            let run = x.numel() / (channels * x.shape()[0]).max(1);
+                            no_grad(|| {
+                                let rows = x.detach().reshape([x.shape()[0], channels, run])?;
+                                let mean = rows.mean_axes(&[2], true)?;
+                                let variance = rows.sub(&mean)?.square()?.mean_axes(&[0, 2], false)?;
+                                let mean = mean.mean_axes(&[0, 2], false)?;
+                                running.take_in(&mean, &variance, run, self.config.momentum)
+                            })?;
+                        }
+                        x.instance_norm(weight.as_ref(), bias.as_ref(), eps)
+                    }
+                }
+            }
+        }
+    )*};
+}
+
+instance_norms! {
+    /// Instance normalisation of `[N, C, L]` (Ulyanov et al. 2016).
+    InstanceNorm1d, 3, "[N, C, L]";
+    /// Instance normalisation of `[N, C, H, W]`.
+    InstanceNorm2d, 4, "[N, C, H, W]";
+    /// Instance normalisation of `[N, C, D, H, W]`.
+    InstanceNorm3d, 5, "[N, C, D, H, W]";
+}
+
+/// Settings of [`LayerNorm`] and [`RmsNorm`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerNormConfig {
+    /// Sizes of the last axes, which are normalised together.
+    pub normalized_shape: Sizes,
+    /// Added to the variance; if none 1e-5 ([`LayerNorm`]) or the type's precision ([`RmsNorm`]).
+    #[serde(default)]
+    pub eps: Option<f64>,
+    /// Whether there is a weight.
+    #[serde(default = "yes")]
+    pub elementwise_affine: bool,
+    /// Whether there is a bias beside the weight; [`RmsNorm`] has none.
+    #[serde(default = "yes")]
+    pub bias: bool,
+}
+
+impl LayerNormConfig {
+    /// With PyTorch's defaults.
+    pub fn new(normalized_shape: impl Into<Sizes>) -> LayerNormConfig {
+        LayerNormConfig { normalized_shape: normalized_shape.into(), eps: None, elementwise_affine: true, bias: true }
+    }
+
+    fn sizes(&self) -> Vec<usize> {
+        match &self.normalized_shape {
+            Sizes::All(size) => vec![*size],
+            Sizes::Each(sizes) => sizes.clone(),
+        }
+    }
+}
+
+/// Fails unless the last axes are those that a layer normalises.
+#[track_caller]
+fn expect_last(name: &'static str, x: &Tensor, sizes: &[usize]) -> Result<()> {
+    if x.shape().ends_with(sizes) {
+        return Ok(());
+    }
+    Err(Error::shape(format!("normalises last axes of {sizes:?}, not those of {}", x.shape()))
+        .op(name)
+        .at(Location::caller()))
+}
+
+/// Layer normalisation over the last axes (Ba et al. 2016).
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    sizes: Vec<usize>,
+    eps: f64,
+    affine: Option<Affine>,
+}
+
+impl LayerNorm {
+    /// With PyTorch's defaults.
+    ///
+    /// # Errors
+    /// Sizes that cannot be.
+    #[track_caller]
+    pub fn new(normalized_shape: impl Into<Sizes>) -> Result<LayerNorm> {
+        LayerNorm::from_config(&LayerNormConfig::new(normalized_shape))
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Sizes that cannot be.
+    #[track_caller]
+    pub fn from_config(config: &LayerNormConfig) -> Result<LayerNorm> {
+        let sizes = config.sizes();
+        let affine = config.elementwise_affine.then(|| Affine::new(&sizes, config.bias)).transpose()?;
+        Ok(LayerNorm { sizes, eps: config.eps.unwrap_or(1e-5), affine })
+    }
+}
+
+impl Module for LayerNorm {
+    fn kind(&self) -> &'static str {
+        "LayerNorm"
+    }
+
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        Affine::visit(self.affine.as_ref(), visitor);
+    }
+}
+
+impl Layer for LayerNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        expect_last("LayerNorm", x, &self.sizes)?;
+        let (weight, bias) = Affine::get(self.affine.as_ref())?;
+        x.layer_norm(self.sizes.len(), weight.as_ref(), bias.as_ref(), self.eps)
+    }
+}
+
+/// Root-mean-square normalisation over the last axes (Zhang and Sennrich 2019).
+#[derive(Clone, Debug)]
+pub struct RmsNorm {
+    sizes: Vec<usize>,
+    eps: Option<f64>,
+    affine: Option<Affine>,
+}
+
+impl RmsNorm {
+    /// With PyTorch's defaults.
+    ///
+    /// # Errors
+    /// Sizes that cannot be.
+    #[track_caller]
+    pub fn new(normalized_shape: impl Into<Sizes>) -> Result<RmsNorm> {
+        RmsNorm::from_config(&LayerNormConfig::new(normalized_shape))
+    }
+
+    /// By its settings; it has no bias.
+    ///
+    /// # Errors
+    /// Sizes that cannot be.
+    #[track_caller]
+    pub fn from_config(config: &LayerNormConfig) -> Result<RmsNorm> {
+        let sizes = config.sizes();
+        let affine = config.elementwise_affine.then(|| Affine::new(&sizes, false)).transpose()?;
+        Ok(RmsNorm { sizes, eps: config.eps, affine })
+    }
+}
+
+impl Module for RmsNorm {
+    fn kind(&self) -> &'static str {
+        "RMSNorm"
+    }
+
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        Affine::visit(self.affine.as_ref(), visitor);
+    }
+}
+
+impl Layer for RmsNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        expect_last("RmsNorm", x, &self.sizes)?;
+        let eps = self.eps.unwrap_or(if x.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON as f64 });
+        x.rms_norm(self.sizes.len(), Affine::get(self.affine.as_ref())?.0.as_ref(), eps)
+    }
+}
+
+/// Settings of [`GroupNorm`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupNormConfig {
+    /// Groups of channels that are normalised together.
+    pub num_groups: usize,
+    /// Channels.
+    pub num_channels: usize,
+    /// Added to the variance.
+    #[serde(default = "small")]
+    pub eps: f64,
+    /// Whether there are a weight and a bias.
+    #[serde(default = "yes")]
+    pub affine: bool,
+}
+
+/// Group normalisation of `[N, C, ...]` (Wu and He 2018).
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    config: GroupNormConfig,
+    affine: Option<Affine>,
+}
+
+impl GroupNorm {
+    /// With PyTorch's defaults.
+    ///
+    /// # Errors
+    /// Groups that do not divide the channels.
+    #[track_caller]
+    pub fn new(num_groups: usize, num_channels: usize) -> Result<GroupNorm> {
+        GroupNorm::from_config(&GroupNormConfig { num_groups, num_channels, eps: 1e-5, affine: true })
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Groups that do not divide the channels.
+    #[track_caller]
+    pub fn from_config(config: &GroupNormConfig) -> Result<GroupNorm> {
+        let (groups, channels) = (config.num_groups, config.num_channels);
+        if groups == 0 || channels % groups != 0 {
+            return Err(Error::argument(format!("{channels} channels do not fall into {groups} equal groups"))
+                .op("GroupNorm")
+                .at(Location::caller()));
+        }
+        let affine = config.affine.then(|| Affine::new(&[channels], true)).transpose()?;
+        Ok(GroupNorm { config: config.clone(), affine })
+    }
+}
+
+impl Module for GroupNorm {
+    fn kind(&self) -> &'static str {
+        "GroupNorm"
+    }
+
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        Affine::visit(self.affine.as_ref(), visitor);
+    }
+}
+
+impl Layer for GroupNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (weight, bias) = Affine::get(self.affine.as_ref())?;
+        x.group_norm(self.config.num_groups, weight.as_ref(), bias.as_ref(), self.config.eps)
+    }
+}
+
+/// Settings of [`LocalResponseNorm`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocalResponseNormConfig {
+    /// Neighbouring channels that count.
+    pub size: usize,
+    /// Factor of their mean square.
+    pub alpha: f64,
+    /// Power of the divisor.
+    pub beta: f64,
+    /// Added before the power.
+    pub k: f64,
+}
+
+/// `x / (k + α · mean of neighbouring channels' squares)^β` of `[N, C, ...]` (Krizhevsky et al. 2012).
+#[derive(Clone, Debug, Module)]
+pub struct LocalResponseNorm {
+    #[module(skip)]
+    config: LocalResponseNormConfig,
+}
+
+impl LocalResponseNorm {
+    /// With PyTorch's defaults.
+    pub fn new(size: usize) -> LocalResponseNorm {
+        LocalResponseNorm { config: LocalResponseNormConfig { size, alpha: 1e-4, beta: 0.75, k: 1.0 } }
+    }
+
+    /// By its settings.
+    pub fn from_config(config: &LocalResponseNormConfig) -> LocalResponseNorm {
+        LocalResponseNorm { config: config.clone() }
+    }
+}
+
+impl Layer for LocalResponseNorm {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let LocalResponseNormConfig { size, alpha, beta, k } = self.config;
+        if x.rank() < 3 || size == 0 {
+            return Err(Error::shape(format!("takes [N, C, ...] and a size above zero, not {} and {size}", x.shape()))
+                .op("LocalResponseNorm")
+                .at(Location::caller()));
+        }
+        let (n, c) = (x.shape()[0], x.shape()[1]);
+        let run = x.shape()[2..].iter().product::<usize>();
+        let around = ((size / 2) as isize, ((size - 1) / 2) as isize);
+        let squares = x.square()?.reshape([n, c, run])?.pad(&[around, (0, 0)], mapsto_tensor::ops::PadMode::ZEROS)?;
+        let mut sum = squares.narrow(1, 0, c)?;
+        for shift in 1..size {
+            sum = sum.add(squares.narrow(1, shift, c)?)?;
+        }
+        x.div(sum.mul(alpha / size as f64)?.add(k)?.pow(beta)?.reshape(*x.shape())?)
+    }
+}

@@ -1,0 +1,274 @@
+//! Layers that move or resample the elements of images: padding, resizing, shuffling, folding.
+
+use super::{Layer, Sizes};
+use crate::Module;
+use mapsto_tensor::ops::{ConvOptions, Interpolation, PadMode};
+use mapsto_tensor::{Error, Result, Tensor};
+use serde::{Deserialize, Serialize};
+use std::panic::Location;
+
+macro_rules! pads {
+    ($($(#[$doc:meta])* $name:ident, $mode:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Module)]
+        pub struct $name {
+            #[module(skip)]
+            pads: Vec<(isize, isize)>,
+        }
+
+        impl $name {
+            /// By so many places before and after each of the last axes, first axis first; negative ones crop.
+            pub fn new(pads: impl Into<Vec<(isize, isize)>>) -> $name {
+                $name { pads: pads.into() }
+            }
+        }
+
+        impl Layer for $name {
+            #[track_caller]
+            fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                x.pad(&self.pads, $mode)
+            }
+        }
+    )*};
+}
+
+pads! {
+    /// Zeros around the last axes.
+    ZeroPad, PadMode::ZEROS;
+    /// The mirror image around the last axes, the edge itself not repeated.
+    ReflectionPad, PadMode::Reflect;
+    /// The edge repeated around the last axes.
+    ReplicationPad, PadMode::Replicate;
+    /// The other end around the last axes.
+    CircularPad, PadMode::Circular;
+}
+
+/// One number around the last axes.
+#[derive(Clone, Debug, Module)]
+pub struct ConstantPad {
+    #[module(skip)]
+    pads: Vec<(isize, isize)>,
+    value: f64,
+}
+
+impl ConstantPad {
+    /// `value` at so many places before and after each of the last axes, first axis first; negative ones crop.
+    pub fn new(pads: impl Into<Vec<(isize, isize)>>, value: f64) -> ConstantPad {
+        ConstantPad { pads: pads.into(), value }
+    }
+}
+
+impl Layer for ConstantPad {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.pad(&self.pads, PadMode::Constant(self.value.into()))
+    }
+}
+
+/// One factor for all axes, or one for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scales {
+    /// The same for all axes.
+    All(f64),
+    /// One for each axis.
+    Each(Vec<f64>),
+}
+
+/// Settings of [`Upsample`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpsampleConfig {
+    /// Sizes of the output; or
+    #[serde(default)]
+    pub size: Option<Sizes>,
+    /// factors of the input's sizes.
+    #[serde(default)]
+    pub scale_factor: Option<Scales>,
+    /// `nearest`, `nearest-exact`, `linear`, `bilinear`, `trilinear` or `bicubic`.
+    pub mode: String,
+    /// Whether the centres of the corners stay in place, rather than the edges.
+    #[serde(default)]
+    pub align_corners: Option<bool>,
+    /// Whether places follow the sizes that came out, rather than the factors.
+    #[serde(default)]
+    pub recompute_scale_factor: Option<bool>,
+}
+
+/// The spatial axes of `[N, C, ...]` resized.
+#[derive(Clone, Debug, Module)]
+pub struct Upsample {
+    #[module(skip)]
+    config: UpsampleConfig,
+    #[module(skip)]
+    interpolation: Interpolation,
+}
+
+impl Upsample {
+    /// The nearest element, by a factor.
+    ///
+    /// # Errors
+    /// None; the factor is checked with the input.
+    #[track_caller]
+    pub fn nearest(scale: f64) -> Result<Upsample> {
+        Upsample::from_config(&UpsampleConfig {
+            size: None,
+            scale_factor: Some(Scales::All(scale)),
+            mode: "nearest".into(),
+            align_corners: None,
+            recompute_scale_factor: None,
+        })
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// An unknown mode; both sizes and factors, or neither.
+    #[track_caller]
+    pub fn from_config(config: &UpsampleConfig) -> Result<Upsample> {
+        let fails = |what: String| Err(Error::argument(what).op("Upsample").at(Location::caller()));
+        let align_corners = config.align_corners.unwrap_or(false);
+        let interpolation = match config.mode.as_str() {
+            "nearest" => Interpolation::Nearest,
+            "nearest-exact" => Interpolation::NearestExact,
+            "linear" | "bilinear" | "trilinear" => Interpolation::Linear { align_corners, antialias: false },
+            "bicubic" => Interpolation::Cubic { align_corners, antialias: false },
+            mode => {
+                return fails(format!(
+                    "no mode {mode:?}: nearest, nearest-exact, linear, bilinear, trilinear, bicubic"
+                ));
+            }
+        };
+        if config.size.is_some() == config.scale_factor.is_some() {
+            return fails("takes either size or scale_factor".into());
+        }
+        Ok(Upsample { config: config.clone(), interpolation })
+    }
+}
+
+impl Layer for Upsample {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let axes = x.rank().saturating_sub(2);
+        if let Some(size) = &self.config.size {
+            return x.resize(&size.spread("size", axes)?, self.interpolation);
+        }
+        let scales = match &self.config.scale_factor {
+            Some(Scales::All(scale)) => vec![*scale; axes],
+            Some(Scales::Each(scales)) => scales.clone(),
+            None => Vec::new(),
+        };
+        x.resize_by(&scales, self.interpolation, self.config.recompute_scale_factor.unwrap_or(false))
+    }
+}
+
+/// Channels to space: `[N, C r², H, W]` to `[N, C, H r, W r]` (Shi et al. 2016).
+#[derive(Clone, Debug, Module)]
+pub struct PixelShuffle {
+    /// `r`.
+    pub upscale_factor: usize,
+}
+
+impl Layer for PixelShuffle {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.pixel_shuffle(self.upscale_factor)
+    }
+}
+
+/// Space to channels: the inverse of [`PixelShuffle`].
+#[derive(Clone, Debug, Module)]
+pub struct PixelUnshuffle {
+    /// `r`.
+    pub downscale_factor: usize,
+}
+
+impl Layer for PixelUnshuffle {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        x.pixel_unshuffle(self.downscale_factor)
+    }
+}
+
+/// Channels of `[N, C, ...]` in another order: those of each group apart (Zhang et al., *ShuffleNet*, 2018).
+#[derive(Clone, Debug, Module)]
+pub struct ChannelShuffle {
+    /// Number of groups; it divides the channels.
+    pub groups: usize,
+}
+
+impl Layer for ChannelShuffle {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let channels = if x.rank() < 2 { 0 } else { x.shape()[1] };
+        if x.rank() < 3 || self.groups == 0 || channels % self.groups != 0 {
+            return Err(Error::shape(format!("{} does not have channels in {} equal groups", x.shape(), self.groups))
+                .op("ChannelShuffle")
+                .at(Location::caller()));
+        }
+        let split = x.reshape([x.shape()[0], self.groups, channels / self.groups, x.shape()[2..].iter().product()])?;
+        split.transpose(1, 2)?.reshape(*x.shape())
+    }
+}
+
+/// Settings of [`Unfold`] and [`Fold`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FoldConfig {
+    /// Sizes of the image; of [`Fold`] alone.
+    #[serde(default)]
+    pub output_size: Option<Sizes>,
+    /// Sizes of a patch.
+    pub kernel_size: Sizes,
+    /// How far a patch's elements lie apart.
+    pub dilation: Sizes,
+    /// Zeros around the image.
+    pub padding: Sizes,
+    /// How far patches lie apart.
+    pub stride: Sizes,
+}
+
+impl FoldConfig {
+    fn parts(&self) -> Result<([usize; 2], ConvOptions)> {
+        let two = |name: &str, sizes: &Sizes| sizes.spread(name, 2).map(|sizes| [sizes[0], sizes[1]]);
+        let options = ConvOptions::new()
+            .dilation(two("dilation", &self.dilation)?)
+            .padding(two("padding", &self.padding)?)
+            .stride(two("stride", &self.stride)?);
+        Ok((two("kernel_size", &self.kernel_size)?, options))
+    }
+}
+
+/// Patches of images as columns: `[N, C, H, W]` to `[N, C·kh·kw, L]`.
+#[derive(Clone, Debug, Module)]
+pub struct Unfold {
+    /// The settings.
+    #[module(skip)]
+    pub config: FoldConfig,
+}
+
+impl Layer for Unfold {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (kernel, options) = self.config.parts()?;
+        x.unfold2d(kernel, &options)
+    }
+}
+
+/// Images from patches as columns, what overlaps added up: `[N, C·kh·kw, L]` to `[N, C, H, W]`.
+#[derive(Clone, Debug, Module)]
+pub struct Fold {
+    /// The settings.
+    #[module(skip)]
+    pub config: FoldConfig,
+}
+
+impl Layer for Fold {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (kernel, options) = self.config.parts()?;
+        let Some(size) = &self.config.output_size else {
+            return Err(Error::argument("needs output_size").op("Fold").at(Location::caller()));
+        };
+        let size = size.spread("output_size", 2)?;
+        x.fold2d([size[0], size[1]], kernel, &options)
+    }
+}
