@@ -1,0 +1,6 @@
+//! The commands, a file each.
+
+pub mod eval;
+pub mod predict;
+pub mod summary;
+pub mod train;

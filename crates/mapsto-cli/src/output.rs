@@ -1,0 +1,35 @@
+//! What goes to standard output, as text or as one JSON object a line, and complaints to standard error.
+
+use crate::failure::Failure;
+use serde_json::Value;
+use std::io::{Write, stderr, stdout};
+
+/// Where a command speaks: text for a person, or JSON lines for a program, never both.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// JSON lines.
+    pub json: bool,
+}
+
+impl Output {
+    /// A line for a person; nothing in JSON.
+    pub fn text(self, line: &str) -> Result<(), Failure> {
+        if !self.json {
+            writeln!(stdout(), "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// An event for a program; nothing in text.
+    pub fn event(self, event: &Value) -> Result<(), Failure> {
+        if self.json {
+            writeln!(stdout(), "{event}")?;
+        }
+        Ok(())
+    }
+}
+
+/// One complaint on standard error. Where that is closed, too, there is nobody to tell.
+pub fn complain(what: &str) {
+    let _ = writeln!(stderr(), "error: {what}");
+}
