@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
-use crate::memory::Buffer;
+use crate::memory::{Buffer, Memory};
 use crate::op::{Node, Outputs};
 use crate::shape::{IntoShape, Layout, Shape, Spec};
 use std::panic::Location;
@@ -245,6 +245,11 @@ impl Tensor {
     /// Whether the elements lie in memory in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
         self.0.layout.is_contiguous()
+    }
+
+    /// The memory that holds the elements, or that they are a part of.
+    pub fn memory(&self) -> Memory {
+        self.0.buffer.memory()
     }
 
     pub(crate) fn layout(&self) -> &Layout {
