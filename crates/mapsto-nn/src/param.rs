@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::module::Module;
+use crate::summary::log_read;
 use mapsto_tensor::{DType, Error, IntoShape, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::panic::Location;
@@ -127,7 +128,10 @@ impl Param {
             drop(state);
             return by.value().map_err(|e| e.at(Location::caller()));
         }
-        state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), Location::caller()))
+        let value = state.value.clone();
+        let value = value.ok_or_else(|| no_value("parameter", self.shape(), Location::caller()))?;
+        log_read(self, self.id(), &value);
+        Ok(value)
     }
 
     /// Sets the value. No gradient flows back through it.
@@ -293,8 +297,10 @@ impl Buffer {
     /// No value yet.
     #[track_caller]
     pub fn get(&self) -> Result<Tensor> {
-        let state = self.cell.lock();
-        state.value.clone().ok_or_else(|| no_value("buffer", self.shape(), Location::caller()))
+        let value = self.cell.lock().value.clone();
+        let value = value.ok_or_else(|| no_value("buffer", self.shape(), Location::caller()))?;
+        log_read(self, self.id(), &value);
+        Ok(value)
     }
 
     /// Sets the value. No gradient flows back through it.
@@ -314,6 +320,11 @@ impl Buffer {
     /// The type of its elements.
     pub fn dtype(&self) -> DType {
         self.cell.lock().dtype
+    }
+
+    /// An identity that clones share and no other buffer has while this one lives.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.cell) as usize
     }
 
     /// Whether it is saved with the network.

@@ -61,6 +61,11 @@ pub(crate) fn fresh_ids(count: usize) -> u64 {
     NEXT_ID.fetch_add(count as u64, Relaxed)
 }
 
+/// A moment in the order of [`Tensor::id`]: after every value that there is, before every one to come.
+pub fn moment() -> u64 {
+    fresh_ids(1)
+}
+
 /// A new contiguous tensor while a kernel writes it.
 pub(crate) struct Writing<T> {
     buffer: Buffer,

@@ -217,6 +217,7 @@ impl MultiheadAttention {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let masks = self.check(query, key, value, masks)?;
         let [q, k, v] = self.heads(query, key, value)?;
         let mut options = AttentionOptions { mask: masks.0.as_ref(), causal: masks.1, ..AttentionOptions::default() };
@@ -240,6 +241,7 @@ impl MultiheadAttention {
         masks: &AttentionMasks,
         per_head: bool,
     ) -> Result<(Tensor, Tensor)> {
+        let _scope = crate::scope(self);
         let masks = self.check(query, key, value, masks)?;
         let [q, k, v] = self.heads(query, key, value)?;
         let options = AttentionOptions { mask: masks.0.as_ref(), causal: masks.1, ..AttentionOptions::default() };

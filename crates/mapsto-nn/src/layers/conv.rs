@@ -225,6 +225,7 @@ macro_rules! convolutions {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let bias = self.bias.as_ref().map(Param::get).transpose()?;
                 let padded = match self.config.padding_mode {
                     PaddingMode::Zeros => x.clone(),
@@ -392,6 +393,7 @@ macro_rules! transposed {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let bias = self.bias.as_ref().map(Param::get).transpose()?;
                 x.$method(&self.weight.get()?, bias.as_ref(), &self.options)
             }

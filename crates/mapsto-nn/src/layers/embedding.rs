@@ -104,6 +104,7 @@ impl Embedding {
 impl Layer for Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         shorten(&self.weight, &self.config, x)?;
         let rows = self.weight.get()?.embedding(x, self.padding)?;
         if self.config.scale_grad_by_freq { by_frequency(&rows, x, self.config.num_embeddings) } else { Ok(rows) }
@@ -209,6 +210,7 @@ impl EmbeddingBag {
     /// Shapes or types that do not fit; numbers outside the table; offsets that do not rise from zero.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, offsets: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         self.bags(x, offsets, weights).map_err(|e| e.op("EmbeddingBag").at(at))
     }

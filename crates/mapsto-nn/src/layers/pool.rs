@@ -131,6 +131,7 @@ macro_rules! pools {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let ($window, $config) = (&self.window, &self.config);
                 let _ = $config;
                 $forward
@@ -222,6 +223,7 @@ macro_rules! adaptive {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let Some(lead) = x.rank().checked_sub($axes) else {
                     return Err(Error::shape(format!("{} has fewer than {} axes", x.shape(), $axes))
                         .op(stringify!($name))

@@ -106,6 +106,7 @@ impl SinusoidalEncoding {
 impl Layer for SinusoidalEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         self.config.add(x, &self.pe.get()?)
     }
 }
@@ -140,6 +141,7 @@ impl LearnedEncoding {
 impl Layer for LearnedEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         self.config.add(x, &self.weight.get()?)
     }
 }

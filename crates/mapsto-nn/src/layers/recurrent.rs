@@ -230,6 +230,7 @@ macro_rules! recurrent_layers {
 
             #[track_caller]
             fn run(&self, $x: &Tensor, lengths: Option<&Tensor>, $state: $first) -> Result<(Tensor, $last)> {
+                let _scope = crate::scope(self);
                 let ($layers, config) = (&self.layers, self.config());
                 let values = values($layers.weights.iter().flatten())?;
                 let between = |x: &Tensor| self.layers.dropout.forward(x);
@@ -374,6 +375,7 @@ macro_rules! recurrent_cells {
             /// Shapes or types that do not fit; a parameter without a value.
             #[track_caller]
             pub fn forward(&self, $x: &Tensor, $state: $first) -> Result<$last> {
+                let _scope = crate::scope(self);
                 let $config = &self.config;
                 let values = values(&self.weights)?;
                 let $weights = &values.iter().collect::<Vec<_>>()[..];

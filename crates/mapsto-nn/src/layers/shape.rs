@@ -13,6 +13,7 @@ pub struct Identity;
 impl Layer for Identity {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         Ok(x.clone())
     }
 }
@@ -36,6 +37,7 @@ impl Default for Flatten {
 impl Layer for Flatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.flatten(self.start_dim, self.end_dim)
     }
 }
@@ -53,6 +55,7 @@ pub struct Unflatten {
 impl Layer for Unflatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let split = || {
             let axis = x.shape().axis(self.dim)?;

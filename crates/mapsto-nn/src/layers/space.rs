@@ -26,6 +26,7 @@ macro_rules! pads {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 x.pad(&self.pads, $mode)
             }
         }
@@ -61,6 +62,7 @@ impl ConstantPad {
 impl Layer for ConstantPad {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pad(&self.pads, PadMode::Constant(self.value.into()))
     }
 }
@@ -148,6 +150,7 @@ impl Upsample {
 impl Layer for Upsample {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let axes = x.rank().saturating_sub(2);
         if let Some(size) = &self.config.size {
             return x.resize(&size.spread("size", axes)?, self.interpolation);
@@ -171,6 +174,7 @@ pub struct PixelShuffle {
 impl Layer for PixelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_shuffle(self.upscale_factor)
     }
 }
@@ -185,6 +189,7 @@ pub struct PixelUnshuffle {
 impl Layer for PixelUnshuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_unshuffle(self.downscale_factor)
     }
 }
@@ -199,6 +204,7 @@ pub struct ChannelShuffle {
 impl Layer for ChannelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let channels = if x.rank() < 2 { 0 } else { x.shape()[1] };
         if x.rank() < 3 || self.groups == 0 || channels % self.groups != 0 {
             return Err(Error::shape(format!("{} does not have channels in {} equal groups", x.shape(), self.groups))
@@ -248,6 +254,7 @@ pub struct Unfold {
 impl Layer for Unfold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let (kernel, options) = self.config.parts()?;
         x.unfold2d(kernel, &options)
     }
@@ -264,6 +271,7 @@ pub struct Fold {
 impl Layer for Fold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let (kernel, options) = self.config.parts()?;
         let Some(size) = &self.config.output_size else {
             return Err(Error::argument("needs output_size").op("Fold").at(Location::caller()));

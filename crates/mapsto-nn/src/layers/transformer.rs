@@ -219,6 +219,7 @@ impl TransformerEncoderLayer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let first = self.config.norm_first;
         let attended =
             residual(src, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, masks)?))?;
@@ -312,6 +313,7 @@ impl TransformerDecoderLayer {
         tgt_masks: &AttentionMasks,
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let first = self.config.norm_first;
         let attended =
             residual(tgt, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, tgt_masks)?))?;
@@ -387,6 +389,7 @@ impl TransformerEncoder {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let mut x = src.clone();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -450,6 +453,7 @@ impl TransformerDecoder {
         tgt_masks: &AttentionMasks,
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let mut x = tgt.clone();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -545,6 +549,7 @@ impl Transformer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, src: &Tensor, tgt: &Tensor, masks: &TransformerMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let memory = self.encoder.forward_masked(src, &masks.src)?;
         self.decoder.forward(tgt, &memory, &masks.tgt, &masks.memory)
     }
