@@ -221,7 +221,8 @@ impl Optimizer {
             for member in members.iter().filter(|member| member.param.is_trainable()) {
                 let begun =
                     if member.state.is_empty() { algorithm.method().begin(&member.param.get()?)? } else { Vec::new() };
-                bytes += member.state.iter().chain(&begun).map(|state| state.memory().bytes as u64).sum::<u64>();
+                let size = |state: &Tensor| (state.numel() * state.dtype().size()) as u64;
+                bytes += member.state.iter().chain(&begun).map(size).sum::<u64>();
             }
         }
         Ok(bytes)

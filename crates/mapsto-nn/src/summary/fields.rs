@@ -89,9 +89,6 @@ pub(super) fn seen(record: &Record, placed: &Placed) -> Vec<Seen> {
 fn slid(seen: &Seen, spans: &[Span], input: &Shape, output: &Shape) -> Seen {
     let Seen::Field(axes) = seen else { return seen.clone() };
     let count = spans.len().max(axes.len()).min(output.rank().saturating_sub(2));
-    if axes.is_empty() && spans.iter().rev().take(count).all(|&span| span == Span::SAME) {
-        return Seen::Field(Vec::new());
-    }
     let through = |i: usize| {
         let span = (i + spans.len()).checked_sub(count).map(|i| spans[i]);
         let at = |shape: &Shape| shape[shape.rank() - count + i];

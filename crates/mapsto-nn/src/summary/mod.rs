@@ -122,7 +122,7 @@ impl Summary {
     /// # Errors
     /// Those of `forward`, with the path of the layer where it failed.
     #[track_caller]
-    pub fn of(network: &impl Layer, x: &Tensor) -> Result<Summary> {
+    pub fn of(network: &(impl Layer + ?Sized), x: &Tensor) -> Result<Summary> {
         Summary::of_forward(network, &[x], |inputs| Ok(vec![network.forward(&inputs[0])?]))
     }
 
@@ -148,7 +148,7 @@ impl Summary {
     /// Those of `forward`, with the path of the layer where it failed.
     #[track_caller]
     pub fn of_forward(
-        network: &impl Module,
+        network: &(impl Module + ?Sized),
         inputs: &[&Tensor],
         forward: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>>,
     ) -> Result<Summary> {
@@ -182,8 +182,9 @@ impl Summary {
             memory: StepMemory::default(),
         };
         summary.count_parameters(&tree, network);
-        summary.memory.buffers = buffers.iter().map(|(value, _)| value.memory().bytes as u64).sum();
-        summary.memory.inputs = inputs.iter().map(|input| input.memory().bytes as u64).sum();
+        let size = |value: &Tensor| (value.numel() * value.dtype().size()) as u64;
+        summary.memory.buffers = buffers.iter().map(|(value, _)| size(value)).sum();
+        summary.memory.inputs = inputs.iter().map(|input| size(input)).sum();
         let there = inputs.iter().map(|input| input.memory()).chain(buffers.iter().map(|(value, _)| value.memory()));
         let mut held: HashSet<Memory> = there.collect();
         for param in network.parameters() {
@@ -218,7 +219,7 @@ impl Summary {
         self.layers.iter().find(|layer| layer.path == path)
     }
 
-    fn count_parameters(&mut self, tree: &Tree, network: &impl Module) {
+    fn count_parameters(&mut self, tree: &Tree, network: &(impl Module + ?Sized)) {
         let mut seen = HashSet::new();
         for (name, param) in network.named_parameters() {
             let (layer, count) = (&mut self.layers[tree.holder(&name)], param.shape().numel() as u64);

@@ -44,7 +44,7 @@ pub(super) struct Placed {
 }
 
 impl Tree {
-    pub fn of(network: &impl Module) -> Tree {
+    pub fn of(network: &(impl Module + ?Sized)) -> Tree {
         let mut tree =
             Tree { places: Vec::new(), modules: HashMap::new(), handles: HashMap::new(), meanings: HashMap::new() };
         tree.add(String::new(), network.kind(), from_ref(network).cast::<()>() as usize);

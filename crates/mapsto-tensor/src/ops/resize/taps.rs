@@ -66,9 +66,10 @@ impl Taps {
         &self.weights
     }
 
-    /// The most inputs of any output.
+    /// The most inputs that any output takes part of.
     pub(crate) fn most(&self) -> usize {
-        (0..self.outputs()).map(|output| self.range(output).len()).max().unwrap_or(0)
+        let count = |output: usize| self.weights[self.range(output)].iter().filter(|&&weight| weight != 0.0).count();
+        (0..self.outputs()).map(count).max().unwrap_or(0)
     }
 
     /// The transposed map: outputs become inputs.
