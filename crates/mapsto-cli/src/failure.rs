@@ -23,6 +23,11 @@ impl Failure {
         Failure::User(what.into())
     }
 
+    /// What is wrong with a file that the user gave, whichever part of the engine noticed it.
+    pub fn of_file(error: Error) -> Failure {
+        Failure::User(error.to_string())
+    }
+
     /// The exit code that stands for it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
