@@ -25,7 +25,7 @@ impl Failure {
 
     /// What is wrong with a file that the user gave, whichever part of the engine noticed it.
     pub fn of_file(error: Error) -> Failure {
-        Failure::User(error.to_string())
+        Failure::User(format!("{error:#}"))
     }
 
     /// The exit code that stands for it.
@@ -51,7 +51,7 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error.category() {
-            Category::Data | Category::Io | Category::Memory => Failure::User(error.to_string()),
+            Category::Data | Category::Io | Category::Memory => Failure::of_file(error),
             _ => Failure::Internal(error.to_string()),
         }
     }

@@ -30,7 +30,7 @@ pub struct TrainArguments {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=65536))]
     batch_size: u32,
     /// The highest learning rate
-    #[arg(long, default_value_t = 4e-3)]
+    #[arg(long, default_value_t = 4e-3, allow_negative_numbers = true)]
     lr: f64,
     /// What all chance comes from: first weights, order, changes of the images
     #[arg(long, default_value_t = 1)]
