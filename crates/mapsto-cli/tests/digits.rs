@@ -92,7 +92,7 @@ fn mistakes_are_told() {
     assert!(complaint(folder, &["train", "digits", "--run", "../up"]).contains("is no name for a run"));
     assert!(complaint(folder, &["train", "digits", "--lr", "-1"]).contains("--lr"));
     assert!(complaint(folder, &["train", "digits", "--batch-size", "1"]).contains("--batch-size"));
-    assert!(complaint(folder, &["train", "shapes"]).contains("digits"));
+    assert!(complaint(folder, &["train", "digit"]).contains("digits"));
     assert!(complaint(folder, &["bench", "nothing"]).contains("tiny_policy"));
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "a refused run leaves nothing behind");
 }
