@@ -56,7 +56,7 @@ impl Saved {
             ("config".to_string(), self.config.clone()),
             ("labels".to_string(), labels),
         ]);
-        Ok(write_state(&self.path, &self.weights, &metadata).map_err(Failure::of_file)?)
+        write_state(&self.path, &self.weights, &metadata).map_err(Failure::of_file)
     }
 
     /// The task's configuration.
