@@ -41,3 +41,8 @@ pub use optim::*;
 pub use param::{Buffer, Mode, Param, Parametrization, Stream};
 pub use state::{LoadOptions, LoadReport, Mismatch, StateDict};
 pub use summary::{LayerSummary, ReceptiveField, Scope, StepMemory, Summary, scope};
+
+/// The examples of the README, which the documentation tests run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
