@@ -1,6 +1,7 @@
 //! Convolutions over 1, 2 and 3 spatial axes, and transposed ones.
 
-use super::linear::uniform_by_fan_in;
+use super::linear::{uniform_by_fan_in, yes};
+use super::sizes::batched;
 use super::{Layer, Sizes};
 use crate::{Module, Param, Visitor};
 use mapsto_tensor::ops::{ConvOptions, PadMode};
@@ -51,6 +52,7 @@ impl From<Sizes> for Padding {
 
 /// Settings of a convolution, named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConvConfig {
     /// Channels of the input.
     pub in_channels: usize,
@@ -59,17 +61,39 @@ pub struct ConvConfig {
     /// Places that a kernel takes along each axis.
     pub kernel_size: Sizes,
     /// How far it moves.
+    #[serde(default = "each")]
     pub stride: Sizes,
     /// Places added around the image.
+    #[serde(default = "no_padding")]
     pub padding: Padding,
     /// How far a kernel's elements lie apart.
+    #[serde(default = "each")]
     pub dilation: Sizes,
     /// Groups of channels that do not see each other.
+    #[serde(default = "single")]
     pub groups: usize,
     /// Whether there is a bias.
+    #[serde(default = "yes")]
     pub bias: bool,
     /// What lies around the image.
+    #[serde(default)]
     pub padding_mode: PaddingMode,
+}
+
+fn each() -> Sizes {
+    1.into()
+}
+
+fn none() -> Sizes {
+    0.into()
+}
+
+fn no_padding() -> Padding {
+    none().into()
+}
+
+fn single() -> usize {
+    1
 }
 
 impl ConvConfig {
@@ -79,9 +103,9 @@ impl ConvConfig {
             in_channels,
             out_channels,
             kernel_size: kernel_size.into(),
-            stride: 1.into(),
-            padding: Sizes::All(0).into(),
-            dilation: 1.into(),
+            stride: each(),
+            padding: no_padding(),
+            dilation: each(),
             groups: 1,
             bias: true,
             padding_mode: PaddingMode::Zeros,
@@ -152,7 +176,7 @@ fn kernel(config: &ConvConfig, axes: usize) -> Result<Vec<usize>> {
 }
 
 macro_rules! convolutions {
-    ($($(#[$doc:meta])* $name:ident, $axes:literal, $method:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $axes:literal, $spatial:literal, $method:ident;)*) => {$(
         $(#[$doc])*
         pub struct $name {
             /// `[out, in / groups, kernel...]`.
@@ -225,14 +249,16 @@ macro_rules! convolutions {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
                 let bias = self.bias.as_ref().map(Param::get).transpose()?;
                 let padded = match self.config.padding_mode {
-                    PaddingMode::Zeros => x.clone(),
+                    PaddingMode::Zeros => x,
                     PaddingMode::Reflect => x.pad(&self.around, PadMode::Reflect)?,
                     PaddingMode::Replicate => x.pad(&self.around, PadMode::Replicate)?,
                     PaddingMode::Circular => x.pad(&self.around, PadMode::Circular)?,
                 };
-                padded.$method(&self.weight.get()?, bias.as_ref(), &self.options)
+                let y = padded.$method(&self.weight.get()?, bias.as_ref(), &self.options)?;
+                if single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
     )*};
@@ -244,16 +270,17 @@ fn fixed<const N: usize>(list: Vec<usize>) -> [usize; N] {
 }
 
 convolutions! {
-    /// A convolution over one axis: `[N, in, L]` to `[N, out, L']`.
-    Conv1d, 1, conv1d;
-    /// A convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`.
-    Conv2d, 2, conv2d;
-    /// A convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`.
-    Conv3d, 3, conv3d;
+    /// A convolution over one axis: `[N, in, L]` to `[N, out, L']`, or all without `N`.
+    Conv1d, 1, "L", conv1d;
+    /// A convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`, or all without `N`.
+    Conv2d, 2, "H, W", conv2d;
+    /// A convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`, or all without `N`.
+    Conv3d, 3, "D, H, W", conv3d;
 }
 
 /// Settings of a transposed convolution, named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConvTransposeConfig {
     /// Channels of the input.
     pub in_channels: usize,
@@ -262,16 +289,22 @@ pub struct ConvTransposeConfig {
     /// Places that a kernel takes along each axis.
     pub kernel_size: Sizes,
     /// How far it moves for each input.
+    #[serde(default = "each")]
     pub stride: Sizes,
     /// Places cut off both sides of the output.
+    #[serde(default = "none")]
     pub padding: Sizes,
     /// Places added after the output.
+    #[serde(default = "none")]
     pub output_padding: Sizes,
     /// Groups of channels that do not see each other.
+    #[serde(default = "single")]
     pub groups: usize,
     /// Whether there is a bias.
+    #[serde(default = "yes")]
     pub bias: bool,
     /// How far a kernel's elements lie apart.
+    #[serde(default = "each")]
     pub dilation: Sizes,
 }
 
@@ -282,12 +315,12 @@ impl ConvTransposeConfig {
             in_channels,
             out_channels,
             kernel_size: kernel_size.into(),
-            stride: 1.into(),
-            padding: 0.into(),
-            output_padding: 0.into(),
+            stride: each(),
+            padding: none(),
+            output_padding: none(),
             groups: 1,
             bias: true,
-            dilation: 1.into(),
+            dilation: each(),
         }
     }
 
@@ -323,7 +356,7 @@ impl ConvTransposeConfig {
 }
 
 macro_rules! transposed {
-    ($($(#[$doc:meta])* $name:ident, $axes:literal, $method:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $axes:literal, $spatial:literal, $method:ident;)*) => {$(
         $(#[$doc])*
         pub struct $name {
             /// `[in, out / groups, kernel...]`.
@@ -392,18 +425,20 @@ macro_rules! transposed {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
                 let bias = self.bias.as_ref().map(Param::get).transpose()?;
-                x.$method(&self.weight.get()?, bias.as_ref(), &self.options)
+                let y = x.$method(&self.weight.get()?, bias.as_ref(), &self.options)?;
+                if single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
     )*};
 }
 
 transposed! {
-    /// A transposed convolution over one axis: `[N, in, L]` to `[N, out, L']`.
-    ConvTranspose1d, 1, conv_transpose1d;
-    /// A transposed convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`.
-    ConvTranspose2d, 2, conv_transpose2d;
-    /// A transposed convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`.
-    ConvTranspose3d, 3, conv_transpose3d;
+    /// A transposed convolution over one axis: `[N, in, L]` to `[N, out, L']`, or all without `N`.
+    ConvTranspose1d, 1, "L", conv_transpose1d;
+    /// A transposed convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`, or all without `N`.
+    ConvTranspose2d, 2, "H, W", conv_transpose2d;
+    /// A transposed convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`, or all without `N`.
+    ConvTranspose3d, 3, "D, H, W", conv_transpose3d;
 }

@@ -1,8 +1,10 @@
 //! Normalisation.
 
 use super::linear::yes;
+use super::sizes::batched;
 use super::{Layer, Sizes};
 use crate::{Buffer, Init, Mode, Module, Param, Visitor};
+use mapsto_tensor::ops::{PadMode, Window};
 use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
@@ -15,8 +17,9 @@ fn tenth() -> Option<f64> {
     Some(0.1)
 }
 
-/// Settings of batch and instance normalisation, named as in PyTorch.
+/// Settings of batch normalisation, named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNormConfig {
     /// Channels.
     pub num_features: usize,
@@ -26,18 +29,65 @@ pub struct BatchNormConfig {
     /// Share of the new batch in the running statistics; the mean of all batches so far if none.
     #[serde(default = "tenth")]
     pub momentum: Option<f64>,
-    /// Whether there are a weight and a bias.
+    /// Whether there is a weight.
     #[serde(default = "yes")]
     pub affine: bool,
     /// Whether running statistics are kept.
     #[serde(default = "yes")]
     pub track_running_stats: bool,
+    /// Whether there is a bias beside the weight.
+    #[serde(default = "yes")]
+    pub bias: bool,
 }
 
 impl BatchNormConfig {
-    /// With PyTorch's defaults for batch normalisation.
+    /// With PyTorch's defaults.
     pub fn new(num_features: usize) -> BatchNormConfig {
-        BatchNormConfig { num_features, eps: 1e-5, momentum: Some(0.1), affine: true, track_running_stats: true }
+        BatchNormConfig {
+            num_features,
+            eps: small(),
+            momentum: tenth(),
+            affine: true,
+            track_running_stats: true,
+            bias: true,
+        }
+    }
+}
+
+/// Settings of instance normalisation, named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceNormConfig {
+    /// Channels.
+    pub num_features: usize,
+    /// Added to the variance.
+    #[serde(default = "small")]
+    pub eps: f64,
+    /// Share of the new batch in the running statistics; the mean of all batches so far if none.
+    #[serde(default = "tenth")]
+    pub momentum: Option<f64>,
+    /// Whether there is a weight.
+    #[serde(default)]
+    pub affine: bool,
+    /// Whether running statistics are kept.
+    #[serde(default)]
+    pub track_running_stats: bool,
+    /// Whether there is a bias beside the weight.
+    #[serde(default = "yes")]
+    pub bias: bool,
+}
+
+impl InstanceNormConfig {
+    /// With PyTorch's defaults: no weight, no bias, no running statistics.
+    pub fn new(num_features: usize) -> InstanceNormConfig {
+        InstanceNormConfig {
+            num_features,
+            eps: small(),
+            momentum: tenth(),
+            affine: false,
+            track_running_stats: false,
+            bias: true,
+        }
     }
 }
 
@@ -137,7 +187,7 @@ macro_rules! batch_norms {
             pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
                 let channels = config.num_features;
                 Ok($name {
-                    affine: config.affine.then(|| Affine::new(&[channels], true)).transpose()?,
+                    affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
                     running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
                     mode: Mode::default(),
                     config: config.clone(),
@@ -205,11 +255,11 @@ batch_norms! {
 }
 
 macro_rules! instance_norms {
-    ($($(#[$doc:meta])* $name:ident, $rank:literal, $shapes:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $spatial:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name {
-            config: BatchNormConfig,
+            config: InstanceNormConfig,
             affine: Option<Affine>,
             running: Option<Running>,
             mode: Mode,
@@ -222,8 +272,7 @@ macro_rules! instance_norms {
             /// Too many channels.
             #[track_caller]
             pub fn new(num_features: usize) -> Result<$name> {
-                let plain = BatchNormConfig::new(num_features);
-                $name::from_config(&BatchNormConfig { affine: false, track_running_stats: false, ..plain })
+                $name::from_config(&InstanceNormConfig::new(num_features))
             }
 
             /// By its settings.
@@ -231,10 +280,10 @@ macro_rules! instance_norms {
             /// # Errors
             /// Too many channels.
             #[track_caller]
-            pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
+            pub fn from_config(config: &InstanceNormConfig) -> Result<$name> {
                 let channels = config.num_features;
                 Ok($name {
-                    affine: config.affine.then(|| Affine::new(&[channels], true)).transpose()?,
+                    affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
                     running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
                     mode: Mode::default(),
                     config: config.clone(),
@@ -260,16 +309,9 @@ macro_rules! instance_norms {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let (channels, eps) = (self.config.num_features, self.config.eps);
-                if x.rank() == $rank - 1 && x.shape()[0] == channels {
-                    return self.forward(&x.unsqueeze(0)?)?.squeeze(&[0]);
-                }
-                if x.rank() != $rank || x.shape()[1] != channels {
-                    return Err(Error::shape(format!("takes {} with {channels} channels, not {}", $shapes, x.shape()))
-                        .op(stringify!($name))
-                        .at(Location::caller()));
-                }
+                let (x, single) = &batched(stringify!($name), x, Some(channels), $spatial)?;
                 let (weight, bias) = Affine::get(self.affine.as_ref())?;
-                match &self.running {
+                let y = match &self.running {
                     Some(running) if !self.mode.is_training() => {
                         let (mean, variance) = (running.mean.get()?, running.variance.get()?);
                         x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
@@ -288,23 +330,25 @@ macro_rules! instance_norms {
                         }
                         x.instance_norm(weight.as_ref(), bias.as_ref(), eps)
                     }
-                }
+                }?;
+                if *single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
     )*};
 }
 
 instance_norms! {
-    /// Instance normalisation of `[N, C, L]` (Ulyanov et al. 2016).
-    InstanceNorm1d, 3, "[N, C, L]";
-    /// Instance normalisation of `[N, C, H, W]`.
-    InstanceNorm2d, 4, "[N, C, H, W]";
-    /// Instance normalisation of `[N, C, D, H, W]`.
-    InstanceNorm3d, 5, "[N, C, D, H, W]";
+    /// Instance normalisation of `[N, C, L]` or `[C, L]` (Ulyanov et al. 2016).
+    InstanceNorm1d, "L";
+    /// Instance normalisation of `[N, C, H, W]` or `[C, H, W]`.
+    InstanceNorm2d, "H, W";
+    /// Instance normalisation of `[N, C, D, H, W]` or `[C, D, H, W]`.
+    InstanceNorm3d, "D, H, W";
 }
 
 /// Settings of [`LayerNorm`] and [`RmsNorm`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LayerNormConfig {
     /// Sizes of the last axes, which are normalised together.
     pub normalized_shape: Sizes,
@@ -425,7 +469,7 @@ impl RmsNorm {
 
 impl Module for RmsNorm {
     fn kind(&self) -> &'static str {
-        "RMSNorm"
+        "RmsNorm"
     }
 
     fn visit(&self, visitor: &mut Visitor<'_>) {
@@ -444,6 +488,7 @@ impl Layer for RmsNorm {
 
 /// Settings of [`GroupNorm`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GroupNormConfig {
     /// Groups of channels that are normalised together.
     pub num_groups: usize,
@@ -452,9 +497,12 @@ pub struct GroupNormConfig {
     /// Added to the variance.
     #[serde(default = "small")]
     pub eps: f64,
-    /// Whether there are a weight and a bias.
+    /// Whether there is a weight.
     #[serde(default = "yes")]
     pub affine: bool,
+    /// Whether there is a bias beside the weight.
+    #[serde(default = "yes")]
+    pub bias: bool,
 }
 
 /// Group normalisation of `[N, C, ...]` (Wu and He 2018).
@@ -471,7 +519,7 @@ impl GroupNorm {
     /// Groups that do not divide the channels.
     #[track_caller]
     pub fn new(num_groups: usize, num_channels: usize) -> Result<GroupNorm> {
-        GroupNorm::from_config(&GroupNormConfig { num_groups, num_channels, eps: 1e-5, affine: true })
+        GroupNorm::from_config(&GroupNormConfig { num_groups, num_channels, eps: small(), affine: true, bias: true })
     }
 
     /// By its settings.
@@ -486,7 +534,7 @@ impl GroupNorm {
                 .op("GroupNorm")
                 .at(Location::caller()));
         }
-        let affine = config.affine.then(|| Affine::new(&[channels], true)).transpose()?;
+        let affine = config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?;
         Ok(GroupNorm { config: config.clone(), affine })
     }
 }
@@ -504,6 +552,12 @@ impl Module for GroupNorm {
 impl Layer for GroupNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let channels = self.config.num_channels;
+        if x.rank() < 2 || x.shape()[1] != channels {
+            return Err(Error::shape(format!("takes [N, C, ...] with {channels} channels, not {}", x.shape()))
+                .op("GroupNorm")
+                .at(Location::caller()));
+        }
         let (weight, bias) = Affine::get(self.affine.as_ref())?;
         x.group_norm(self.config.num_groups, weight.as_ref(), bias.as_ref(), self.config.eps)
     }
@@ -511,15 +565,31 @@ impl Layer for GroupNorm {
 
 /// Settings of [`LocalResponseNorm`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalResponseNormConfig {
     /// Neighbouring channels that count.
     pub size: usize,
     /// Factor of their mean square.
+    #[serde(default = "alpha")]
     pub alpha: f64,
     /// Power of the divisor.
+    #[serde(default = "beta")]
     pub beta: f64,
     /// Added before the power.
+    #[serde(default = "one")]
     pub k: f64,
+}
+
+fn alpha() -> f64 {
+    1e-4
+}
+
+fn beta() -> f64 {
+    0.75
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// `x / (k + α · mean of neighbouring channels' squares)^β` of `[N, C, ...]` (Krizhevsky et al. 2012).
@@ -532,7 +602,7 @@ pub struct LocalResponseNorm {
 impl LocalResponseNorm {
     /// With PyTorch's defaults.
     pub fn new(size: usize) -> LocalResponseNorm {
-        LocalResponseNorm { config: LocalResponseNormConfig { size, alpha: 1e-4, beta: 0.75, k: 1.0 } }
+        LocalResponseNorm { config: LocalResponseNormConfig { size, alpha: alpha(), beta: beta(), k: one() } }
     }
 
     /// By its settings.
@@ -553,11 +623,8 @@ impl Layer for LocalResponseNorm {
         let (n, c) = (x.shape()[0], x.shape()[1]);
         let run = x.shape()[2..].iter().product::<usize>();
         let around = ((size / 2) as isize, ((size - 1) / 2) as isize);
-        let squares = x.square()?.reshape([n, c, run])?.pad(&[around, (0, 0)], mapsto_tensor::ops::PadMode::ZEROS)?;
-        let mut sum = squares.narrow(1, 0, c)?;
-        for shift in 1..size {
-            sum = sum.add(squares.narrow(1, shift, c)?)?;
-        }
-        x.div(sum.mul(alpha / size as f64)?.add(k)?.pow(beta)?.reshape(*x.shape())?)
+        let squares = x.square()?.reshape([n, c, run])?.pad(&[around, (0, 0)], PadMode::ZEROS)?;
+        let means = squares.avg_pool(&Window::new([size, 1]).stride([1, 1]), true, None)?;
+        x.div(means.mul(alpha)?.add(k)?.pow(beta)?.reshape(*x.shape())?)
     }
 }

@@ -77,6 +77,7 @@ pub enum Scales {
 
 /// Settings of [`Upsample`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UpsampleConfig {
     /// Sizes of the output; or
     #[serde(default)]
@@ -162,7 +163,8 @@ impl Layer for Upsample {
 }
 
 /// Channels to space: `[N, C r², H, W]` to `[N, C, H r, W r]` (Shi et al. 2016).
-#[derive(Clone, Debug, Module)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Module)]
+#[serde(deny_unknown_fields)]
 pub struct PixelShuffle {
     /// `r`.
     pub upscale_factor: usize,
@@ -176,7 +178,8 @@ impl Layer for PixelShuffle {
 }
 
 /// Space to channels: the inverse of [`PixelShuffle`].
-#[derive(Clone, Debug, Module)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Module)]
+#[serde(deny_unknown_fields)]
 pub struct PixelUnshuffle {
     /// `r`.
     pub downscale_factor: usize,
@@ -190,7 +193,8 @@ impl Layer for PixelUnshuffle {
 }
 
 /// Channels of `[N, C, ...]` in another order: those of each group apart (Zhang et al., *ShuffleNet*, 2018).
-#[derive(Clone, Debug, Module)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Module)]
+#[serde(deny_unknown_fields)]
 pub struct ChannelShuffle {
     /// Number of groups; it divides the channels.
     pub groups: usize,
@@ -210,25 +214,42 @@ impl Layer for ChannelShuffle {
     }
 }
 
-/// Settings of [`Unfold`] and [`Fold`], named as in PyTorch.
+/// Settings of [`Unfold`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FoldConfig {
-    /// Sizes of the image; of [`Fold`] alone.
-    #[serde(default)]
-    pub output_size: Option<Sizes>,
+#[serde(deny_unknown_fields)]
+pub struct UnfoldConfig {
     /// Sizes of a patch.
     pub kernel_size: Sizes,
     /// How far a patch's elements lie apart.
+    #[serde(default = "one")]
     pub dilation: Sizes,
     /// Zeros around the image.
+    #[serde(default = "zero")]
     pub padding: Sizes,
     /// How far patches lie apart.
+    #[serde(default = "one")]
     pub stride: Sizes,
 }
 
-impl FoldConfig {
+fn one() -> Sizes {
+    1.into()
+}
+
+fn zero() -> Sizes {
+    0.into()
+}
+
+fn two(name: &str, sizes: &Sizes) -> Result<[usize; 2]> {
+    sizes.spread(name, 2).map(|sizes| [sizes[0], sizes[1]])
+}
+
+impl UnfoldConfig {
+    /// Every patch of an image.
+    pub fn new(kernel_size: impl Into<Sizes>) -> UnfoldConfig {
+        UnfoldConfig { kernel_size: kernel_size.into(), dilation: one(), padding: zero(), stride: one() }
+    }
+
     fn parts(&self) -> Result<([usize; 2], ConvOptions)> {
-        let two = |name: &str, sizes: &Sizes| sizes.spread(name, 2).map(|sizes| [sizes[0], sizes[1]]);
         let options = ConvOptions::new()
             .dilation(two("dilation", &self.dilation)?)
             .padding(two("padding", &self.padding)?)
@@ -237,38 +258,110 @@ impl FoldConfig {
     }
 }
 
+/// Settings of [`Fold`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoldConfig {
+    /// Sizes of the image.
+    pub output_size: Sizes,
+    /// Sizes of a patch.
+    pub kernel_size: Sizes,
+    /// How far a patch's elements lie apart.
+    #[serde(default = "one")]
+    pub dilation: Sizes,
+    /// Zeros around the image, where patches may lie.
+    #[serde(default = "zero")]
+    pub padding: Sizes,
+    /// How far patches lie apart.
+    #[serde(default = "one")]
+    pub stride: Sizes,
+}
+
+impl FoldConfig {
+    /// Every patch of an image.
+    pub fn new(output_size: impl Into<Sizes>, kernel_size: impl Into<Sizes>) -> FoldConfig {
+        let UnfoldConfig { kernel_size, dilation, padding, stride } = UnfoldConfig::new(kernel_size);
+        FoldConfig { output_size: output_size.into(), kernel_size, dilation, padding, stride }
+    }
+}
+
 /// Patches of images as columns: `[N, C, H, W]` to `[N, C·kh·kw, L]`.
 #[derive(Clone, Debug, Module)]
 pub struct Unfold {
-    /// The settings.
     #[module(skip)]
-    pub config: FoldConfig,
+    kernel: [usize; 2],
+    #[module(skip)]
+    options: ConvOptions,
+}
+
+impl Unfold {
+    /// Every patch of this size.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn new(kernel_size: impl Into<Sizes>) -> Result<Unfold> {
+        Unfold::from_config(&UnfoldConfig::new(kernel_size))
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn from_config(config: &UnfoldConfig) -> Result<Unfold> {
+        let at = Location::caller();
+        let (kernel, options) = config.parts().map_err(|e| e.op("Unfold").at(at))?;
+        Ok(Unfold { kernel, options })
+    }
 }
 
 impl Layer for Unfold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (kernel, options) = self.config.parts()?;
-        x.unfold2d(kernel, &options)
+        x.unfold2d(self.kernel, &self.options)
     }
 }
 
 /// Images from patches as columns, what overlaps added up: `[N, C·kh·kw, L]` to `[N, C, H, W]`.
 #[derive(Clone, Debug, Module)]
 pub struct Fold {
-    /// The settings.
     #[module(skip)]
-    pub config: FoldConfig,
+    size: [usize; 2],
+    #[module(skip)]
+    kernel: [usize; 2],
+    #[module(skip)]
+    options: ConvOptions,
+}
+
+impl Fold {
+    /// Every patch of this size.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn new(output_size: impl Into<Sizes>, kernel_size: impl Into<Sizes>) -> Result<Fold> {
+        Fold::from_config(&FoldConfig::new(output_size, kernel_size))
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn from_config(config: &FoldConfig) -> Result<Fold> {
+        let at = Location::caller();
+        let FoldConfig { output_size, kernel_size, dilation, padding, stride } = config.clone();
+        let parts = UnfoldConfig { kernel_size, dilation, padding, stride }.parts();
+        let (kernel, options) = parts.map_err(|e| e.op("Fold").at(at))?;
+        let size = two("output_size", &output_size).map_err(|e| e.op("Fold").at(at))?;
+        Ok(Fold { size, kernel, options })
+    }
 }
 
 impl Layer for Fold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (kernel, options) = self.config.parts()?;
-        let Some(size) = &self.config.output_size else {
-            return Err(Error::argument("needs output_size").op("Fold").at(Location::caller()));
-        };
-        let size = size.spread("output_size", 2)?;
-        x.fold2d([size[0], size[1]], kernel, &options)
+        x.fold2d(self.size, self.kernel, &self.options)
     }
 }
