@@ -2,12 +2,11 @@
 
 use super::linear::{uniform_by_fan_in, yes};
 use super::sizes::batched;
-use super::{Layer, Sizes};
+use super::{Layer, Sizes, as_layer, value};
 use crate::{Module, Param, Visitor};
 use mapsto_tensor::ops::{ConvOptions, PadMode};
 use mapsto_tensor::{Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// What lies around an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +171,7 @@ fn kernel(config: &ConvConfig, axes: usize) -> Result<Vec<usize>> {
     if groups == 0 || i % groups != 0 || o % groups != 0 {
         return Err(Error::argument(format!("{i} channels to {o} do not fall into {groups} equal groups")));
     }
-    config.kernel_size.spread("kernel_size", axes)
+    config.kernel_size.positive("kernel_size", axes)
 }
 
 macro_rules! convolutions {
@@ -204,15 +203,14 @@ macro_rules! convolutions {
             /// Sizes that cannot be; groups that do not divide the channels.
             #[track_caller]
             pub fn from_config(config: &ConvConfig) -> Result<$name> {
-                let at = Location::caller();
-                let make = || {
+                as_layer(stringify!($name), || {
                     let kernel = kernel(config, $axes)?;
                     let sides = config.sides($axes)?;
                     let shape = Shape::new(&[&[config.out_channels, config.in_channels / config.groups], &kernel[..]].concat())?;
                     let init = uniform_by_fan_in(&shape)?;
                     let zeros = config.padding_mode == PaddingMode::Zeros;
-                    let stride: [usize; $axes] = fixed(config.stride.spread("stride", $axes)?);
-                    let dilation: [usize; $axes] = fixed(config.dilation.spread("dilation", $axes)?);
+                    let stride: [usize; $axes] = fixed(config.stride.positive("stride", $axes)?);
+                    let dilation: [usize; $axes] = fixed(config.dilation.positive("dilation", $axes)?);
                     let mut options = ConvOptions::new().stride(stride).dilation(dilation).groups(config.groups);
                     if zeros {
                         options = options.padding_sides(&sides);
@@ -225,8 +223,7 @@ macro_rules! convolutions {
                         around: if zeros { Vec::new() } else { around },
                         config: config.clone(),
                     })
-                };
-                make().map_err(|e: Error| e.op(stringify!($name)).at(at))
+                })
             }
 
             /// The settings.
@@ -250,14 +247,14 @@ macro_rules! convolutions {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
-                let bias = self.bias.as_ref().map(Param::get).transpose()?;
+                let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
                 let padded = match self.config.padding_mode {
                     PaddingMode::Zeros => x,
                     PaddingMode::Reflect => x.pad(&self.around, PadMode::Reflect)?,
                     PaddingMode::Replicate => x.pad(&self.around, PadMode::Replicate)?,
                     PaddingMode::Circular => x.pad(&self.around, PadMode::Circular)?,
                 };
-                let y = padded.$method(&self.weight.get()?, bias.as_ref(), &self.options)?;
+                let y = padded.$method(&weight, bias.as_ref(), &self.options)?;
                 if single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
@@ -383,26 +380,25 @@ macro_rules! transposed {
             /// Sizes that cannot be; groups that do not divide the channels.
             #[track_caller]
             pub fn from_config(config: &ConvTransposeConfig) -> Result<$name> {
-                let at = Location::caller();
-                let make = || {
+                as_layer(stringify!($name), || {
                     let plain = ConvConfig::new(config.in_channels, config.out_channels, config.kernel_size.clone());
                     let kernel = kernel(&plain.groups(config.groups), $axes)?;
                     let shape = Shape::new(&[&[config.in_channels, config.out_channels / config.groups], &kernel[..]].concat())?;
                     let init = uniform_by_fan_in(&shape)?;
-                    let list = |name: &str, sizes: &Sizes| Ok::<[usize; $axes], Error>(fixed(sizes.spread(name, $axes)?));
+                    let list = |name, sizes: &Sizes| Ok::<[usize; $axes], Error>(fixed(sizes.spread(name, $axes)?));
+                    let some = |name, sizes: &Sizes| Ok::<[usize; $axes], Error>(fixed(sizes.positive(name, $axes)?));
                     Ok($name {
                         weight: Param::new(shape, init.clone())?,
                         bias: config.bias.then(|| Param::new(config.out_channels, init)).transpose()?,
                         options: ConvOptions::new()
-                            .stride(list("stride", &config.stride)?)
+                            .stride(some("stride", &config.stride)?)
                             .padding(list("padding", &config.padding)?)
                             .output_padding(list("output_padding", &config.output_padding)?)
-                            .dilation(list("dilation", &config.dilation)?)
+                            .dilation(some("dilation", &config.dilation)?)
                             .groups(config.groups),
                         config: config.clone(),
                     })
-                };
-                make().map_err(|e: Error| e.op(stringify!($name)).at(at))
+                })
             }
 
             /// The settings.
@@ -426,8 +422,8 @@ macro_rules! transposed {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
-                let bias = self.bias.as_ref().map(Param::get).transpose()?;
-                let y = x.$method(&self.weight.get()?, bias.as_ref(), &self.options)?;
+                let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
+                let y = x.$method(&weight, bias.as_ref(), &self.options)?;
                 if single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::linear::yes;
 use super::sizes::batched;
-use super::{Layer, Sizes};
+use super::{Layer, Sizes, as_layer, value};
 use crate::{Buffer, Init, Mode, Module, Param, Visitor};
 use mapsto_tensor::ops::{PadMode, Window};
 use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
@@ -13,8 +13,12 @@ fn small() -> f64 {
     1e-5
 }
 
+fn share() -> f64 {
+    0.1
+}
+
 fn tenth() -> Option<f64> {
-    Some(0.1)
+    Some(share())
 }
 
 /// Settings of batch normalisation, named as in PyTorch.
@@ -63,9 +67,9 @@ pub struct InstanceNormConfig {
     /// Added to the variance.
     #[serde(default = "small")]
     pub eps: f64,
-    /// Share of the new batch in the running statistics; the mean of all batches so far if none.
-    #[serde(default = "tenth")]
-    pub momentum: Option<f64>,
+    /// Share of the new batch in the running statistics.
+    #[serde(default = "share")]
+    pub momentum: f64,
     /// Whether there is a weight.
     #[serde(default)]
     pub affine: bool,
@@ -83,7 +87,7 @@ impl InstanceNormConfig {
         InstanceNormConfig {
             num_features,
             eps: small(),
-            momentum: tenth(),
+            momentum: share(),
             affine: false,
             track_running_stats: false,
             bias: true,
@@ -114,20 +118,26 @@ impl Running {
         visitor.field("num_batches_tracked", &self.batches);
     }
 
-    /// Takes a batch's mean and biased variance, each over `count` elements, in.
-    fn take_in(&self, mean: &Tensor, variance: &Tensor, count: usize, momentum: Option<f64>) -> Result<()> {
+    /// Counts a batch, and gives its share: `momentum`, or if none that of a mean over all.
+    fn count(&self, momentum: Option<f64>) -> Result<f64> {
+        let batches = self.batches.get()?.add(1)?;
+        self.batches.set(&batches)?;
+        Ok(match momentum {
+            Some(share) => share,
+            None => 1.0 / batches.item::<i64>()? as f64,
+        })
+    }
+
+    /// Takes a share of a mean and a biased variance, each over `count` elements, in.
+    fn take_in(&self, mean: &Tensor, variance: &Tensor, count: usize, share: f64) -> Result<()> {
         no_grad(|| {
-            let batches = self.batches.get()?.add(1)?;
-            let share = match momentum {
-                Some(share) => share,
-                None => 1.0 / batches.item::<i64>()? as f64,
-            };
             let unbiased = variance.detach().mul(count as f64 / (count.max(2) - 1) as f64)?;
-            let blend =
-                |old: &Buffer, new: &Tensor| old.set(&old.get()?.mul(1.0 - share)?.add(new.detach().mul(share)?)?);
+            let blend = |old: &Buffer, new: &Tensor| {
+                let new = new.detach().to_dtype(old.dtype())?;
+                old.set(&old.get()?.mul(1.0 - share)?.add(new.mul(share)?)?)
+            };
             blend(&self.mean, mean)?;
-            blend(&self.variance, &unbiased)?;
-            self.batches.set(&batches)
+            blend(&self.variance, &unbiased)
         })
     }
 }
@@ -152,9 +162,10 @@ impl Affine {
         }
     }
 
+    #[track_caller]
     fn get(affine: Option<&Affine>) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(affine) = affine else { return Ok((None, None)) };
-        Ok((Some(affine.weight.get()?), affine.bias.as_ref().map(Param::get).transpose()?))
+        Ok((Some(affine.weight.get()?), value(affine.bias.as_ref())?))
     }
 }
 
@@ -186,11 +197,13 @@ macro_rules! batch_norms {
             #[track_caller]
             pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
                 let channels = config.num_features;
-                Ok($name {
-                    affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
-                    running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
-                    mode: Mode::default(),
-                    config: config.clone(),
+                as_layer(stringify!($name), || {
+                    Ok($name {
+                        affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
+                        running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                        mode: Mode::default(),
+                        config: config.clone(),
+                    })
                 })
             }
         }
@@ -235,7 +248,7 @@ macro_rules! batch_norms {
                         }
                         let (y, mean, variance) = x.batch_norm(weight.as_ref(), bias.as_ref(), eps)?;
                         if let Some(running) = running {
-                            running.take_in(&mean, &variance, count, self.config.momentum)?;
+                            running.take_in(&mean, &variance, count, running.count(self.config.momentum)?)?;
                         }
                         Ok(y)
                     }
@@ -282,11 +295,13 @@ macro_rules! instance_norms {
             #[track_caller]
             pub fn from_config(config: &InstanceNormConfig) -> Result<$name> {
                 let channels = config.num_features;
-                Ok($name {
-                    affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
-                    running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
-                    mode: Mode::default(),
-                    config: config.clone(),
+                as_layer(stringify!($name), || {
+                    Ok($name {
+                        affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
+                        running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                        mode: Mode::default(),
+                        config: config.clone(),
+                    })
                 })
             }
         }
@@ -317,9 +332,15 @@ macro_rules! instance_norms {
                         x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
                     }
                     running => {
+                        let run = x.shape()[2..].iter().product::<usize>();
+                        if self.mode.is_training() && run == 1 {
+                            return Err(Error::shape(format!("one value a channel in {} has no variance", x.shape()))
+                                .op(stringify!($name))
+                                .at(Location::caller())
+                                .mend("use larger samples, or eval()"));
+                        }
                         if let Some(running) = running {
                             // Each sample's statistics, averaged over the batch.
-                            let run = x.numel() / (channels * x.shape()[0]).max(1);
                             no_grad(|| {
                                 let rows = x.detach().reshape([x.shape()[0], channels, run])?;
                                 let mean = rows.mean_axes(&[2], true)?;
@@ -413,8 +434,10 @@ impl LayerNorm {
     #[track_caller]
     pub fn from_config(config: &LayerNormConfig) -> Result<LayerNorm> {
         let sizes = config.sizes();
-        let affine = config.elementwise_affine.then(|| Affine::new(&sizes, config.bias)).transpose()?;
-        Ok(LayerNorm { sizes, eps: config.eps.unwrap_or(1e-5), affine })
+        as_layer("LayerNorm", || {
+            let affine = config.elementwise_affine.then(|| Affine::new(&sizes, config.bias)).transpose()?;
+            Ok(LayerNorm { sizes, eps: config.eps.unwrap_or(small()), affine })
+        })
     }
 }
 
@@ -462,8 +485,10 @@ impl RmsNorm {
     #[track_caller]
     pub fn from_config(config: &LayerNormConfig) -> Result<RmsNorm> {
         let sizes = config.sizes();
-        let affine = config.elementwise_affine.then(|| Affine::new(&sizes, false)).transpose()?;
-        Ok(RmsNorm { sizes, eps: config.eps, affine })
+        as_layer("RmsNorm", || {
+            let affine = config.elementwise_affine.then(|| Affine::new(&sizes, false)).transpose()?;
+            Ok(RmsNorm { sizes, eps: config.eps, affine })
+        })
     }
 }
 
@@ -529,13 +554,14 @@ impl GroupNorm {
     #[track_caller]
     pub fn from_config(config: &GroupNormConfig) -> Result<GroupNorm> {
         let (groups, channels) = (config.num_groups, config.num_channels);
-        if groups == 0 || channels % groups != 0 {
-            return Err(Error::argument(format!("{channels} channels do not fall into {groups} equal groups"))
-                .op("GroupNorm")
-                .at(Location::caller()));
-        }
-        let affine = config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?;
-        Ok(GroupNorm { config: config.clone(), affine })
+        as_layer("GroupNorm", || {
+            if groups == 0 || channels % groups != 0 {
+                let message = format!("{channels} channels do not fall into {groups} equal groups");
+                return Err(Error::argument(message));
+            }
+            let affine = config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?;
+            Ok(GroupNorm { config: config.clone(), affine })
+        })
     }
 }
 

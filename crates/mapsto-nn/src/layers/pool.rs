@@ -2,7 +2,7 @@
 
 use super::linear::yes;
 use super::sizes::batched;
-use super::{Layer, Sizes};
+use super::{Layer, Sizes, as_layer};
 use crate::{Module, Visitor};
 use mapsto_tensor::ops::Window;
 use mapsto_tensor::{Error, Result, Tensor};
@@ -76,12 +76,12 @@ impl PoolConfig {
     }
 
     fn window(&self, axes: usize) -> Result<Window> {
-        let kernel = self.kernel_size.spread("kernel_size", axes)?;
-        let stride = self.stride.as_ref().map(|stride| stride.spread("stride", axes)).transpose()?;
+        let kernel = self.kernel_size.positive("kernel_size", axes)?;
+        let stride = self.stride.as_ref().map(|stride| stride.positive("stride", axes)).transpose()?;
         Ok(Window::new(kernel.clone())
             .stride(stride.unwrap_or(kernel))
             .padding(self.padding.spread("padding", axes)?)
-            .dilation(self.dilation.spread("dilation", axes)?)
+            .dilation(self.dilation.positive("dilation", axes)?)
             .ceil(self.ceil_mode))
     }
 }
@@ -111,9 +111,7 @@ macro_rules! pools {
             /// Sizes that cannot be.
             #[track_caller]
             pub fn from_config(config: &PoolConfig) -> Result<$name> {
-                let at = Location::caller();
-                let window = config.window($axes).map_err(|e| e.op(stringify!($name)).at(at))?;
-                Ok($name { config: config.clone(), window })
+                as_layer(stringify!($name), || Ok($name { config: config.clone(), window: config.window($axes)? }))
             }
 
             /// The settings.

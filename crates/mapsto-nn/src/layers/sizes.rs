@@ -28,6 +28,15 @@ impl Sizes {
             }
         }
     }
+
+    /// [`Sizes::spread`], and none of them zero.
+    pub(super) fn positive(&self, name: &str, axes: usize) -> Result<Vec<usize>> {
+        let sizes = self.spread(name, axes)?;
+        if sizes.contains(&0) {
+            return Err(Error::argument(format!("{name} {sizes:?} must be above zero along every axis")));
+        }
+        Ok(sizes)
+    }
 }
 
 impl From<usize> for Sizes {
