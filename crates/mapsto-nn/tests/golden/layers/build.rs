@@ -32,7 +32,7 @@ impl Call<'_> {
     }
 }
 
-pub type Forward = Box<dyn Fn(&Call) -> Result<Vec<Tensor>>>;
+type Forward = Box<dyn Fn(&Call) -> Result<Vec<Tensor>>>;
 
 /// A layer and how it is called.
 pub struct Golden {
