@@ -2,6 +2,7 @@
 
 mod averages;
 mod losses;
+mod models;
 mod optimisers;
 mod schedules;
 
