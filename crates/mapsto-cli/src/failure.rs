@@ -23,6 +23,11 @@ impl Failure {
         Failure::User(what.into())
     }
 
+    /// What is wrong with a file that the user gave, whichever part of the engine noticed it.
+    pub fn of_file(error: Error) -> Failure {
+        Failure::User(format!("{error:#}"))
+    }
+
     /// The exit code that stands for it.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -46,7 +51,7 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error.category() {
-            Category::Data | Category::Io | Category::Memory => Failure::User(error.to_string()),
+            Category::Data | Category::Io | Category::Memory => Failure::of_file(error),
             _ => Failure::Internal(error.to_string()),
         }
     }

@@ -1,8 +1,10 @@
 //! The binary `mapsto`.
 
 mod bench;
+mod commands;
 mod failure;
 mod output;
+mod tasks;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -19,6 +21,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Train a network; what it learned is saved in a run's folder
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  mapsto train digits\n  mapsto train digits --epochs 40 --seed 7 --run mine --json"
+    )]
+    Train(commands::train::Task),
+    /// Evaluate a trained network
+    #[command(after_help = "Examples:\n  mapsto eval runs/mine\n  mapsto eval runs/mine --data more.csv --json")]
+    Eval(commands::eval::Arguments),
+    /// Predict with a trained network
+    #[command(
+        after_help = "Examples:\n  mapsto predict runs/mine seven.png\n  mapsto predict runs/mine digits.csv --json"
+    )]
+    Predict(commands::predict::Arguments),
     /// Time whole training steps of reference networks
     #[command(after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json")]
     Bench(bench::Arguments),
@@ -28,6 +44,9 @@ fn main() -> ExitCode {
     // clap exits with 2 by itself where the arguments are wrong.
     let arguments = Arguments::parse();
     let done = match arguments.command {
+        Command::Train(task) => commands::train::run(&task),
+        Command::Eval(arguments) => commands::eval::run(&arguments),
+        Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {

@@ -55,7 +55,8 @@ fn write(
     let texts = (!metadata.is_empty()).then(|| metadata.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
     let not_written = |e: &dyn std::fmt::Display| Error::data(format!("cannot describe the tensors: {e}"));
     let header = Metadata::new(texts, infos).map_err(|e| not_written(&e))?;
-    let mut header = serde_json::to_vec(&header).map_err(|e| not_written(&e))?;
+    // By way of a value, whose keys are sorted: the same content gives the same bytes.
+    let mut header = serde_json::to_value(&header).map_err(|e| not_written(&e))?.to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
 
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

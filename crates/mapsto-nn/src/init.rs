@@ -337,7 +337,7 @@ fn dirac(out: &mut [f64], shape: &Shape, groups: usize) -> Result<()> {
     if !(3..=5).contains(&shape.rank()) {
         return Err(Error::shape(format!("dirac needs a convolution's weight of 3 to 5 axes, got {shape}")));
     }
-    if groups == 0 || shape[0] % groups != 0 {
+    if groups == 0 || !shape[0].is_multiple_of(groups) {
         return Err(Error::argument(format!("{} channels do not fall into {groups} groups", shape[0])));
     }
     let kernel: usize = shape[2..].iter().product();

@@ -39,3 +39,8 @@ pub use module::{Field, Module, Node, Visitor};
 pub use optim::*;
 pub use param::{Buffer, Mode, Param, Parametrization, Stream};
 pub use state::{LoadOptions, LoadReport, Mismatch, StateDict};
+
+/// The examples of the README, which the documentation tests run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

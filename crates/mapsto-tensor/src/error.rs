@@ -30,7 +30,8 @@ pub enum Category {
 }
 
 /// A failure that the caller can mend. Its text reads
-/// `operation: what went wrong, with the values at file:line; the likely mend`.
+/// `operation: what went wrong, with the values at file:line; the likely mend`; as `{:#}` without the place in the source,
+/// for people who did not write it.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -143,7 +144,7 @@ impl fmt::Display for Error {
             write!(f, "{op}: ")?;
         }
         f.write_str(&inner.what)?;
-        if let Some(at) = inner.at {
+        if let (Some(at), false) = (inner.at, f.alternate()) {
             write!(f, " at {}:{}", at.file(), at.line())?;
         }
         if !inner.within.is_empty() {

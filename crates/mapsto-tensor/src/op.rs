@@ -355,6 +355,7 @@ pub fn apply_shared(op: &Arc<dyn Op>, inputs: &[&Tensor]) -> Result<Outputs> {
 }
 
 /// What came out of an operation.
+#[allow(clippy::large_enum_variant)] // it lives for a moment, on the stack
 enum Ran {
     Plain(Outputs),
     Recorded(Parts),

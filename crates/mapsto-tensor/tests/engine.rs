@@ -164,7 +164,7 @@ fn checkpoints_change_memory_not_gradients() -> Result<()> {
     let x = Gen::new(2).tensor(&[4, 5], -1.0, 1.0).variable()?;
     let inner = w.clone();
     let block = move |x: &[Tensor]| Ok(vec![x[0].matmul(&inner)?.tanh()?.exp()?]);
-    let plain = block(&[x.clone()])?.remove(0).square()?.sum()?;
+    let plain = block(std::slice::from_ref(&x))?.remove(0).square()?.sum()?;
     let saved = checkpoint(block, &[&x])?.remove(0).square()?.sum()?;
     assert_eq!(plain.item::<f64>()?, saved.item::<f64>()?);
     let options = GradOptions { create_graph: true, retain: true };

@@ -422,7 +422,7 @@ fn factorisations_multiply_back() {
             assert!(far(&product(&q, &r), a) <= 1e-12 * size, "qr of {m}x{n}");
             assert!(far(&product(&q.t().unwrap(), &q), &one(m.min(n))) < 1e-12, "q of {m}x{n}");
             if m == n {
-                let a = a.add(&a.t().unwrap()).unwrap();
+                let a = a.add(a.t().unwrap()).unwrap();
                 let (values, vectors) = linalg::eigh(&a).unwrap();
                 let back = product(&vectors.mul(values.unsqueeze(0).unwrap()).unwrap(), &vectors.t().unwrap());
                 assert!(far(&back, &a) <= 1e-12 * size, "eigh of {n}");

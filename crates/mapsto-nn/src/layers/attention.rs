@@ -306,9 +306,9 @@ impl MultiheadAttention {
             all.push(mask.reshape([n, 1, 1, s])?);
         }
         if let Some(mask) = masks.attn_mask {
-            all.push(match &mask.shape()[..] {
-                &[a, b] if [a, b] == [l, s] => mask.reshape([1, 1, l, s])?,
-                &[a, b, c] if a == n * heads && [b, c] == [l, s] => mask.reshape([n, heads, l, s])?,
+            all.push(match mask.shape()[..] {
+                [a, b] if [a, b] == [l, s] => mask.reshape([1, 1, l, s])?,
+                [a, b, c] if a == n * heads && [b, c] == [l, s] => mask.reshape([n, heads, l, s])?,
                 _ => {
                     let (shape, a) = (mask.shape(), n * heads);
                     return Err(Error::shape(format!("the attn_mask is {shape}, not [{l}, {s}] or [{a}, {l}, {s}]")));

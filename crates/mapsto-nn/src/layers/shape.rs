@@ -65,7 +65,7 @@ impl Layer for Unflatten {
                 .try_fold(1usize, |product, &size| product.checked_mul(usize::try_from(size).ok()?));
             let fits = match known {
                 Some(known) if unknown == 0 => known == size,
-                Some(known) if unknown == 1 => known > 0 && size % known == 0,
+                Some(known) if unknown == 1 => known > 0 && size.is_multiple_of(known),
                 _ => false,
             };
             if !fits {

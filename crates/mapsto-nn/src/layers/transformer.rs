@@ -364,7 +364,7 @@ impl TransformerEncoder {
     /// By its settings.
     ///
     /// # Errors
-    /// Those of [`TransformerEncoderLayer::with`].
+    /// Those of [`TransformerEncoderLayer::from_config`].
     #[track_caller]
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerEncoder> {
         let config = *config;
@@ -421,7 +421,7 @@ impl TransformerDecoder {
     /// By its settings.
     ///
     /// # Errors
-    /// Those of [`TransformerDecoderLayer::with`].
+    /// Those of [`TransformerDecoderLayer::from_config`].
     #[track_caller]
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerDecoder> {
         let config = *config;

@@ -375,7 +375,7 @@ simd! {
                 *s = (*s - base).exp::<S>();
             }
             for (sum, &s) in sum[..queries].iter_mut().zip(&*row) {
-                *sum = *sum + s;
+                *sum += s;
             }
         }
         for i in 0..QUERIES {
@@ -497,7 +497,7 @@ fn attend_back<T: Real>(
     let mut delta = [T::ZERO; QUERIES];
     for (d, grad) in grad.chunks_exact(queries).enumerate() {
         for (i, (delta, &grad)) in delta.iter_mut().zip(grad).enumerate() {
-            *delta = *delta + grad * out[i * value_depth + d];
+            *delta += grad * out[i * value_depth + d];
         }
     }
     // SAFETY: a block of queries is one task's alone.

@@ -57,7 +57,7 @@ impl CreationKernels for Cpu {
                 fill_bits_u32(key, offset.wrapping_add(place), words);
                 for (out, pair) in out.iter_mut().zip(words.chunks_exact(2)) {
                     let word = u64::from(pair[0]) | u64::from(pair[1]) << 32;
-                    *out = low.wrapping_add((u128::from(word) * u128::from(range) >> 64) as i64);
+                    *out = low.wrapping_add(((u128::from(word) * u128::from(range)) >> 64) as i64);
                 }
             }
         });

@@ -117,7 +117,7 @@ impl<T: Real> Prepared<T> {
                     if self.spread > c(0.0) {
                         let weight = |class: usize| class_weights.map_or(c(1.0), |w| w[class]);
                         let each = (0..self.runs.run).map(|class| (weight(class) * (lse - logit(class))).to_f64());
-                        loss = loss + self.spread * c(each.sum::<f64>());
+                        loss += self.spread * c(each.sum::<f64>());
                     }
                 }
                 // SAFETY: tasks have disjoint columns.

@@ -92,7 +92,7 @@ impl<T: Real> Plan<'_, T> {
 
     /// Which class state `s` emits: blanks and labels by turns.
     fn class(&self, labels: &[i64], s: usize) -> usize {
-        if s % 2 == 0 { self.blank } else { labels[s / 2] as usize }
+        if s.is_multiple_of(2) { self.blank } else { labels[s / 2] as usize }
     }
 
     /// Where the log-probabilities of one step of one sequence begin.
@@ -159,7 +159,7 @@ impl<T: Real> Lattice<T> {
             };
             let out = &mut row[2..2 + width];
             join(&before[2..], &before[1..], before, self.skips.as_mut(), out);
-            out.iter_mut().zip(self.emitted.as_mut().iter()).for_each(|(x, &e)| *x = *x + e);
+            out.iter_mut().zip(self.emitted.as_mut().iter()).for_each(|(x, &e)| *x += e);
         }
         let last = &self.alpha.as_mut()[(steps - 1) % rows * line..][..line];
         let mut total = [T::ZERO];
@@ -224,7 +224,7 @@ pub(super) fn backward<T: Real>(args: &CtcArgs, grad: &Tensor) -> Result<Tensor>
             let row = unsafe { out_rows.part(plan.row(t, n), plan.classes) };
             if loss == T::INFINITY {
                 // Of an infinite loss there is no gradient.
-                row.fill(T::INFINITY - T::INFINITY);
+                row.fill(T::from_f64(f64::NAN));
                 continue;
             }
             if t + 1 == steps {

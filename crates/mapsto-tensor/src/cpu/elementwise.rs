@@ -80,6 +80,7 @@ impl ElementwiseKernels for Cpu {
         }
     }
 
+    #[allow(clippy::bool_comparison)] // booleans are one of the types
     fn compare(&self, f: Comparison, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let shape = a.shape().broadcast(b.shape())?;
         with_dtype!(a.dtype(), T => match f {
@@ -239,7 +240,7 @@ binary_functions! {
     Div: |a, b| a / b, a / b;
     Max: |a, b| if a > b || a.is_nan() { a } else { b }, if a > b || a.is_nan() { a } else { b };
     Min: |a, b| if a < b || a.is_nan() { a } else { b }, if a < b || a.is_nan() { a } else { b };
-    Pow: |a, b| power::pow::<S>(a, b), a.powf(b);
+    Pow: |a, b| power::pow(a, b), a.powf(b);
     Atan2: |a, b| power::atan2::<S>(a, b), a.atan2(b);
     Hypot: |a, b| power::hypot(a, b), a.hypot(b);
     Remainder: |a, b| power::remainder(f64::from(a), f64::from(b)) as f32, power::remainder(a, b);

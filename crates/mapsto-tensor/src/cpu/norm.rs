@@ -29,7 +29,7 @@ impl<T: Real> Lanes<T> {
         let mut width = LANES / 2;
         while width > 0 {
             for i in 0..width {
-                self.0[i] = self.0[i] + self.0[i + width];
+                self.0[i] += self.0[i + width];
             }
             width /= 2;
         }

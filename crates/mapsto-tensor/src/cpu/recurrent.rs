@@ -210,7 +210,7 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
     let mut bias = Writing::<T>::filled(Shape::new(&[all_gates])?, T::ZERO)?;
     if let (Some(ih), Some(hh)) = (bias_ih, bias_hh) {
         bias.as_mut().copy_from_slice(ih);
-        bias.as_mut().iter_mut().zip(&hh[..apart]).for_each(|(b, &c)| *b = *b + c);
+        bias.as_mut().iter_mut().zip(&hh[..apart]).for_each(|(b, &c)| *b += c);
     }
     let stride = spread::<T>(plan.width());
     let mut gates = room::<T>(rows, stride)?;
@@ -355,7 +355,7 @@ simd! {
                     of_state.copy_from_slice(&product[2 * hidden..]);
                     if let Some(bias) = run.bias {
                         for (q, &b) in of_state.iter_mut().zip(bias) {
-                            *q = *q + b;
+                            *q += b;
                         }
                     }
                     for ((n, &r), &q) in candidate.iter_mut().zip(&turns[..hidden]).zip(&*of_state) {
@@ -528,7 +528,7 @@ simd! {
             if let Some((grad_y, offset, [by_step, by_sequence])) = run.grad_y {
                 let start = offset as isize + t as isize * by_step + n as isize * by_sequence;
                 for (dh, &dy) in dh.iter_mut().zip(&grad_y[start as usize..][..hidden]) {
-                    *dh = *dh + dy;
+                    *dh += dy;
                 }
             }
             let gates = &run.gates[row * run.stride..][..plan.width()];
@@ -556,7 +556,7 @@ simd! {
                         d_o[j] = (f[j] * before[j] + i[j] * g[j]).tanh::<S>();
                     }
                     for j in 0..hidden {
-                        dc[j] = dc[j] + dh[j] * o[j] * (one - d_o[j] * d_o[j]);
+                        dc[j] += dh[j] * o[j] * (one - d_o[j] * d_o[j]);
                     }
                     for j in 0..hidden {
                         d_o[j] = dh[j] * d_o[j] * o[j] * (one - o[j]);

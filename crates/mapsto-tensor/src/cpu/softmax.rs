@@ -214,7 +214,7 @@ fn row_max<T: Real>(x: &[T]) -> T {
 #[inline(always)]
 fn row_sum<S: pulp::Simd, T: Real>(x: &[T], shift: T) -> T {
     let mut sum = [c(0.0); LANES];
-    each(x, c(f64::NEG_INFINITY), |x| (0..LANES).for_each(|i| sum[i] = sum[i] + (x[i] - shift).exp::<S>()));
+    each(x, c(f64::NEG_INFINITY), |x| (0..LANES).for_each(|i| sum[i] += (x[i] - shift).exp::<S>()));
     fold(sum, |a, b| a + b)
 }
 
@@ -233,7 +233,7 @@ simd! {
                 let mut e = *x;
                 (0..LANES).for_each(|i| {
                     e[i] = (x[i] - max).exp::<S>();
-                    sum[i] = sum[i] + e[i];
+                    sum[i] += e[i];
                 });
                 e
             });
@@ -265,15 +265,15 @@ simd! {
         for ((y, g), out) in y.chunks_exact(run).zip(g.chunks_exact(run)).zip(out.chunks_exact_mut(run)) {
             let mut sum = [c::<T>(0.0); LANES];
             if log {
-                each(g, c(0.0), |g| (0..LANES).for_each(|i| sum[i] = sum[i] + g[i]));
+                each(g, c(0.0), |g| (0..LANES).for_each(|i| sum[i] += g[i]));
                 let sum = fold(sum, |a, b| a + b);
                 out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = g - y.exp::<S>() * sum);
             } else {
                 let ((ys, y_rest), (gs, g_rest)) = (y.as_chunks::<LANES>(), g.as_chunks::<LANES>());
                 for (y, g) in ys.iter().zip(gs) {
-                    (0..LANES).for_each(|i| sum[i] = sum[i] + y[i] * g[i]);
+                    (0..LANES).for_each(|i| sum[i] += y[i] * g[i]);
                 }
-                (0..y_rest.len()).for_each(|i| sum[i] = sum[i] + y_rest[i] * g_rest[i]);
+                (0..y_rest.len()).for_each(|i| sum[i] += y_rest[i] * g_rest[i]);
                 let sum = fold(sum, |a, b| a + b);
                 out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = y * (g - sum));
             }
@@ -298,7 +298,7 @@ fn strip_sum<S: pulp::Simd, T: Real>(runs: Runs, strip: Strip, x: &[T], shift: &
     let mut sum = [c(0.0); WIDTH];
     for i in 0..runs.run {
         let x = &x[strip.start + i * runs.inner..][..strip.width];
-        sum.iter_mut().zip(x).zip(shift).for_each(|((sum, &x), &shift)| *sum = *sum + (x - shift).exp::<S>());
+        sum.iter_mut().zip(x).zip(shift).for_each(|((sum, &x), &shift)| *sum += (x - shift).exp::<S>());
     }
     sum
 }
@@ -340,9 +340,9 @@ simd! {
             let start = strip.start + i * runs.inner;
             let of = sum.iter_mut().zip(&y[start..][..strip.width]).zip(&g[start..][..strip.width]);
             if log {
-                of.for_each(|((sum, _), &g)| *sum = *sum + g);
+                of.for_each(|((sum, _), &g)| *sum += g);
             } else {
-                of.for_each(|((sum, &y), &g)| *sum = *sum + y * g);
+                of.for_each(|((sum, &y), &g)| *sum += y * g);
             }
         }
         for i in 0..runs.run {

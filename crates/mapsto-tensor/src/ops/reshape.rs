@@ -217,7 +217,7 @@ impl IntoReshape for &[isize] {
         if open > 1 {
             return Err(Error::argument(format!("{self:?} leaves {open} sizes open; one can be -1")));
         }
-        if open == 1 && (known == 0 || old.numel() % known != 0) {
+        if open == 1 && (known == 0 || !old.numel().is_multiple_of(known)) {
             return Err(Error::shape(format!("no size for -1 in {self:?} fits the {} elements of {old}", old.numel())));
         }
         let size = |&size: &isize| if size == -1 { old.numel() / known } else { size as usize };

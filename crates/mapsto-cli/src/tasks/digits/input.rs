@@ -27,7 +27,8 @@ pub struct Item {
 /// The digits in a file: a picture (PNG, PNM) holds one; a table (CSV) one a line, 64 numbers from 0 to 16 and perhaps the
 /// label.
 pub fn read(path: &Path) -> Result<Vec<Item>, Failure> {
-    let is_table = path.extension().is_some_and(|e| ["csv", "txt", "tra", "tes"].iter().any(|t| e.eq_ignore_ascii_case(t)));
+    let is_table =
+        path.extension().is_some_and(|e| ["csv", "txt", "tra", "tes"].iter().any(|t| e.eq_ignore_ascii_case(t)));
     if is_table { read_table(path) } else { Ok(vec![read_picture(path)?]) }
 }
 
@@ -81,12 +82,14 @@ fn read_picture(path: &Path) -> Result<Item, Failure> {
     let refused = |e: &dyn std::fmt::Display| {
         Failure::user(format!("cannot read {name}: {e} (pictures: PNG, PNM; tables: .csv with 64 values a line)"))
     };
-    let mut reader = ImageReader::open(path).map_err(|e| refused(&e))?.with_guessed_format().map_err(|e| refused(&e))?;
+    let mut reader =
+        ImageReader::open(path).map_err(|e| refused(&e))?.with_guessed_format().map_err(|e| refused(&e))?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     reader.limits(limits);
     let picture = reader.decode().map_err(|e| refused(&e))?;
-    let pixels = normalise(&flatten(&picture)).ok_or_else(|| Failure::user(format!("{name} is blank: there is no digit in it")))?;
+    let pixels = normalise(&flatten(&picture))
+        .ok_or_else(|| Failure::user(format!("{name} is blank: there is no digit in it")))?;
     Ok(Item { place: name, pixels, label: None })
 }
 
@@ -164,7 +167,9 @@ mod tests {
     #[test]
     fn ink_is_found_in_dark_and_light_pictures_of_any_size() {
         let bar = |ink: u8, paper: u8| {
-            GrayImage::from_fn(50, 70, |x, y| image::Luma([if (20..30).contains(&x) && (10..60).contains(&y) { ink } else { paper }]))
+            GrayImage::from_fn(50, 70, |x, y| {
+                image::Luma([if (20..30).contains(&x) && (10..60).contains(&y) { ink } else { paper }])
+            })
         };
         let (dark, light) = (normalise(&bar(0, 255)).unwrap(), normalise(&bar(200, 10)).unwrap());
         assert_eq!(dark, light);

@@ -154,8 +154,8 @@ macro_rules! row_norms {
 }
 
 row_norms! {
-    LayerNorm, "layer_norm", axes by last_axes, most 3, centred true, affine |_shape, weights| weights.to_vec();
-    RmsNorm, "rms_norm", axes by last_axes, most 2, centred false, affine |_shape, weights| weights.to_vec();
+    LayerNorm, "layer_norm", axes by last_axes, most 3, centred true, affine |_shape, weights| weights;
+    RmsNorm, "rms_norm", axes by last_axes, most 2, centred false, affine |_shape, weights| weights;
     GroupNorm, "group_norm", groups by groups, most 3, centred true,
         affine |shape, weights| [&weights[..], &vec![1; shape.rank() - 2]].concat();
 }

@@ -1,0 +1,92 @@
+//! Handwritten digits: the smallest whole task.
+
+mod data;
+mod input;
+mod model;
+mod report;
+mod train;
+
+pub use train::{TrainArguments, train};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::tasks::Saved;
+use data::{Part, pixels_to_images};
+use mapsto_data::Digits;
+use mapsto_nn::{LoadOptions, Module, Sequential};
+use mapsto_tensor::Tensor;
+use report::Evaluation;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use train::DigitsConfig;
+
+/// The name of the task.
+pub const NAME: &str = "digits";
+
+/// The network of a model file, ready to be used.
+pub fn load(saved: &Saved) -> Result<(DigitsConfig, Sequential), Failure> {
+    let config: DigitsConfig = saved.config()?;
+    let model = config.network.build().map_err(Failure::of_file)?;
+    model.load_state_dict(&saved.weights, &LoadOptions::default()).map_err(Failure::of_file)?;
+    model.eval();
+    Ok((config, model))
+}
+
+/// One image, for the summary.
+pub fn example() -> Result<Tensor, Failure> {
+    Ok(pixels_to_images(&[0.0; Digits::HEIGHT * Digits::WIDTH])?)
+}
+
+/// Evaluates on the test part of the embedded digits, or on a labelled table.
+pub fn evaluate(saved: &Saved, data: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let (_, model) = load(saved)?;
+    let (part, name) = match data {
+        None => (Part::test()?, "the test part of the embedded digits".to_string()),
+        Some(path) => (labelled(path)?, path.display().to_string()),
+    };
+    let evaluation = Evaluation::of(&model, &part)?;
+    output.text(&format!("{} on {name}: {} images\n", saved.path.display(), part.len()))?;
+    output.text(&evaluation.to_string())?;
+    output.event(&json!({
+        "event": "done", "run": saved.path.parent(), "data": name, "images": part.len(), "test": evaluation.to_json(),
+    }))
+}
+
+/// The images of a table that names the digit of each.
+fn labelled(path: &Path) -> Result<Part, Failure> {
+    let items = input::read(path)?;
+    let mut pixels = Vec::with_capacity(items.len() * input::PIXELS);
+    let mut labels = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(label) = item.label else {
+            let mend = "give the digit as the 65th value, or use `mapsto predict`";
+            return Err(Failure::user(format!("{}: the digit it shows is not told; {mend}", item.place)));
+        };
+        pixels.extend(item.pixels);
+        labels.push(label);
+    }
+    Ok(Part { images: pixels_to_images(&pixels)?, labels })
+}
+
+/// Predicts the digits in pictures and tables.
+pub fn predict(saved: &Saved, files: &[PathBuf], output: Output) -> Result<(), Failure> {
+    let (_, model) = load(saved)?;
+    for path in files {
+        let items = input::read(path)?;
+        let pixels: Vec<f32> = items.iter().flat_map(|item| item.pixels).collect();
+        let probabilities = data::logits(&model, &pixels_to_images(&pixels)?)?.softmax(-1)?.to_vec::<f32>()?;
+        for (item, row) in items.iter().zip(probabilities.chunks_exact(Digits::CLASSES)) {
+            let mut order: Vec<usize> = (0..Digits::CLASSES).collect();
+            order.sort_by(|&a, &b| row[b].total_cmp(&row[a]));
+            let label = |class: usize| &saved.labels[class];
+            let percent = |class: usize| format!("{} {:.1} %", label(class), row[class] * 100.0);
+            let others = format!("then {}, {}", percent(order[1]), percent(order[2]));
+            output.text(&format!("{}: {}   ({others})", item.place, percent(order[0])))?;
+            output.event(&json!({
+                "event": "prediction", "input": item.place, "label": label(order[0]),
+                "probability": row[order[0]], "probabilities": row, "true_label": item.label.map(label),
+            }))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! The binary on the digits, as a user runs it.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the binary in a folder.
+fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mapsto")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Standard output of a run that must succeed.
+fn text(folder: &Path, arguments: &[&str]) -> String {
+    let output = mapsto(folder, arguments);
+    let (out, complaint) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    out
+}
+
+/// The JSON objects of a run that must succeed.
+fn events(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    text(folder, arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The complaint of a run that must be refused as the user's mistake.
+fn complaint(folder: &Path, arguments: &[&str]) -> String {
+    let output = mapsto(folder, arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn training_reaches_its_accuracy_and_its_model_evaluates_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let trained = events(folder, &["train", "digits", "--json", "--run", "mine"]);
+    assert_eq!((&trained[0]["event"], trained.len()), (&"start".into(), 32));
+    let done = trained.last().unwrap();
+    assert_eq!((&done["event"], &done["run"]), (&"done".into(), &"runs/mine".into()));
+    assert!(done["test"]["accuracy"].as_f64().unwrap() >= 0.985, "{done}");
+    assert_eq!(done["test"]["classes"].as_array().unwrap().len(), 10);
+
+    let evaluated = events(folder, &["eval", "runs/mine", "--json"]);
+    assert_eq!(evaluated.last().unwrap()["test"], done["test"]);
+    let file = events(folder, &["eval", "runs/mine/model.safetensors", "--json"]);
+    assert_eq!(file.last().unwrap()["test"], done["test"]);
+
+    let metrics = std::fs::read_to_string(folder.join("runs/mine/metrics.jsonl")).unwrap();
+    assert_eq!(metrics.lines().count(), 31);
+    let config: toml::Table = std::fs::read_to_string(folder.join("runs/mine/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["config"]["epochs"].as_integer(), Some(30));
+
+    // The first zero and the first one of the set.
+    let table = "0,0,5,13,9,1,0,0,0,0,13,15,10,15,5,0,0,3,15,2,0,11,8,0,0,4,12,0,0,8,8,0,0,5,8,0,0,9,8,0,0,4,11,0,1,12,7,0,0,2,14,\
+                 5,10,12,0,0,0,0,6,13,10,0,0,0\n0,0,0,12,13,5,0,0,0,0,0,11,16,9,0,0,0,0,3,15,16,6,0,0,0,7,15,16,16,2,0,0,0,0,1,\
+                 16,16,3,0,0,0,0,1,16,16,6,0,0,0,0,1,16,16,6,0,0,0,0,0,11,16,10,0,0,1\n";
+    std::fs::write(folder.join("two.csv"), table).unwrap();
+    let predicted = events(folder, &["predict", "runs/mine", "two.csv", "--json"]);
+    let labels: Vec<&Value> = predicted.iter().map(|event| &event["label"]).collect();
+    assert_eq!(labels, ["0", "1"]);
+    assert_eq!((&predicted[0]["true_label"], &predicted[1]["true_label"]), (&Value::Null, &"1".into()));
+    assert!(complaint(folder, &["eval", "runs/mine", "--data", "two.csv"]).contains("two.csv:1: the digit it shows"));
+    assert!(complaint(folder, &["predict", "runs/mine", "none.png"]).contains("none.png"));
+}
+
+#[test]
+fn a_run_is_the_same_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = |name: &str, threads: &str, seed: &str| {
+        let arguments = ["train", "digits", "--epochs", "1", "--run", name, "--threads", threads, "--seed", seed];
+        let shown = text(folder.path(), &arguments);
+        assert!(shown.contains("precision") && shown.contains(&format!("mapsto eval runs/{name}")), "{shown}");
+        std::fs::read(folder.path().join("runs").join(name).join("model.safetensors")).unwrap()
+    };
+    let one = weights("one", "1", "7");
+    assert!(one == weights("three", "3", "7"));
+    assert!(one != weights("other", "1", "8"));
+}
+
+#[test]
+fn mistakes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mend = "give the folder that `mapsto train` named, or the model file in it";
+    assert_eq!(complaint(folder, &["eval", "none"]), format!("error: none is not there; {mend}\n"));
+    std::fs::create_dir(folder.join("empty")).unwrap();
+    assert_eq!(complaint(folder, &["eval", "empty"]), format!("error: empty has no model.safetensors; {mend}\n"));
+    std::fs::write(folder.join("text"), "this is not a model").unwrap();
+    let told = complaint(folder, &["predict", "text", "x.png"]);
+    assert!(told.starts_with("error: load: the header claims ") && told.ends_with("safetensors file?\n"), "{told}");
+    assert!(complaint(folder, &["train", "digits", "--run", "../up"]).contains("is no name for a run"));
+    assert!(complaint(folder, &["train", "digits", "--lr", "-1"]).contains("--lr"));
+    assert!(complaint(folder, &["train", "digits", "--batch-size", "1"]).contains("--batch-size"));
+    assert!(complaint(folder, &["train", "digit"]).contains("digits"));
+    assert!(complaint(folder, &["bench", "nothing"]).contains("tiny_policy"));
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "a refused run leaves nothing behind");
+}
