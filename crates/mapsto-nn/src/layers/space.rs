@@ -27,6 +27,7 @@ macro_rules! pads {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 x.pad(&self.pads, $mode)
             }
         }
@@ -62,6 +63,7 @@ impl ConstantPad {
 impl Layer for ConstantPad {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pad(&self.pads, PadMode::Constant(self.value.into()))
     }
 }
@@ -168,6 +170,7 @@ impl Upsample {
 impl Layer for Upsample {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let axes = x.rank().saturating_sub(2);
         as_layer("Upsample", || {
             if !self.axes.contains(&axes) {
@@ -204,6 +207,7 @@ pub struct PixelShuffle {
 impl Layer for PixelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_shuffle(self.upscale_factor)
     }
 }
@@ -219,6 +223,7 @@ pub struct PixelUnshuffle {
 impl Layer for PixelUnshuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_unshuffle(self.downscale_factor)
     }
 }
@@ -234,6 +239,7 @@ pub struct ChannelShuffle {
 impl Layer for ChannelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let channels = if x.rank() < 2 { 0 } else { x.shape()[1] };
         if x.rank() < 3 || self.groups == 0 || channels % self.groups != 0 {
             return Err(Error::shape(format!("{} does not have channels in {} equal groups", x.shape(), self.groups))
@@ -349,6 +355,7 @@ impl Unfold {
 impl Layer for Unfold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.unfold2d(self.kernel, &self.options)
     }
 }
@@ -391,6 +398,7 @@ impl Fold {
 impl Layer for Fold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.fold2d(self.size, self.kernel, &self.options)
     }
 }
