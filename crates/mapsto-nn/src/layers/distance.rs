@@ -1,5 +1,6 @@
 //! How alike two tensors are.
 
+use super::as_layer;
 use crate::Module;
 use mapsto_tensor::{Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,10 @@ impl CosineSimilarity {
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        let unit = |x: &Tensor| x.div(x.norm_axes(2.0, &[self.dim], true)?.maximum(self.eps)?);
-        unit(x1)?.mul(unit(x2)?)?.sum_axes(&[self.dim], false)
+        as_layer("CosineSimilarity", || {
+            let unit = |x: &Tensor| x.div(x.norm_axes(2.0, &[self.dim], true)?.maximum(self.eps)?);
+            unit(x1)?.mul(unit(x2)?)?.sum_axes(&[self.dim], false)
+        })
     }
 }
 
@@ -59,6 +62,6 @@ impl PairwiseDistance {
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        x1.sub(x2)?.add(self.eps)?.norm_axes(self.p, &[-1], self.keepdim)
+        as_layer("PairwiseDistance", || x1.sub(x2)?.add(self.eps)?.norm_axes(self.p, &[-1], self.keepdim))
     }
 }
