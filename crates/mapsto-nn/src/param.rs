@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::module::Module;
+use crate::summary::log_read;
 use mapsto_tensor::{DType, Error, IntoShape, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::panic::Location;
@@ -129,7 +130,9 @@ impl Param {
             drop(state);
             return by.value().map_err(|e| e.as_of(by.kind(), at));
         }
-        state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), at))
+        let value = state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), at))?;
+        log_read(self, self.id(), &value);
+        Ok(value)
     }
 
     /// Sets the value. No gradient flows back through it.
@@ -298,8 +301,9 @@ impl Buffer {
     #[track_caller]
     pub fn get(&self) -> Result<Tensor> {
         let at = Location::caller();
-        let state = self.cell.lock();
-        state.value.clone().ok_or_else(|| no_value("buffer", self.shape(), at))
+        let value = self.cell.lock().value.clone().ok_or_else(|| no_value("buffer", self.shape(), at))?;
+        log_read(self, self.id(), &value);
+        Ok(value)
     }
 
     /// Sets the value. No gradient flows back through it.
@@ -320,6 +324,11 @@ impl Buffer {
     /// The type of its elements.
     pub fn dtype(&self) -> DType {
         self.cell.lock().dtype
+    }
+
+    /// An identity that clones share and no other buffer has while this one lives.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.cell) as usize
     }
 
     /// Whether it is saved with the network.

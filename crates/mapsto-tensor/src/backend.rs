@@ -122,11 +122,6 @@ pub(crate) enum Activation {
         min: f64,
         max: f64,
     },
-    /// As `Hardtanh`, reading the input, with the gradient at the bounds.
-    Clamp {
-        min: f64,
-        max: f64,
-    },
     Hardsigmoid,
     Hardswish,
     Threshold {

@@ -214,6 +214,7 @@ impl MultiheadAttention {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("MultiheadAttention", || {
             let (mask, causal) = self.check(query, key, value, masks)?;
             let [q, k, v] = self.heads(query, key, value)?;
@@ -239,6 +240,7 @@ impl MultiheadAttention {
         masks: &AttentionMasks,
         per_head: bool,
     ) -> Result<(Tensor, Tensor)> {
+        let _scope = crate::scope(self);
         as_layer("MultiheadAttention", || {
             let (mask, causal) = self.check(query, key, value, masks)?;
             let [q, k, v] = self.heads(query, key, value)?;

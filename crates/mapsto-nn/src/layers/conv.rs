@@ -246,6 +246,7 @@ macro_rules! convolutions {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
                 let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
                 let padded = match self.config.padding_mode {
@@ -421,6 +422,7 @@ macro_rules! transposed {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
                 let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
                 let y = x.$method(&weight, bias.as_ref(), &self.options)?;

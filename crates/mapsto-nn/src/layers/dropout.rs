@@ -42,6 +42,7 @@ macro_rules! dropouts {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 if !self.mode.is_training() || self.p == 0.0 {
                     return Ok($x.clone());
                 }

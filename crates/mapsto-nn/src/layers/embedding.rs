@@ -100,6 +100,7 @@ impl Embedding {
 impl Layer for Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("Embedding", || {
             shorten(&self.weight, &self.config, x)?;
             let rows = self.weight.get()?.embedding(x, self.padding)?;
@@ -205,6 +206,7 @@ impl EmbeddingBag {
     /// Shapes or types that do not fit; numbers outside the table; offsets that do not rise from zero.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, offsets: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("EmbeddingBag", || self.bags(x, offsets, weights))
     }
 

@@ -77,6 +77,7 @@ pub(super) fn uniform_by_fan_in(weight: &Shape) -> Result<Init> {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
         x.linear(&weight, bias.as_ref())
     }
@@ -144,6 +145,7 @@ impl Bilinear {
     /// Inputs that do not fit the weight or each other.
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let weight = self.weight.get()?;
         let [out, in1, in2] = [0, 1, 2].map(|axis| weight.shape()[axis]);
         let (shape1, shape2) = (x1.shape(), x2.shape());

@@ -63,6 +63,7 @@ pub trait Layer: Module {
 impl<L: Layer + ?Sized> Layer for Box<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         (**self).forward(x)
     }
 }

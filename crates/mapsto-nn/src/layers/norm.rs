@@ -225,6 +225,7 @@ macro_rules! batch_norms {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let at = Location::caller();
                 let (channels, eps) = (self.config.num_features, self.config.eps);
                 if !matches!(x.rank(), $ranks) || x.shape()[1] != channels {
@@ -323,6 +324,7 @@ macro_rules! instance_norms {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let (channels, eps) = (self.config.num_features, self.config.eps);
                 let (x, single) = &batched(stringify!($name), x, Some(channels), $spatial)?;
                 let (weight, bias) = Affine::get(self.affine.as_ref())?;
@@ -454,6 +456,7 @@ impl Module for LayerNorm {
 impl Layer for LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         expect_last("LayerNorm", x, &self.sizes)?;
         let (weight, bias) = Affine::get(self.affine.as_ref())?;
         x.layer_norm(self.sizes.len(), weight.as_ref(), bias.as_ref(), self.eps)
@@ -505,6 +508,7 @@ impl Module for RmsNorm {
 impl Layer for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         expect_last("RmsNorm", x, &self.sizes)?;
         let eps = self.eps.unwrap_or(if x.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON as f64 });
         x.rms_norm(self.sizes.len(), Affine::get(self.affine.as_ref())?.0.as_ref(), eps)
@@ -578,6 +582,7 @@ impl Module for GroupNorm {
 impl Layer for GroupNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let channels = self.config.num_channels;
         if x.rank() < 2 || x.shape()[1] != channels {
             return Err(Error::shape(format!("takes [N, C, ...] with {channels} channels, not {}", x.shape()))
@@ -640,6 +645,7 @@ impl LocalResponseNorm {
 impl Layer for LocalResponseNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let LocalResponseNormConfig { size, alpha, beta, k } = self.config;
         if x.rank() < 3 || size == 0 {
             return Err(Error::shape(format!("takes [N, C, ...] and a size above zero, not {} and {size}", x.shape()))

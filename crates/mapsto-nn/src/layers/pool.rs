@@ -131,6 +131,7 @@ macro_rules! pools {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 batched(stringify!($name), $x, None, $spatial)?;
                 let ($window, $config) = (&self.window, &self.config);
                 let _ = $config;
@@ -230,6 +231,7 @@ macro_rules! adaptive {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 batched(stringify!($name), x, None, $spatial)?;
                 x.$method(&self.sizes(x))
             }

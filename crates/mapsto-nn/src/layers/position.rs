@@ -102,6 +102,7 @@ impl SinusoidalEncoding {
 impl Layer for SinusoidalEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("SinusoidalEncoding", || self.config.add(x, &self.pe.get()?))
     }
 }
@@ -137,6 +138,7 @@ impl LearnedEncoding {
 impl Layer for LearnedEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("LearnedEncoding", || self.config.add(x, &self.weight.get()?))
     }
 }

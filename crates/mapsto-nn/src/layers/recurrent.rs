@@ -241,6 +241,7 @@ macro_rules! recurrent_layers {
 
             #[track_caller]
             fn run(&self, $x: &Tensor, lengths: Option<&Tensor>, $state: $first) -> Result<(Tensor, $last)> {
+                let _scope = crate::scope(self);
                 let ($layers, config) = (&self.layers, self.config());
                 let batched = if config.batch_first { "[N, T" } else { "[T, N" };
                 check_input(stringify!($name), $x, config.input_size, [batched, "[T"])?;
@@ -385,6 +386,7 @@ macro_rules! recurrent_cells {
             /// Shapes or types that do not fit; a parameter without a value.
             #[track_caller]
             pub fn forward(&self, $x: &Tensor, $state: $first) -> Result<$last> {
+                let _scope = crate::scope(self);
                 let $config = &self.config;
                 check_input(stringify!($name), $x, $config.input_size, ["[N", "["])?;
                 let values = values(&self.weights)?;

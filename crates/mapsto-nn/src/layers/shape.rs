@@ -12,6 +12,7 @@ pub struct Identity;
 impl Layer for Identity {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         Ok(x.clone())
     }
 }
@@ -35,6 +36,7 @@ impl Default for Flatten {
 impl Layer for Flatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.flatten(self.start_dim, self.end_dim)
     }
 }
@@ -52,6 +54,7 @@ pub struct Unflatten {
 impl Layer for Unflatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("Unflatten", || {
             let axis = x.shape().axis(self.dim)?;
             let size = x.shape()[axis];

@@ -27,6 +27,7 @@ macro_rules! pads {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 x.pad(&self.pads, $mode)
             }
         }
@@ -62,6 +63,7 @@ impl ConstantPad {
 impl Layer for ConstantPad {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pad(&self.pads, PadMode::Constant(self.value.into()))
     }
 }
@@ -173,6 +175,7 @@ impl Upsample {
 impl Layer for Upsample {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let axes = x.rank().saturating_sub(2);
         as_layer("Upsample", || {
             if !self.axes.contains(&axes) {
@@ -209,6 +212,7 @@ pub struct PixelShuffle {
 impl Layer for PixelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_shuffle(self.upscale_factor)
     }
 }
@@ -224,6 +228,7 @@ pub struct PixelUnshuffle {
 impl Layer for PixelUnshuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_unshuffle(self.downscale_factor)
     }
 }
@@ -239,6 +244,7 @@ pub struct ChannelShuffle {
 impl Layer for ChannelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let channels = if x.rank() < 2 { 0 } else { x.shape()[1] };
         if x.rank() < 3 || self.groups == 0 || channels % self.groups != 0 {
             return Err(Error::shape(format!("{} does not have channels in {} equal groups", x.shape(), self.groups))
@@ -354,6 +360,7 @@ impl Unfold {
 impl Layer for Unfold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.unfold2d(self.kernel, &self.options)
     }
 }
@@ -396,6 +403,7 @@ impl Fold {
 impl Layer for Fold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.fold2d(self.size, self.kernel, &self.options)
     }
 }

@@ -219,6 +219,7 @@ impl TransformerEncoderLayer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("TransformerEncoderLayer", || {
             let first = self.config.norm_first;
             let attended =
@@ -316,6 +317,7 @@ impl TransformerDecoderLayer {
         tgt_masks: &AttentionMasks,
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         as_layer("TransformerDecoderLayer", || {
             let first = self.config.norm_first;
             let attended = residual(tgt, &self.norm1, first, |x| {
@@ -395,6 +397,7 @@ impl TransformerEncoder {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let mut x = src.clone();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -459,6 +462,7 @@ impl TransformerDecoder {
         tgt_masks: &AttentionMasks,
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let mut x = tgt.clone();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -557,6 +561,7 @@ impl Transformer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, src: &Tensor, tgt: &Tensor, masks: &TransformerMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let memory = self.encoder.forward_masked(src, &masks.src)?;
         self.decoder.forward(tgt, &memory, &masks.tgt, &masks.memory)
     }

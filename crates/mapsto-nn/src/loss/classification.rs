@@ -1,6 +1,6 @@
 //! Losses of scores or probabilities against classes.
 
-use super::{LossReduction, reduce, same_shape};
+use super::{LossReduction, expect_broadcast, expect_pair, expect_some, reduce};
 use mapsto_tensor::{
     Backward, Cotangents, CrossEntropyOptions, Error, Forward, Op, Outputs, Result, Spec, Specs, Tensor, apply_one,
     expect_float, expect_inputs, expect_same_dtype, no_grad,
@@ -28,12 +28,19 @@ impl Default for CrossEntropyLoss {
     }
 }
 
+/// Fails where a mean is asked of an empty batch.
+#[track_caller]
+fn expect_mean(op: &'static str, input: &Tensor, reduction: LossReduction) -> Result<()> {
+    if reduction == LossReduction::Mean { expect_some(op, input) } else { Ok(()) }
+}
+
 impl CrossEntropyLoss {
     /// The loss of logits `[batch, classes, ...]` or `[classes]`; targets are class numbers `[batch, ...]`, or
     /// probabilities of the logits' shape.
     ///
     /// # Errors
-    /// Shapes that do not fit; a class number that is not one.
+    /// Shapes that do not fit; a class number that is not one; the mean of an empty batch. (That of a batch whose targets
+    /// are all ignored is NaN, as PyTorch's.)
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let options = CrossEntropyOptions {
@@ -42,6 +49,7 @@ impl CrossEntropyLoss {
             smoothing: self.label_smoothing,
             reduction: self.reduction,
         };
+        expect_mean("CrossEntropyLoss", input, self.reduction)?;
         input.cross_entropy(target, &options)
     }
 }
@@ -67,7 +75,8 @@ impl NllLoss {
     /// The loss of log-probabilities `[batch, classes, ...]` or `[classes]` and class numbers `[batch, ...]`.
     ///
     /// # Errors
-    /// Shapes that do not fit; a class number that is not one.
+    /// Shapes that do not fit; a class number that is not one; the mean of an empty batch. (That of a batch whose targets
+    /// are all ignored is NaN, as PyTorch's.)
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
         let options = CrossEntropyOptions {
@@ -76,6 +85,7 @@ impl NllLoss {
             smoothing: 0.0,
             reduction: self.reduction,
         };
+        expect_mean("NllLoss", input, self.reduction)?;
         input.nll_loss(target, &options)
     }
 }
@@ -88,6 +98,8 @@ pub struct BceWithLogitsLoss {
     pub weight: Option<Tensor>,
     /// Weights of the positive class, that broadcast to the input.
     pub pos_weight: Option<Tensor>,
+    /// The share by which targets are drawn towards one half.
+    pub label_smoothing: f64,
     /// How losses become one.
     pub reduction: LossReduction,
 }
@@ -99,8 +111,19 @@ impl BceWithLogitsLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        expect_pair("BceWithLogitsLoss", input, target)?;
+        let smoothing = self.label_smoothing;
+        if !(0.0..=1.0).contains(&smoothing) {
+            let message = format!("the smoothing {smoothing} is outside 0..=1");
+            return Err(Error::argument(message).op("BceWithLogitsLoss").at(Location::caller()));
+        }
+        let mut target = target.to_dtype(input.dtype())?;
+        if smoothing > 0.0 {
+            target = target.mul(1.0 - smoothing)?.add(0.5 * smoothing)?;
+        }
         let (weight, pos_weight) = (self.weight.as_ref(), self.pos_weight.as_ref());
-        input.binary_cross_entropy_with_logits(target, weight, pos_weight, self.reduction)
+        let losses = input.binary_cross_entropy_with_logits(&target, weight, pos_weight, LossReduction::None)?;
+        reduce("BceWithLogitsLoss", losses, self.reduction)
     }
 }
 
@@ -120,11 +143,13 @@ impl BceLoss {
     /// Shapes that differ; a probability outside `[0, 1]`.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        let losses = apply_one(ProbabilityCrossEntropy, &[input, target])?;
-        match &self.weight {
-            Some(weight) => reduce(losses.mul(weight)?, self.reduction),
-            None => reduce(losses, self.reduction),
+        expect_pair("BceLoss", input, target)?;
+        let mut losses = apply_one(ProbabilityCrossEntropy, &[input, &target.to_dtype(input.dtype())?])?;
+        if let Some(weight) = &self.weight {
+            expect_broadcast("BceLoss", "weight", weight, input)?;
+            losses = losses.mul(weight)?;
         }
+        reduce("BceLoss", losses, self.reduction)
     }
 }
 
@@ -147,11 +172,8 @@ impl Op for ProbabilityCrossEntropy {
         expect_float(inputs)?;
         expect_same_dtype(inputs)?;
         if inputs[0].shape != inputs[1].shape {
-            return Err(Error::shape(format!(
-                "input {} and target {} differ in shape",
-                inputs[0].shape, inputs[1].shape
-            ))
-            .mend("reshape one of them"));
+            let (input, target) = (inputs[0].shape, inputs[1].shape);
+            return Err(Error::shape(format!("input {input} and target {target} differ in shape")));
         }
         Ok(inputs[..1].iter().copied().collect())
     }
@@ -159,10 +181,10 @@ impl Op for ProbabilityCrossEntropy {
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
         no_grad(|| {
             let (x, y) = (inputs[0], inputs[1]);
-            let outside = x.lt(0)?.logical_or(x.gt(1)?)?;
-            if outside.any()?.item::<bool>()? {
+            let inside = x.ge(0)?.logical_and(x.le(1)?)?;
+            if !inside.all()?.item::<bool>()? {
                 return Err(
-                    Error::argument("a probability lies outside [0, 1]").mend("use BceWithLogitsLoss for logits")
+                    Error::argument("a probability does not lie in [0, 1]").mend("use BceWithLogitsLoss for logits")
                 );
             }
             let [yes, no] = logarithms(x)?;
@@ -213,16 +235,18 @@ impl FocalLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("FocalLoss", input, target)?;
+        expect_pair("FocalLoss", input, target)?;
+        let target = &target.to_dtype(input.dtype())?;
         let entropy = input.binary_cross_entropy_with_logits(target, None, None, LossReduction::None)?;
         // The probability of what is wrong: p + y - 2 p y.
         let p = input.sigmoid()?;
         let wrong = p.add(target)?.sub(p.mul(target)?.mul(2)?)?;
         let losses = entropy.mul(wrong.pow(self.gamma)?)?;
-        match self.alpha {
-            Some(alpha) => reduce(losses.mul(target.mul(2.0 * alpha - 1.0)?.add(1.0 - alpha)?)?, self.reduction),
-            None => reduce(losses, self.reduction),
-        }
+        let losses = match self.alpha {
+            Some(alpha) => losses.mul(target.mul(2.0 * alpha - 1.0)?.add(1.0 - alpha)?)?,
+            None => losses,
+        };
+        reduce("FocalLoss", losses, self.reduction)
     }
 }
 
@@ -251,15 +275,16 @@ impl DiceLoss {
     /// Shapes that differ; fewer than two axes.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("DiceLoss", input, target)?;
+        expect_pair("DiceLoss", input, target)?;
         if input.rank() < 2 {
             let message = format!("needs a batch axis and others, got {}", input.shape());
             return Err(Error::shape(message).op("DiceLoss").at(Location::caller()));
         }
+        let target = target.to_dtype(input.dtype())?;
         let total = |x: &Tensor| x.flatten(1, -1)?.sum_axes(&[1], false);
         let power = |x: &Tensor| if self.p == 1.0 { total(x) } else { total(&x.pow(self.p)?) };
-        let both = total(&input.mul(target)?)?.mul(2)?.add(self.smooth)?;
-        let each = power(input)?.add(power(target)?)?.add(self.smooth)?;
-        reduce(both.div(each)?.neg()?.add(1)?, self.reduction)
+        let both = total(&input.mul(&target)?)?.mul(2)?.add(self.smooth)?;
+        let each = power(input)?.add(power(&target)?)?.add(self.smooth)?;
+        reduce("DiceLoss", both.div(each)?.neg()?.add(1)?, self.reduction)
     }
 }

@@ -1,8 +1,36 @@
 //! Losses that are zero (or small) where the right class leads by a margin.
 
-use super::{LossReduction, reduce, same_shape};
-use mapsto_tensor::{DType, Error, Result, Tensor};
+use super::{LossReduction, expect_pair, reduce};
+use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
 use std::panic::Location;
+
+/// `max(0, margin - y x)` of scores and truths of -1 or 1: the loss of support vector machines (Cortes and Vapnik,
+/// *Support-Vector Networks*, 1995).
+#[derive(Clone, Debug, PartialEq)]
+pub struct HingeLoss {
+    /// By how much a score must lie on the right side.
+    pub margin: f64,
+    /// How losses become one.
+    pub reduction: LossReduction,
+}
+
+impl Default for HingeLoss {
+    fn default() -> HingeLoss {
+        HingeLoss { margin: 1.0, reduction: LossReduction::Mean }
+    }
+}
+
+impl HingeLoss {
+    /// The loss of equal shapes.
+    ///
+    /// # Errors
+    /// Shapes that differ; scores that are not floats; no scores.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        expect_pair("HingeLoss", input, target)?;
+        reduce("HingeLoss", input.mul(target)?.neg()?.add(self.margin)?.relu()?, self.reduction)
+    }
+}
 
 /// `ln(1 + e^(-y x))` of scores and truths of -1 or 1.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,8 +46,8 @@ impl SoftMarginLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("SoftMarginLoss", input, target)?;
-        reduce(input.mul(target)?.log_sigmoid()?.neg()?, self.reduction)
+        expect_pair("SoftMarginLoss", input, target)?;
+        reduce("SoftMarginLoss", input.mul(target)?.log_sigmoid()?.neg()?, self.reduction)
     }
 }
 
@@ -43,23 +71,42 @@ impl Default for MultiMarginLoss {
     }
 }
 
-/// Scores `[batch, classes]` or `[classes]` and their targets as a batch.
+/// Scores `[batch, classes]` or `[classes]` and their targets (as `i64`) as a batch.
 #[track_caller]
 fn batched(op: &'static str, input: &Tensor, target: &Tensor, target_rank: usize) -> Result<(Tensor, Tensor)> {
-    let as_batch = match input.rank() {
+    let at = Location::caller();
+    let (scores, targets) = match input.rank() {
         1 => (input.unsqueeze(0)?, target.unsqueeze(0)?),
         _ => (input.clone(), target.clone()),
     };
-    let (scores, targets) = (as_batch.0.shape(), as_batch.1.shape());
-    let fits = scores.rank() == 2 && targets.rank() == target_rank && targets[..] == scores[..target_rank];
-    if fits && !target.dtype().is_float() {
-        return Ok(as_batch);
+    let fits =
+        scores.rank() == 2 && targets.rank() == target_rank && targets.shape()[..] == scores.shape()[..target_rank];
+    if !fits {
+        let wanted = if target_rank == 1 { "[batch]" } else { "[batch, classes]" };
+        return Err(Error::shape(format!("scores {} and targets {} do not fit", input.shape(), target.shape()))
+            .op(op)
+            .at(at)
+            .mend(format!("give scores [batch, classes] and class numbers {wanted}")));
     }
-    let message = format!("scores {} and targets {} of {}", input.shape(), target.shape(), target.dtype());
-    Err(Error::shape(message)
+    if !scores.dtype().is_float() || !target.dtype().is_integer() {
+        let message = format!("scores are floats and targets integers, not {} and {}", input.dtype(), target.dtype());
+        return Err(Error::dtype(message).op(op).at(at).mend("convert with to_dtype first"));
+    }
+    Ok((scores, targets.to_dtype(DType::I64)?))
+}
+
+/// Fails where a class number is none of `0..classes`.
+#[track_caller]
+fn expect_classes(op: &'static str, targets: &Tensor, classes: usize) -> Result<()> {
+    let end = classes as i64;
+    let outside = no_grad(|| targets.lt(0)?.logical_or(targets.ge(end)?)?.any()?.item::<bool>())?;
+    if !outside {
+        return Ok(());
+    }
+    let found = targets.to_vec::<i64>()?.into_iter().find(|class| !(0..end).contains(class)).unwrap_or_default();
+    Err(Error::index(format!("the target {found} is none of {classes} classes, counted from 0"))
         .op(op)
-        .at(Location::caller())
-        .mend("give scores [batch, classes] and class numbers of integers"))
+        .at(Location::caller()))
 }
 
 impl MultiMarginLoss {
@@ -75,15 +122,21 @@ impl MultiMarginLoss {
             return Err(Error::argument(message).op("MultiMarginLoss").at(Location::caller()));
         }
         let classes = x.shape()[1];
+        expect_classes("MultiMarginLoss", &y, classes)?;
         let y = y.unsqueeze(1)?;
-        let short = x.sub(x.gather(1, &y)?)?.add(self.margin)?.maximum(0)?;
+        let short = x.sub(x.gather(1, &y)?)?.add(self.margin)?.relu()?;
         let mut terms = if self.p == 2 { short.square()? } else { short };
         if let Some(weight) = &self.weight {
+            if weight.shape()[..] != [classes] {
+                let message = format!("the weights {} are not one for each of {classes} classes", weight.shape());
+                return Err(Error::shape(message).op("MultiMarginLoss").at(Location::caller()));
+            }
             terms = terms.mul(weight.index_select(0, &y.squeeze(&[1])?)?.unsqueeze(1)?)?;
         }
         let others = y.ne(Tensor::arange(0i64, classes as i64, 1)?)?.to_dtype(x.dtype())?;
         let losses = terms.mul(others)?.sum_axes(&[1], false)?.div(classes.max(1) as f64)?;
-        reduce(if input.rank() == 1 { losses.squeeze(&[0])? } else { losses }, self.reduction)
+        let losses = if input.rank() == 1 { losses.squeeze(&[0])? } else { losses };
+        reduce("MultiMarginLoss", losses, self.reduction)
     }
 }
 
@@ -105,13 +158,15 @@ impl MultiLabelMarginLoss {
         let (x, y) = batched("MultiLabelMarginLoss", input, target, 2)?;
         let classes = x.shape()[1];
         let given = y.ge(0)?.to_dtype(DType::I64)?.cumprod(1)?.to_dtype(x.dtype())?;
-        let y = y.to_dtype(DType::I64)?.maximum(0)?;
+        let y = y.maximum(0)?;
+        expect_classes("MultiLabelMarginLoss", &y, classes)?;
         let right = Tensor::zeros(*x.shape(), x.dtype())?.scatter_max(1, &y, &given)?;
         let lead = x.gather(1, &y)?.unsqueeze(2)?.sub(x.unsqueeze(1)?)?;
-        let short = lead.neg()?.add(1)?.maximum(0)?;
+        let short = lead.neg()?.add(1)?.relu()?;
         let counted = given.unsqueeze(2)?.mul(right.neg()?.add(1)?.unsqueeze(1)?)?;
         let losses = short.mul(counted)?.sum_axes(&[1, 2], false)?.div(classes.max(1) as f64)?;
-        reduce(if input.rank() == 1 { losses.squeeze(&[0])? } else { losses }, self.reduction)
+        let losses = if input.rank() == 1 { losses.squeeze(&[0])? } else { losses };
+        reduce("MultiLabelMarginLoss", losses, self.reduction)
     }
 }
 
@@ -131,8 +186,9 @@ impl MultiLabelSoftMarginLoss {
     /// Shapes that differ; no axis.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        expect_pair("MultiLabelSoftMarginLoss", input, target)?;
         let weight = self.weight.as_ref();
         let losses = input.binary_cross_entropy_with_logits(target, weight, None, LossReduction::None)?;
-        reduce(losses.mean_axes(&[-1], false)?, self.reduction)
+        reduce("MultiLabelSoftMarginLoss", losses.mean_axes(&[-1], false)?, self.reduction)
     }
 }

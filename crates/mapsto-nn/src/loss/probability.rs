@@ -1,6 +1,6 @@
 //! Losses of distributions.
 
-use super::{LossReduction, reduce, same_shape};
+use super::{LossReduction, expect_broadcast, expect_pair, expect_some, reduce};
 use mapsto_tensor::{Error, Result, Tensor};
 use std::f64::consts::PI;
 use std::panic::Location;
@@ -35,18 +35,21 @@ impl KlDivLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("KlDivLoss", input, target)?;
+        expect_pair("KlDivLoss", input, target)?;
         let terms = if self.log_target {
             target.exp()?.mul(target.sub(input)?)?
         } else {
-            let entropy = target.mul(target.gt(0)?.where_(target, 1)?.ln()?)?;
+            let entropy = target.mul(target.eq(0)?.where_(1, target)?.ln()?)?;
             entropy.sub(target.mul(input)?)?
         };
         match self.reduction {
             KlReduction::None => Ok(terms),
-            KlReduction::Mean => terms.mean(),
+            KlReduction::Mean => reduce("KlDivLoss", terms, LossReduction::Mean),
             KlReduction::Sum => terms.sum(),
-            KlReduction::BatchMean => terms.sum()?.div(input.shape().first().copied().unwrap_or(1) as f64),
+            KlReduction::BatchMean => {
+                expect_some("KlDivLoss", &terms)?;
+                terms.sum()?.div(input.shape().first().copied().unwrap_or(1) as f64)
+            }
         }
     }
 }
@@ -75,7 +78,8 @@ impl GaussianNllLoss {
     /// Shapes that do not fit; a negative variance.
     #[track_caller]
     pub fn forward(&self, mean: &Tensor, target: &Tensor, variance: &Tensor) -> Result<Tensor> {
-        same_shape("GaussianNllLoss", mean, target)?;
+        expect_pair("GaussianNllLoss", mean, target)?;
+        expect_broadcast("GaussianNllLoss", "variance", variance, mean)?;
         if variance.lt(0)?.any()?.item::<bool>()? {
             return Err(Error::argument("a variance is negative").op("GaussianNllLoss").at(Location::caller()));
         }
@@ -84,7 +88,7 @@ impl GaussianNllLoss {
         let variance = variance.add(held)?;
         let losses = variance.ln()?.add(mean.sub(target)?.square()?.div(&variance)?)?.mul(0.5)?;
         let losses = if self.full { losses.add(0.5 * (2.0 * PI).ln())? } else { losses };
-        reduce(losses, self.reduction)
+        reduce("GaussianNllLoss", losses, self.reduction)
     }
 }
 
@@ -114,18 +118,18 @@ impl PoissonNllLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("PoissonNllLoss", input, target)?;
+        expect_pair("PoissonNllLoss", input, target)?;
         let losses = if self.log_input {
             input.exp()?.sub(target.mul(input)?)?
         } else {
             input.sub(target.mul(input.add(self.eps)?.ln()?)?)?
         };
         if !self.full {
-            return reduce(losses, self.reduction);
+            return reduce("PoissonNllLoss", losses, self.reduction);
         }
         let many = target.gt(1)?;
         let counts = many.where_(target, 2)?;
         let stirling = counts.mul(counts.ln()?)?.sub(&counts)?.add(counts.mul(2.0 * PI)?.ln()?.mul(0.5)?)?;
-        reduce(losses.add(many.where_(stirling, 0)?)?, self.reduction)
+        reduce("PoissonNllLoss", losses.add(many.where_(stirling, 0)?)?, self.reduction)
     }
 }

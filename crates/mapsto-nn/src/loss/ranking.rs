@@ -1,6 +1,6 @@
 //! Losses of how things lie to each other.
 
-use super::{LossReduction, reduce, same_shape};
+use super::{LossReduction, expect_pair, reduce};
 use crate::layers::PairwiseDistance;
 use mapsto_tensor::{Error, Result, Tensor};
 use std::panic::Location;
@@ -21,13 +21,13 @@ impl MarginRankingLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input1: &Tensor, input2: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("MarginRankingLoss", input1, input2)?;
-        same_shape("MarginRankingLoss", input1, target)?;
-        reduce(input2.sub(input1)?.mul(target)?.add(self.margin)?.maximum(0)?, self.reduction)
+        expect_pair("MarginRankingLoss", input1, input2)?;
+        expect_pair("MarginRankingLoss", input1, target)?;
+        reduce("MarginRankingLoss", input2.sub(input1)?.mul(target)?.add(self.margin)?.clamp_min(0.0)?, self.reduction)
     }
 }
 
-/// A distance `x` itself where `y` is 1, and `max(0, margin - x)` where it is -1.
+/// A distance `x` itself where `y` is 1, and `max(0, margin - x)` where it is not (-1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct HingeEmbeddingLoss {
     /// How far apart the unlike should be.
@@ -49,13 +49,19 @@ impl HingeEmbeddingLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("HingeEmbeddingLoss", input, target)?;
-        let apart = input.neg()?.add(self.margin)?.maximum(0)?;
-        reduce(target.eq(1)?.where_(input, apart)?, self.reduction)
+        expect_pair("HingeEmbeddingLoss", input, target)?;
+        let apart = input.neg()?.add(self.margin)?.clamp_min(0.0)?;
+        reduce("HingeEmbeddingLoss", target.eq(1)?.where_(input, apart)?, self.reduction)
     }
 }
 
-/// `1 - cos` where `y` is 1, and `max(0, cos - margin)` where it is -1, of the cosine between vectors (the last axis).
+/// The product of two vectors, the last axis.
+#[track_caller]
+fn product(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    a.mul(b)?.sum_axes(&[-1], false)
+}
+
+/// `1 - cos` where `y` is 1, and `max(0, cos - margin)` where it is not (-1), of the cosine between vectors (the last axis).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CosineEmbeddingLoss {
     /// The greatest cosine that the unlike may have.
@@ -71,14 +77,13 @@ impl CosineEmbeddingLoss {
     /// Shapes that do not fit.
     #[track_caller]
     pub fn forward(&self, input1: &Tensor, input2: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("CosineEmbeddingLoss", input1, input2)?;
-        let product = |a: &Tensor, b: &Tensor| a.mul(b)?.sum_axes(&[-1], false);
+        expect_pair("CosineEmbeddingLoss", input1, input2)?;
         // PyTorch's guard: added to the squared lengths.
         let squares = product(input1, input1)?.add(1e-12)?.mul(product(input2, input2)?.add(1e-12)?)?;
         let cosine = product(input1, input2)?.div(squares.sqrt()?)?;
-        same_shape("CosineEmbeddingLoss", &cosine, target)?;
-        let unlike = cosine.sub(self.margin)?.maximum(0)?;
-        reduce(target.eq(1)?.where_(cosine.neg()?.add(1)?, unlike)?, self.reduction)
+        expect_pair("CosineEmbeddingLoss", &cosine, target)?;
+        let unlike = cosine.sub(self.margin)?.clamp_min(0.0)?;
+        reduce("CosineEmbeddingLoss", target.eq(1)?.where_(cosine.neg()?.add(1)?, unlike)?, self.reduction)
     }
 }
 
@@ -111,15 +116,15 @@ impl TripletMarginLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, anchor: &Tensor, positive: &Tensor, negative: &Tensor) -> Result<Tensor> {
-        same_shape("TripletMarginLoss", anchor, positive)?;
-        same_shape("TripletMarginLoss", anchor, negative)?;
+        expect_pair("TripletMarginLoss", anchor, positive)?;
+        expect_pair("TripletMarginLoss", anchor, negative)?;
         let distance = PairwiseDistance { p: self.p, eps: self.eps, keepdim: false };
         let near = distance.forward(anchor, positive)?;
         let mut far = distance.forward(anchor, negative)?;
         if self.swap {
             far = far.minimum(distance.forward(positive, negative)?)?;
         }
-        reduce(near.sub(&far)?.add(self.margin)?.maximum(0)?, self.reduction)
+        reduce("TripletMarginLoss", near.sub(&far)?.add(self.margin)?.clamp_min(0.0)?, self.reduction)
     }
 }
 
@@ -146,11 +151,11 @@ impl ContrastiveLoss {
     /// Shapes that do not fit.
     #[track_caller]
     pub fn forward(&self, input1: &Tensor, input2: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("ContrastiveLoss", input1, input2)?;
+        expect_pair("ContrastiveLoss", input1, input2)?;
         let distance = PairwiseDistance::default().forward(input1, input2)?;
-        same_shape("ContrastiveLoss", &distance, target)?;
-        let apart = distance.neg()?.add(self.margin)?.maximum(0)?.square()?;
-        reduce(target.eq(1)?.where_(distance.square()?, apart)?.mul(0.5)?, self.reduction)
+        expect_pair("ContrastiveLoss", &distance, target)?;
+        let apart = distance.neg()?.add(self.margin)?.clamp_min(0.0)?.square()?;
+        reduce("ContrastiveLoss", target.eq(1)?.where_(distance.square()?, apart)?.mul(0.5)?, self.reduction)
     }
 }
 

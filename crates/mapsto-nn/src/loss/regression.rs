@@ -1,6 +1,6 @@
 //! Losses of a number against a number.
 
-use super::{LossReduction, reduce, same_shape};
+use super::{LossReduction, expect_pair, reduce};
 use mapsto_tensor::{Error, Result, Tensor};
 use std::panic::Location;
 
@@ -18,8 +18,8 @@ impl MseLoss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("MseLoss", input, target)?;
-        reduce(input.sub(target)?.square()?, self.reduction)
+        expect_pair("MseLoss", input, target)?;
+        reduce("MseLoss", input.sub(target)?.square()?, self.reduction)
     }
 }
 
@@ -37,8 +37,8 @@ impl L1Loss {
     /// Shapes that differ.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("L1Loss", input, target)?;
-        reduce(input.sub(target)?.abs()?, self.reduction)
+        expect_pair("L1Loss", input, target)?;
+        reduce("L1Loss", input.sub(target)?.abs()?, self.reduction)
     }
 }
 
@@ -73,15 +73,15 @@ impl SmoothL1Loss {
     /// Shapes that differ; a negative `beta`.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("SmoothL1Loss", input, target)?;
+        expect_pair("SmoothL1Loss", input, target)?;
         if !(self.beta >= 0.0) {
             let message = format!("beta must not be negative, got {}", self.beta);
             return Err(Error::argument(message).op("SmoothL1Loss").at(Location::caller()));
         }
         if self.beta == 0.0 {
-            return reduce(input.sub(target)?.abs()?, self.reduction);
+            return reduce("SmoothL1Loss", input.sub(target)?.abs()?, self.reduction);
         }
-        reduce(bent(input, target, self.beta)?.div(self.beta)?, self.reduction)
+        reduce("SmoothL1Loss", bent(input, target, self.beta)?.div(self.beta)?, self.reduction)
     }
 }
 
@@ -108,11 +108,11 @@ impl HuberLoss {
     /// Shapes that differ; a `delta` that is not positive.
     #[track_caller]
     pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
-        same_shape("HuberLoss", input, target)?;
+        expect_pair("HuberLoss", input, target)?;
         if !(self.delta > 0.0) {
             let message = format!("delta must be positive, got {}", self.delta);
             return Err(Error::argument(message).op("HuberLoss").at(Location::caller()));
         }
-        reduce(bent(input, target, self.delta)?, self.reduction)
+        reduce("HuberLoss", bent(input, target, self.delta)?, self.reduction)
     }
 }

@@ -1,7 +1,10 @@
 //! What PyTorch computes, for every file in `fixtures/` (its README says what is in them).
 
 mod averages;
+mod initialisers;
 mod layers;
+mod losses;
+mod models;
 mod optimisers;
 mod schedules;
 

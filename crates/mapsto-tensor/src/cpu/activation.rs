@@ -103,8 +103,6 @@ curves! {
 
     Hardtanh { min, max }: |x| bounded(x, min, max), |y, g| if y <= min || y >= max { c(0.0) } else { g };
 
-    Clamp { min, max }: |x| bounded(x, min, max), |x, g| if x < min || x > max { c(0.0) } else { g };
-
     Hardsigmoid {}: |x| bounded(x + c(3.0), c(0.0), c(6.0)) / c(6.0),
     |x, g| if x > c(-3.0) && x < c(3.0) { g / c(6.0) } else { c(0.0) };
 

@@ -229,13 +229,14 @@ activations! {
     samples [Hardtanh { min: -1.0, max: 1.0 }, Hardtanh { min: 0.0, max: 6.0 }], reference |x| x.clamp(min, max);
 
     /// `x` held between `min` and `max`, either of which may be infinite; `max` where they cross. The gradient at the bounds
-    /// passes. For integers see [`Tensor::maximum`] and [`Tensor::minimum`].
+    /// is zero. For integers see [`Tensor::maximum`] and [`Tensor::minimum`].
     Clamp {
         /// The least value.
         min,
         /// The greatest value.
         max
-    }, clamp, keeps INPUTS, kernel Activation::Clamp { min, max }, composed |x| x.maximum(min)?.minimum(max)?,
+    }, clamp, keeps OUTPUTS, kernel Activation::Hardtanh { min, max },
+    recorded |y, g| y.gt(min)?.logical_and(y.lt(max)?)?.where_(g, 0)?,
     samples [Clamp { min: -1.0, max: 2.0 }, Clamp { min: f64::NEG_INFINITY, max: 0.5 }, Clamp { min: 1.0, max: -1.0 }],
     reference |x| x.max(min).min(max);
 

@@ -71,7 +71,7 @@ impl Op for Linear {
     }
 
     fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
-        (inputs[1].shape[1] * outputs[0].shape.numel()) as u64
+        (inputs[1].shape[1] as u64).saturating_mul(outputs[0].shape.numel() as u64)
     }
 }
 
