@@ -100,6 +100,23 @@ fn losses_without_a_fixture_keep_to_their_definitions() {
     expect("generator", &[&b], |x| WassersteinLoss.generator(&x[0]), -made);
 }
 
+#[test]
+fn penalties_add_up_over_parameters() {
+    let model = sequential![Linear::new(3, 2).unwrap(), Linear::new(2, 1).unwrap()].init(4).unwrap();
+    let all: Vec<f64> = model.parameters().iter().flat_map(|param| numbers(&param.get().unwrap())).collect();
+    let (l1, l2) = (l1_penalty(&model.parameters()).unwrap(), l2_penalty(&model.parameters()).unwrap());
+    assert!((numbers(&l1)[0] - all.iter().map(|x| x.abs()).sum::<f64>()).abs() < 1e-6);
+    assert!((numbers(&l2)[0] - all.iter().map(|x| x * x).sum::<f64>()).abs() < 1e-6);
+    let (signs, doubles) = (l1.backward().unwrap(), l2.backward().unwrap());
+    for param in model.parameters() {
+        let value = param.get().unwrap();
+        let wanted: Vec<f64> = numbers(&value).iter().map(|x| x.signum()).collect();
+        assert_eq!(numbers(signs.get(&value).unwrap()), wanted);
+        assert_eq!(numbers(doubles.get(&value).unwrap()), numbers(&value.mul(2).unwrap()));
+    }
+    assert_eq!(message(l1_penalty(&[])), "l1_penalty: there are no parameters");
+}
+
 /// At the kinks PyTorch's gradient is zero.
 #[test]
 fn gradients_vanish_at_kinks() {
@@ -275,8 +292,6 @@ fn all() -> Vec<(usize, Loss)> {
         (@call $loss:ident, $x:ident, 4) => { $loss.forward(&$x[0], &$x[1], &$x[2], &$x[3]) };
     }
     let mut all = losses! {
-        2 MseLoss {};
-        2 L1Loss {};
         2 SmoothL1Loss {};
         2 SmoothL1Loss { beta: 0.0 };
         2 HuberLoss {};
@@ -289,10 +304,8 @@ fn all() -> Vec<(usize, Loss)> {
         2 FocalLoss {};
         2 DiceLoss {};
         2 HingeLoss {};
-        2 SoftMarginLoss {};
         2 MultiMarginLoss {};
         2 MultiMarginLoss { p: 2, weight: Some(Tensor::ones([3], DType::F32)?) };
-        2 MultiLabelMarginLoss {};
         2 MultiLabelSoftMarginLoss {};
         2 HingeEmbeddingLoss {};
         2 PoissonNllLoss { full: true };
@@ -304,6 +317,10 @@ fn all() -> Vec<(usize, Loss)> {
         3 ContrastiveLoss {};
         4 CtcLoss {};
     };
+    all.push((2, Box::new(|x, reduction| MseLoss { reduction }.forward(&x[0], &x[1]))));
+    all.push((2, Box::new(|x, reduction| L1Loss { reduction }.forward(&x[0], &x[1]))));
+    all.push((2, Box::new(|x, reduction| SoftMarginLoss { reduction }.forward(&x[0], &x[1]))));
+    all.push((2, Box::new(|x, reduction| MultiLabelMarginLoss { reduction }.forward(&x[0], &x[1]))));
     for reduction in [KlReduction::None, KlReduction::Mean, KlReduction::BatchMean, KlReduction::Sum] {
         for log_target in [false, true] {
             let loss = KlDivLoss { log_target, reduction };
