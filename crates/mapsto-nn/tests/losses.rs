@@ -293,7 +293,6 @@ fn all() -> Vec<(usize, Loss)> {
     }
     let mut all = losses! {
         2 SmoothL1Loss {};
-        2 SmoothL1Loss { beta: 0.0 };
         2 HuberLoss {};
         2 CrossEntropyLoss {};
         2 CrossEntropyLoss { label_smoothing: 0.1, weight: Some(Tensor::ones([3], DType::F32)?) };
@@ -318,6 +317,7 @@ fn all() -> Vec<(usize, Loss)> {
         4 CtcLoss {};
     };
     all.push((2, Box::new(|x, reduction| MseLoss { reduction }.forward(&x[0], &x[1]))));
+    all.push((2, Box::new(|x, reduction| SmoothL1Loss { beta: 0.0, reduction }.forward(&x[0], &x[1]))));
     all.push((2, Box::new(|x, reduction| L1Loss { reduction }.forward(&x[0], &x[1]))));
     all.push((2, Box::new(|x, reduction| SoftMarginLoss { reduction }.forward(&x[0], &x[1]))));
     all.push((2, Box::new(|x, reduction| MultiLabelMarginLoss { reduction }.forward(&x[0], &x[1]))));
