@@ -97,7 +97,7 @@ pub fn read_state(path: impl AsRef<Path>) -> Result<StateFile> {
 }
 
 fn read(path: &Path) -> Result<StateFile> {
-    let refused = |e: io::Error| Error::io(format!("cannot read {}", path.display()), e);
+    let refused = |e: io::Error| Error::io("cannot read the file", e);
     let mut file = File::open(path).map_err(refused)?;
     let length = file.metadata().map_err(refused)?.len();
     let broken = |what: String| Error::data(what).mend("is it a whole safetensors file?");

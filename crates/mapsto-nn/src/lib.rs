@@ -29,6 +29,7 @@ pub mod optim;
 mod param;
 pub mod schedule;
 mod state;
+mod summary;
 
 pub use average::{Average, Averaged};
 pub use file::{StateFile, read_state, write_state};
@@ -41,6 +42,7 @@ pub use module::{Field, Module, Node, Visitor};
 pub use optim::*;
 pub use param::{Buffer, Mode, Param, Parametrization, Stream};
 pub use state::{LoadOptions, LoadReport, Mismatch, StateDict};
+pub use summary::{LayerSummary, ReceptiveField, Scope, StepMemory, Summary, scope};
 
 /// The examples of the README, which the documentation tests run.
 #[cfg(doctest)]

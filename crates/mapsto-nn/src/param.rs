@@ -2,6 +2,7 @@
 
 use crate::init::Init;
 use crate::module::Module;
+use crate::summary::log_read;
 use mapsto_tensor::{DType, Error, IntoShape, Result, Rng, Shape, Tensor};
 use std::fmt;
 use std::panic::Location;
@@ -101,7 +102,8 @@ impl Param {
     /// A shape that cannot be.
     #[track_caller]
     pub fn new(shape: impl IntoShape, init: Init) -> Result<Param> {
-        let shape = shape.into_shape().map_err(|e| e.op("Param").at(Location::caller()))?;
+        let at = Location::caller();
+        let shape = shape.into_shape().map_err(|e| e.op("Param").at(at))?;
         Ok(Param(Cell::new(shape, init, DType::F32, true)))
     }
 
@@ -122,12 +124,15 @@ impl Param {
     /// No value yet.
     #[track_caller]
     pub fn get(&self) -> Result<Tensor> {
+        let at = Location::caller();
         let state = self.0.lock();
         if let Some(by) = state.by.clone() {
             drop(state);
-            return by.value().map_err(|e| e.at(Location::caller()));
+            return by.value().map_err(|e| e.as_of(by.kind(), at));
         }
-        state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), Location::caller()))
+        let value = state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), at))?;
+        log_read(self, self.id(), &value);
+        Ok(value)
     }
 
     /// Sets the value. No gradient flows back through it.
@@ -136,7 +141,8 @@ impl Param {
     /// Another shape or type than the parameter's.
     #[track_caller]
     pub fn set(&self, value: &Tensor) -> Result<()> {
-        self.0.put(&mut self.0.lock(), value).map_err(|e| e.op("set").at(Location::caller()))
+        let at = Location::caller();
+        self.0.put(&mut self.0.lock(), value).map_err(|e| e.op("set").at(at))
     }
 
     /// The shape.
@@ -265,7 +271,8 @@ impl Buffer {
     /// A shape that cannot be.
     #[track_caller]
     pub fn new(shape: impl IntoShape, init: Init, dtype: DType) -> Result<Buffer> {
-        let shape = shape.into_shape().map_err(|e| e.op("Buffer").at(Location::caller()))?;
+        let at = Location::caller();
+        let shape = shape.into_shape().map_err(|e| e.op("Buffer").at(at))?;
         Ok(Buffer { cell: Cell::new(shape, init, dtype, false), persistent: true })
     }
 
@@ -293,8 +300,10 @@ impl Buffer {
     /// No value yet.
     #[track_caller]
     pub fn get(&self) -> Result<Tensor> {
-        let state = self.cell.lock();
-        state.value.clone().ok_or_else(|| no_value("buffer", self.shape(), Location::caller()))
+        let at = Location::caller();
+        let value = self.cell.lock().value.clone().ok_or_else(|| no_value("buffer", self.shape(), at))?;
+        log_read(self, self.id(), &value);
+        Ok(value)
     }
 
     /// Sets the value. No gradient flows back through it.
@@ -303,7 +312,8 @@ impl Buffer {
     /// Another shape or type than the buffer's.
     #[track_caller]
     pub fn set(&self, value: &Tensor) -> Result<()> {
-        self.cell.put(&mut self.cell.lock(), value).map_err(|e| e.op("set").at(Location::caller()))
+        let at = Location::caller();
+        self.cell.put(&mut self.cell.lock(), value).map_err(|e| e.op("set").at(at))
     }
 
     /// The shape.
@@ -314,6 +324,11 @@ impl Buffer {
     /// The type of its elements.
     pub fn dtype(&self) -> DType {
         self.cell.lock().dtype
+    }
+
+    /// An identity that clones share and no other buffer has while this one lives.
+    pub fn id(&self) -> usize {
+        Arc::as_ptr(&self.cell) as usize
     }
 
     /// Whether it is saved with the network.

@@ -118,7 +118,7 @@ pub(crate) fn save(module: &(impl Module + ?Sized)) -> Result<StateDict> {
     let at = Location::caller();
     let value = |(name, place): (String, Place)| match place.get() {
         Ok(value) => Ok((name, value.detach())),
-        Err(e) => Err(e.op("state_dict").within(name).at(at)),
+        Err(e) => Err(e.as_of("state_dict", at).within(name)),
     };
     places(module).into_iter().map(value).collect()
 }
@@ -159,7 +159,7 @@ pub(crate) fn load(module: &(impl Module + ?Sized), values: &StateDict, options:
         check(&report).map_err(|e| e.op("load_state_dict").at(at))?;
     }
     for (name, place, value) in fits {
-        place.set(value).map_err(|e| e.op("load_state_dict").within(name).at(at))?;
+        place.set(value).map_err(|e| e.as_of("load_state_dict", at).within(name))?;
         report.matched.push(name.clone());
     }
     Ok(report)

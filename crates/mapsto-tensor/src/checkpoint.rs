@@ -39,7 +39,13 @@ pub fn checkpoint(
         .collect();
     let specs = values.iter().map(Tensor::spec).collect();
     let values = values.iter().map(Tensor::detach).collect();
-    let op = Checkpoint { f: Arc::new(f), count: inputs.len(), specs, values: std::sync::Mutex::new(Some(values)) };
+    let op = Checkpoint {
+        f: Arc::new(f),
+        count: inputs.len(),
+        specs,
+        multiply_adds: record.multiply_adds(),
+        values: std::sync::Mutex::new(Some(values)),
+    };
     let all: Vec<&Tensor> = inputs.iter().copied().chain(&captured).collect();
     Ok(apply(op, &all)?.into_vec())
 }
@@ -49,6 +55,8 @@ struct Checkpoint {
     f: Arc<Function>,
     count: usize,
     specs: Specs,
+    /// Those of the function.
+    multiply_adds: u64,
     /// The outputs, computed before the captured variables were known; taken by the one forward call.
     values: std::sync::Mutex<Option<Outputs>>,
 }
@@ -97,6 +105,10 @@ impl Op for Checkpoint {
         let asked: Vec<&Tensor> = wanted.iter().copied().filter(|t| t.is_tracked()).collect();
         let mut found = grad(&outputs, Some(&grads), &asked, GradOptions::default())?.into_iter();
         Ok(wanted.iter().map(|t| if t.is_tracked() { found.next().flatten() } else { None }).collect())
+    }
+
+    fn multiply_adds(&self, _inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        self.multiply_adds
     }
 
     fn composed(&self, inputs: &[Tensor]) -> Result<Option<Outputs>> {

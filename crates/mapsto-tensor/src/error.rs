@@ -109,6 +109,13 @@ impl Error {
         self
     }
 
+    /// Names this operation and its caller's line in place of those of an operation that it is made of.
+    pub fn as_of(mut self, op: &'static str, location: &'static Location<'static>) -> Error {
+        self.0.op = Some(op);
+        self.0.at = Some(location);
+        self
+    }
+
     /// Adds where in a larger structure it happened (a layer's name, a file), innermost first.
     pub fn within(mut self, place: impl Into<String>) -> Error {
         self.0.within.push(place.into());

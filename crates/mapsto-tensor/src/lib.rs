@@ -28,13 +28,13 @@ pub use dtype::{DType, Element, Scalar};
 pub use error::{Category, Error, Result};
 pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad};
 pub use index::{Ellipsis, Index, Indices, NewAxis, Stride, Term};
-pub use memory::{MemoryStats, memory_stats, release_memory, reset_peak_memory};
+pub use memory::{Memory, MemoryStats, memory_stats, release_memory, reset_peak_memory};
 pub use op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, Window, apply, apply_one,
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply, apply_one,
     expect_float, expect_inputs, expect_same_dtype,
 };
 pub use ops::{CrossEntropyOptions, LossReduction, linalg};
 pub use random::Rng;
 pub use record::{Origin, Record, Step, ValueId};
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};
-pub use tensor::{Nested, Tensor};
+pub use tensor::{Nested, Tensor, moment};

@@ -35,6 +35,15 @@ pub struct MemoryStats {
     pub system_calls: usize,
 }
 
+/// The memory of a tensor, which views of it share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Memory {
+    /// Tells it from all other memory that is in use.
+    pub address: usize,
+    /// What was asked for; the pool gives up to an eighth more, and no less than 64.
+    pub bytes: usize,
+}
+
 /// What the pool holds now.
 pub fn memory_stats() -> MemoryStats {
     MemoryStats {
@@ -128,6 +137,11 @@ impl Buffer {
         let live = LIVE.fetch_add(size, Relaxed) + size;
         PEAK.fetch_max(live, Relaxed);
         Ok(Buffer { start, bytes })
+    }
+
+    /// Where it lies, and how large it is.
+    pub fn memory(&self) -> Memory {
+        Memory { address: self.start.as_ptr() as usize, bytes: self.bytes }
     }
 
     /// The content as elements. Every bit pattern that kernels leave is a valid `T`.

@@ -3,6 +3,7 @@
 use crate::dtype::{DType, Scalar};
 use crate::error::{Error, Result};
 use crate::grad::{is_recording, is_tracing};
+use crate::memory::Memory;
 use crate::shape::Spec;
 use crate::tensor::{Source, Tensor, fresh_ids};
 use smallvec::SmallVec;
@@ -122,13 +123,15 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     /// Those of the operations in it. Never called where [`differentiable`](Op::differentiable) is false.
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents>;
 
-    /// How many multiply-adds a forward run takes: what a summary counts. Zero where the work is no product.
+    /// How many multiply-adds a forward run takes: what a summary counts. Those of sums of products alone: what is done
+    /// to each element by itself, sums and maxima count nothing.
     fn multiply_adds(&self, _inputs: &[Spec], _outputs: &[Spec]) -> u64 {
         0
     }
 
-    /// For an operation that slides over the spatial axes: its window along each, for receptive fields.
-    fn windows(&self, _inputs: &[Spec]) -> Vec<Window> {
+    /// For an operation that slides along the last axes of its first input, or moves or cuts them: what an output reads
+    /// along each, for receptive fields. Empty where nothing is known.
+    fn spans(&self, _inputs: &[Spec]) -> Vec<Span> {
         Vec::new()
     }
 
@@ -142,15 +145,20 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A window that slides along one axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Places it reads.
+/// What each output of an operation reads along one axis.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// How many places, at most.
     pub size: usize,
-    /// How far it moves between two outputs.
-    pub stride: usize,
-    /// How far apart the places are.
+    /// How far they lie apart.
     pub dilation: usize,
+    /// How far they move from one output to the next; less than one where there are more outputs than inputs.
+    pub stride: f64,
+}
+
+impl Span {
+    /// The same place.
+    pub const SAME: Span = Span { size: 1, dilation: 1, stride: 1.0 };
 }
 
 /// Which values an operation keeps for its gradient.
@@ -300,6 +308,14 @@ impl Node {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The memory of what is kept for the gradient.
+    pub(crate) fn kept(&self) -> Vec<Memory> {
+        let (keeps, state) = (self.op.keeps(), self.state());
+        let is_kept = |&(index, _): &(usize, &Edge)| self.tracks && keeps.inputs >> index.min(31) & 1 == 1;
+        let inputs = state.edges.iter().enumerate().filter(is_kept).filter_map(|(_, edge)| edge.value.as_ref());
+        inputs.chain(&state.outputs).chain(&state.saved).map(Tensor::memory).collect()
     }
 
     /// Drops the values that were kept for the gradient; the structure stays.

@@ -1,7 +1,8 @@
 //! The record of a computation as data: walked, printed, and run again.
 
 use crate::error::{Error, Result};
-use crate::grad::{no_grad, tracing};
+use crate::grad::{enable_grad, no_grad, tracing};
+use crate::memory::Memory;
 use crate::op::{Node, Op, Specs, apply_shared};
 use crate::shape::Spec;
 use crate::tensor::{Source, Tensor};
@@ -39,6 +40,10 @@ pub struct Step {
     pub outputs: Vec<ValueId>,
     /// The caller's line, `file:line`.
     pub at: String,
+    /// The identity of its first output ([`Tensor::id`]): greater than that of every value that was there before.
+    pub id: u64,
+    /// The memory that it holds until a backward pass is done with it; none where no gradient was asked.
+    pub kept: Vec<Memory>,
 }
 
 /// A computation: operations in the order in which they ran.
@@ -66,6 +71,23 @@ impl Record {
         let inputs: Vec<Tensor> = inputs.iter().map(|input| input.view(*input.layout())).collect();
         let outputs = no_grad(|| tracing(|| f(&inputs)))?;
         Record::between(&inputs, &outputs)
+    }
+
+    /// [`Record::trace`] of a forward pass that a backward pass could follow: [`Step::kept`] tells what it holds.
+    ///
+    /// # Errors
+    /// Those of `f`.
+    pub fn trace_for_gradients(inputs: &[&Tensor], f: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>>) -> Result<Record> {
+        let inputs: Vec<Tensor> = inputs.iter().map(|input| input.view(*input.layout())).collect();
+        let outputs = enable_grad(|| tracing(|| f(&inputs)))?;
+        Record::between(&inputs, &outputs)
+    }
+
+    /// The multiply-adds of all operations.
+    pub fn multiply_adds(&self) -> u64 {
+        let specs = |values: &[ValueId]| values.iter().map(|&value| self.specs[value]).collect::<Vec<_>>();
+        let of = |step: &Step| step.op.multiply_adds(&specs(&step.inputs), &specs(&step.outputs));
+        self.steps.iter().map(of).fold(0, u64::saturating_add)
     }
 
     /// The record of values that were computed from variables: what a backward pass would walk. Leaves whose values were
@@ -131,7 +153,8 @@ impl Record {
             };
             let outputs: Vec<ValueId> = node.outputs.iter().enumerate().map(give).collect();
             let at = format!("{}:{}", node.at.file(), node.at.line());
-            record.steps.push(Step { op: node.op.clone(), inputs: read, outputs, at });
+            let (op, id, kept) = (node.op.clone(), node.id, node.kept());
+            record.steps.push(Step { op, inputs: read, outputs, at, id, kept });
         }
         for output in outputs {
             let number = match numbers.get(&output.id()) {

@@ -3,7 +3,7 @@
 use crate::backend::Backend;
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
-use crate::memory::Buffer;
+use crate::memory::{Buffer, Memory};
 use crate::op::{Node, Outputs};
 use crate::shape::{IntoShape, Layout, Shape, Spec};
 use std::panic::Location;
@@ -59,6 +59,11 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 /// `count` identities in a row, never given before: later values have greater ones than the values they came from.
 pub(crate) fn fresh_ids(count: usize) -> u64 {
     NEXT_ID.fetch_add(count as u64, Relaxed)
+}
+
+/// A moment in the order of [`Tensor::id`]: after every value that there is, before every one to come.
+pub fn moment() -> u64 {
+    fresh_ids(1)
 }
 
 /// A new contiguous tensor while a kernel writes it.
@@ -245,6 +250,11 @@ impl Tensor {
     /// Whether the elements lie in memory in row-major order without gaps.
     pub fn is_contiguous(&self) -> bool {
         self.0.layout.is_contiguous()
+    }
+
+    /// The memory that holds the elements, or that they are a part of.
+    pub fn memory(&self) -> Memory {
+        self.0.buffer.memory()
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -29,6 +29,7 @@ macro_rules! activations {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let $this = self;
                 $forward
             }
@@ -46,6 +47,7 @@ macro_rules! plain_activations {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 $forward
             }
         }
@@ -202,6 +204,7 @@ impl Prelu {
 impl Layer for Prelu {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.prelu(&self.weight.get()?)
     }
 }
@@ -236,6 +239,7 @@ impl Rrelu {
 impl Layer for Rrelu {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         if !self.mode.is_training() {
             return x.leaky_relu((self.lower + self.upper) / 2.0);
         }

@@ -1,11 +1,10 @@
 //! Attention of several heads.
 
-use super::{Layer, Linear, LinearConfig, yes};
+use super::{Layer, Linear, LinearConfig, as_layer, yes};
 use crate::{Init, Mode, Module, Param, Stream};
 use mapsto_tensor::ops::AttentionOptions;
 use mapsto_tensor::{DType, Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// Settings of [`MultiheadAttention`], named as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,8 +165,7 @@ impl MultiheadAttention {
     #[track_caller]
     pub fn from_config(config: &MultiheadAttentionConfig) -> Result<MultiheadAttention> {
         let config = *config;
-        let at = Location::caller();
-        let make = || {
+        as_layer("MultiheadAttention", || {
             let MultiheadAttentionConfig { embed_dim: size, num_heads: heads, bias, dropout, .. } = config;
             if size == 0 || heads == 0 || size % heads != 0 {
                 return Err(Error::argument(format!("{size} features do not fall into {heads} equal heads")));
@@ -201,8 +199,7 @@ impl MultiheadAttention {
                 mode: Mode::default(),
                 stream: Stream::default(),
             })
-        };
-        make().map_err(|e: Error| e.op("MultiheadAttention").at(at))
+        })
     }
 
     /// The settings.
@@ -217,13 +214,16 @@ impl MultiheadAttention {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
-        let masks = self.check(query, key, value, masks)?;
-        let [q, k, v] = self.heads(query, key, value)?;
-        let mut options = AttentionOptions { mask: masks.0.as_ref(), causal: masks.1, ..AttentionOptions::default() };
-        if self.drops() {
-            options.dropout = Some((self.config.dropout, self.stream.next_rng()?.key()));
-        }
-        self.out(&q.attention(&k, &v, &options)?, query)
+        let _scope = crate::scope(self);
+        as_layer("MultiheadAttention", || {
+            let (mask, causal) = self.check(query, key, value, masks)?;
+            let [q, k, v] = self.heads(query, key, value)?;
+            let mut options = AttentionOptions { mask: mask.as_ref(), causal, ..AttentionOptions::default() };
+            if self.drops() {
+                options.dropout = Some((self.config.dropout, self.stream.next_rng()?.key()));
+            }
+            self.out(&q.attention(&k, &v, &options)?, query)
+        })
     }
 
     /// [`Self::forward`], and the weights: `[N, L, S]`, the mean of the heads, or (`per_head`) `[N, num_heads, L, S]`.
@@ -240,19 +240,22 @@ impl MultiheadAttention {
         masks: &AttentionMasks,
         per_head: bool,
     ) -> Result<(Tensor, Tensor)> {
-        let masks = self.check(query, key, value, masks)?;
-        let [q, k, v] = self.heads(query, key, value)?;
-        let options = AttentionOptions { mask: masks.0.as_ref(), causal: masks.1, ..AttentionOptions::default() };
-        let mut weights = q.attention_weights(&k, &options)?;
-        if self.drops() {
-            weights = weights.dropout(self.config.dropout, &mut self.stream.next_rng()?)?;
-        }
-        let out = self.out(&weights.matmul(&v)?, query)?;
-        if !per_head {
-            weights = weights.mean_axes(&[1], false)?;
-        }
-        let weights = if query.rank() == 2 { weights.squeeze(&[0])? } else { weights };
-        Ok((out, weights))
+        let _scope = crate::scope(self);
+        as_layer("MultiheadAttention", || {
+            let (mask, causal) = self.check(query, key, value, masks)?;
+            let [q, k, v] = self.heads(query, key, value)?;
+            let options = AttentionOptions { mask: mask.as_ref(), causal, ..AttentionOptions::default() };
+            let mut weights = q.attention_weights(&k, &options)?;
+            if self.drops() {
+                weights = weights.dropout(self.config.dropout, &mut self.stream.next_rng()?)?;
+            }
+            let out = self.out(&weights.matmul(&v)?, query)?;
+            if !per_head {
+                weights = weights.mean_axes(&[1], false)?;
+            }
+            let weights = if query.rank() == 2 { weights.squeeze(&[0])? } else { weights };
+            Ok((out, weights))
+        })
     }
 
     fn drops(&self) -> bool {
@@ -260,40 +263,35 @@ impl MultiheadAttention {
     }
 
     /// Checks the inputs, and gives the masks as the operation wants them: which keys are seen, and whether it shall be causal.
-    #[track_caller]
     fn check(&self, q: &Tensor, k: &Tensor, v: &Tensor, masks: &AttentionMasks) -> Result<(Option<Tensor>, bool)> {
-        let at = Location::caller();
-        let check = || {
-            let config = &self.config;
-            let size = config.embed_dim;
-            let features = [size, config.kdim.unwrap_or(size), config.vdim.unwrap_or(size)];
-            let rank = q.rank();
-            let inputs = [("queries", q), ("keys", k), ("values", v)];
-            for ((name, x), features) in inputs.into_iter().zip(features) {
-                if !(2..=3).contains(&rank) || x.rank() != rank || x.shape().last() != Some(&features) {
-                    let layout = if config.batch_first { "[N, L" } else { "[L, N" };
-                    return Err(Error::shape(format!("the {name} are {}, not {layout}, {features}]", x.shape()))
-                        .mend("give all three a batch, or none"));
+        let config = &self.config;
+        let size = config.embed_dim;
+        let features = [size, config.kdim.unwrap_or(size), config.vdim.unwrap_or(size)];
+        let rank = q.rank();
+        let inputs = [("queries", q), ("keys", k), ("values", v)];
+        for ((name, x), features) in inputs.into_iter().zip(features) {
+            if !(2..=3).contains(&rank) || x.rank() != rank || x.shape().last() != Some(&features) {
+                let layout = if config.batch_first { "[N, L" } else { "[L, N" };
+                return Err(Error::shape(format!("the {name} are {}, not {layout}, {features}]", x.shape()))
+                    .mend("give all three a batch, or none"));
+            }
+        }
+        let axis = |x: &Tensor, batch: bool| match (rank, batch == config.batch_first) {
+            (2, _) => {
+                if batch {
+                    1
+                } else {
+                    x.shape()[0]
                 }
             }
-            let axis = |x: &Tensor, batch: bool| match (rank, batch == config.batch_first) {
-                (2, _) => {
-                    if batch {
-                        1
-                    } else {
-                        x.shape()[0]
-                    }
-                }
-                (_, first) => x.shape()[if first { 0 } else { 1 }],
-            };
-            let sizes = Sizes { batch: axis(q, true), queries: axis(q, false), keys: axis(k, false) };
-            if axis(k, true) != sizes.batch || k.shape()[..rank - 1] != v.shape()[..rank - 1] {
-                let (q, k, v) = (q.shape(), k.shape(), v.shape());
-                return Err(Error::shape(format!("queries {q}, keys {k} and values {v} differ in batch or number")));
-            }
-            self.masks(masks, &sizes, q.dtype())
+            (_, first) => x.shape()[if first { 0 } else { 1 }],
         };
-        check().map_err(|e| e.op("MultiheadAttention").at(at))
+        let sizes = Sizes { batch: axis(q, true), queries: axis(q, false), keys: axis(k, false) };
+        if axis(k, true) != sizes.batch || k.shape()[..rank - 1] != v.shape()[..rank - 1] {
+            let (q, k, v) = (q.shape(), k.shape(), v.shape());
+            return Err(Error::shape(format!("queries {q}, keys {k} and values {v} differ in batch or number")));
+        }
+        self.masks(masks, &sizes, q.dtype())
     }
 
     fn masks(&self, masks: &AttentionMasks, sizes: &Sizes, dtype: DType) -> Result<(Option<Tensor>, bool)> {
@@ -342,13 +340,9 @@ impl MultiheadAttention {
     }
 
     /// Queries, keys and values of each head: `[N, H, L, D]`.
-    #[track_caller]
     fn heads(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<[Tensor; 3]> {
         let size = self.config.embed_dim;
-        let bias = match &self.in_proj_bias {
-            Some(bias) => Some(bias.get()?),
-            None => None,
-        };
+        let bias = super::value(self.in_proj_bias.as_ref())?;
         let [q, k, v] = if let Some(weight) = &self.in_proj_weight {
             let weight = weight.get()?;
             // One product for inputs that are the same tensor.
@@ -412,7 +406,6 @@ impl MultiheadAttention {
     }
 
     /// The output from that of the heads, in the shape of the queries.
-    #[track_caller]
     fn out(&self, x: &Tensor, query: &Tensor) -> Result<Tensor> {
         let order = if self.config.batch_first { [0, 2, 1, 3] } else { [2, 0, 1, 3] };
         self.out_proj.forward(&x.permute(&order)?.reshape(*query.shape())?)

@@ -1,12 +1,12 @@
 //! Convolutions over 1, 2 and 3 spatial axes, and transposed ones.
 
-use super::linear::uniform_by_fan_in;
-use super::{Layer, Sizes};
+use super::linear::{uniform_by_fan_in, yes};
+use super::sizes::batched;
+use super::{Layer, Sizes, as_layer, value};
 use crate::{Module, Param, Visitor};
 use mapsto_tensor::ops::{ConvOptions, PadMode};
 use mapsto_tensor::{Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// What lies around an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,7 @@ impl From<Sizes> for Padding {
 
 /// Settings of a convolution, named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConvConfig {
     /// Channels of the input.
     pub in_channels: usize,
@@ -59,17 +60,39 @@ pub struct ConvConfig {
     /// Places that a kernel takes along each axis.
     pub kernel_size: Sizes,
     /// How far it moves.
+    #[serde(default = "each")]
     pub stride: Sizes,
     /// Places added around the image.
+    #[serde(default = "no_padding")]
     pub padding: Padding,
     /// How far a kernel's elements lie apart.
+    #[serde(default = "each")]
     pub dilation: Sizes,
     /// Groups of channels that do not see each other.
+    #[serde(default = "single")]
     pub groups: usize,
     /// Whether there is a bias.
+    #[serde(default = "yes")]
     pub bias: bool,
     /// What lies around the image.
+    #[serde(default)]
     pub padding_mode: PaddingMode,
+}
+
+fn each() -> Sizes {
+    1.into()
+}
+
+fn none() -> Sizes {
+    0.into()
+}
+
+fn no_padding() -> Padding {
+    none().into()
+}
+
+fn single() -> usize {
+    1
 }
 
 impl ConvConfig {
@@ -79,9 +102,9 @@ impl ConvConfig {
             in_channels,
             out_channels,
             kernel_size: kernel_size.into(),
-            stride: 1.into(),
-            padding: Sizes::All(0).into(),
-            dilation: 1.into(),
+            stride: each(),
+            padding: no_padding(),
+            dilation: each(),
             groups: 1,
             bias: true,
             padding_mode: PaddingMode::Zeros,
@@ -148,11 +171,11 @@ fn kernel(config: &ConvConfig, axes: usize) -> Result<Vec<usize>> {
     if groups == 0 || i % groups != 0 || o % groups != 0 {
         return Err(Error::argument(format!("{i} channels to {o} do not fall into {groups} equal groups")));
     }
-    config.kernel_size.spread("kernel_size", axes)
+    config.kernel_size.positive("kernel_size", axes)
 }
 
 macro_rules! convolutions {
-    ($($(#[$doc:meta])* $name:ident, $axes:literal, $method:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $axes:literal, $spatial:literal, $method:ident;)*) => {$(
         $(#[$doc])*
         pub struct $name {
             /// `[out, in / groups, kernel...]`.
@@ -180,15 +203,14 @@ macro_rules! convolutions {
             /// Sizes that cannot be; groups that do not divide the channels.
             #[track_caller]
             pub fn from_config(config: &ConvConfig) -> Result<$name> {
-                let at = Location::caller();
-                let make = || {
+                as_layer(stringify!($name), || {
                     let kernel = kernel(config, $axes)?;
                     let sides = config.sides($axes)?;
                     let shape = Shape::new(&[&[config.out_channels, config.in_channels / config.groups], &kernel[..]].concat())?;
                     let init = uniform_by_fan_in(&shape)?;
                     let zeros = config.padding_mode == PaddingMode::Zeros;
-                    let stride: [usize; $axes] = fixed(config.stride.spread("stride", $axes)?);
-                    let dilation: [usize; $axes] = fixed(config.dilation.spread("dilation", $axes)?);
+                    let stride: [usize; $axes] = fixed(config.stride.positive("stride", $axes)?);
+                    let dilation: [usize; $axes] = fixed(config.dilation.positive("dilation", $axes)?);
                     let mut options = ConvOptions::new().stride(stride).dilation(dilation).groups(config.groups);
                     if zeros {
                         options = options.padding_sides(&sides);
@@ -201,8 +223,7 @@ macro_rules! convolutions {
                         around: if zeros { Vec::new() } else { around },
                         config: config.clone(),
                     })
-                };
-                make().map_err(|e: Error| e.op(stringify!($name)).at(at))
+                })
             }
 
             /// The settings.
@@ -225,14 +246,17 @@ macro_rules! convolutions {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let bias = self.bias.as_ref().map(Param::get).transpose()?;
+                let _scope = crate::scope(self);
+                let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
+                let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
                 let padded = match self.config.padding_mode {
-                    PaddingMode::Zeros => x.clone(),
+                    PaddingMode::Zeros => x,
                     PaddingMode::Reflect => x.pad(&self.around, PadMode::Reflect)?,
                     PaddingMode::Replicate => x.pad(&self.around, PadMode::Replicate)?,
                     PaddingMode::Circular => x.pad(&self.around, PadMode::Circular)?,
                 };
-                padded.$method(&self.weight.get()?, bias.as_ref(), &self.options)
+                let y = padded.$method(&weight, bias.as_ref(), &self.options)?;
+                if single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
     )*};
@@ -244,16 +268,17 @@ fn fixed<const N: usize>(list: Vec<usize>) -> [usize; N] {
 }
 
 convolutions! {
-    /// A convolution over one axis: `[N, in, L]` to `[N, out, L']`.
-    Conv1d, 1, conv1d;
-    /// A convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`.
-    Conv2d, 2, conv2d;
-    /// A convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`.
-    Conv3d, 3, conv3d;
+    /// A convolution over one axis: `[N, in, L]` to `[N, out, L']`, or all without `N`.
+    Conv1d, 1, "L", conv1d;
+    /// A convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`, or all without `N`.
+    Conv2d, 2, "H, W", conv2d;
+    /// A convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`, or all without `N`.
+    Conv3d, 3, "D, H, W", conv3d;
 }
 
 /// Settings of a transposed convolution, named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConvTransposeConfig {
     /// Channels of the input.
     pub in_channels: usize,
@@ -262,16 +287,22 @@ pub struct ConvTransposeConfig {
     /// Places that a kernel takes along each axis.
     pub kernel_size: Sizes,
     /// How far it moves for each input.
+    #[serde(default = "each")]
     pub stride: Sizes,
     /// Places cut off both sides of the output.
+    #[serde(default = "none")]
     pub padding: Sizes,
     /// Places added after the output.
+    #[serde(default = "none")]
     pub output_padding: Sizes,
     /// Groups of channels that do not see each other.
+    #[serde(default = "single")]
     pub groups: usize,
     /// Whether there is a bias.
+    #[serde(default = "yes")]
     pub bias: bool,
     /// How far a kernel's elements lie apart.
+    #[serde(default = "each")]
     pub dilation: Sizes,
 }
 
@@ -282,12 +313,12 @@ impl ConvTransposeConfig {
             in_channels,
             out_channels,
             kernel_size: kernel_size.into(),
-            stride: 1.into(),
-            padding: 0.into(),
-            output_padding: 0.into(),
+            stride: each(),
+            padding: none(),
+            output_padding: none(),
             groups: 1,
             bias: true,
-            dilation: 1.into(),
+            dilation: each(),
         }
     }
 
@@ -323,7 +354,7 @@ impl ConvTransposeConfig {
 }
 
 macro_rules! transposed {
-    ($($(#[$doc:meta])* $name:ident, $axes:literal, $method:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $axes:literal, $spatial:literal, $method:ident;)*) => {$(
         $(#[$doc])*
         pub struct $name {
             /// `[in, out / groups, kernel...]`.
@@ -350,26 +381,25 @@ macro_rules! transposed {
             /// Sizes that cannot be; groups that do not divide the channels.
             #[track_caller]
             pub fn from_config(config: &ConvTransposeConfig) -> Result<$name> {
-                let at = Location::caller();
-                let make = || {
+                as_layer(stringify!($name), || {
                     let plain = ConvConfig::new(config.in_channels, config.out_channels, config.kernel_size.clone());
                     let kernel = kernel(&plain.groups(config.groups), $axes)?;
                     let shape = Shape::new(&[&[config.in_channels, config.out_channels / config.groups], &kernel[..]].concat())?;
                     let init = uniform_by_fan_in(&shape)?;
-                    let list = |name: &str, sizes: &Sizes| Ok::<[usize; $axes], Error>(fixed(sizes.spread(name, $axes)?));
+                    let list = |name, sizes: &Sizes| Ok::<[usize; $axes], Error>(fixed(sizes.spread(name, $axes)?));
+                    let some = |name, sizes: &Sizes| Ok::<[usize; $axes], Error>(fixed(sizes.positive(name, $axes)?));
                     Ok($name {
                         weight: Param::new(shape, init.clone())?,
                         bias: config.bias.then(|| Param::new(config.out_channels, init)).transpose()?,
                         options: ConvOptions::new()
-                            .stride(list("stride", &config.stride)?)
+                            .stride(some("stride", &config.stride)?)
                             .padding(list("padding", &config.padding)?)
                             .output_padding(list("output_padding", &config.output_padding)?)
-                            .dilation(list("dilation", &config.dilation)?)
+                            .dilation(some("dilation", &config.dilation)?)
                             .groups(config.groups),
                         config: config.clone(),
                     })
-                };
-                make().map_err(|e: Error| e.op(stringify!($name)).at(at))
+                })
             }
 
             /// The settings.
@@ -392,18 +422,21 @@ macro_rules! transposed {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let bias = self.bias.as_ref().map(Param::get).transpose()?;
-                x.$method(&self.weight.get()?, bias.as_ref(), &self.options)
+                let _scope = crate::scope(self);
+                let (x, single) = batched(stringify!($name), x, Some(self.config.in_channels), $spatial)?;
+                let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
+                let y = x.$method(&weight, bias.as_ref(), &self.options)?;
+                if single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
     )*};
 }
 
 transposed! {
-    /// A transposed convolution over one axis: `[N, in, L]` to `[N, out, L']`.
-    ConvTranspose1d, 1, conv_transpose1d;
-    /// A transposed convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`.
-    ConvTranspose2d, 2, conv_transpose2d;
-    /// A transposed convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`.
-    ConvTranspose3d, 3, conv_transpose3d;
+    /// A transposed convolution over one axis: `[N, in, L]` to `[N, out, L']`, or all without `N`.
+    ConvTranspose1d, 1, "L", conv_transpose1d;
+    /// A transposed convolution over two axes: `[N, in, H, W]` to `[N, out, H', W']`, or all without `N`.
+    ConvTranspose2d, 2, "H, W", conv_transpose2d;
+    /// A transposed convolution over three axes: `[N, in, D, H, W]` to `[N, out, D', H', W']`, or all without `N`.
+    ConvTranspose3d, 3, "D, H, W", conv_transpose3d;
 }

@@ -1,5 +1,6 @@
 //! How alike two tensors are.
 
+use super::as_layer;
 use crate::Module;
 use mapsto_tensor::{Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,11 @@ impl CosineSimilarity {
     /// Shapes that do not broadcast; an axis that they do not have.
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
-        let unit = |x: &Tensor| x.div(x.norm_axes(2.0, &[self.dim], true)?.maximum(self.eps)?);
-        unit(x1)?.mul(unit(x2)?)?.sum_axes(&[self.dim], false)
+        let _scope = crate::scope(self);
+        as_layer("CosineSimilarity", || {
+            let unit = |x: &Tensor| x.div(x.norm_axes(2.0, &[self.dim], true)?.maximum(self.eps)?);
+            unit(x1)?.mul(unit(x2)?)?.sum_axes(&[self.dim], false)
+        })
     }
 }
 
@@ -57,6 +61,7 @@ impl PairwiseDistance {
     /// Shapes that do not broadcast; no axis.
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
-        x1.sub(x2)?.add(self.eps)?.norm_axes(self.p, &[-1], self.keepdim)
+        let _scope = crate::scope(self);
+        as_layer("PairwiseDistance", || x1.sub(x2)?.add(self.eps)?.norm_axes(self.p, &[-1], self.keepdim))
     }
 }

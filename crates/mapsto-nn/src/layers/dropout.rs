@@ -42,6 +42,7 @@ macro_rules! dropouts {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 if !self.mode.is_training() || self.p == 0.0 {
                     return Ok($x.clone());
                 }
@@ -58,13 +59,13 @@ dropouts! {
 
     /// [`Dropout`] of whole channels of `[batch, channels, length]` or `[channels, length]` (Tompson et al., *Efficient
     /// Object Localization Using Convolutional Networks*, 2015).
-    Dropout1d |x, p, rng| x.dropout_shared(p, channels(x, 1)?, rng);
+    Dropout1d |x, p, rng| x.dropout_shared(p, channels("Dropout1d", x, 1)?, rng);
 
     /// [`Dropout1d`] for `[batch, channels, height, width]` or `[channels, height, width]`.
-    Dropout2d |x, p, rng| x.dropout_shared(p, channels(x, 2)?, rng);
+    Dropout2d |x, p, rng| x.dropout_shared(p, channels("Dropout2d", x, 2)?, rng);
 
     /// [`Dropout1d`] for `[batch, channels, depth, height, width]` or `[channels, depth, height, width]`.
-    Dropout3d |x, p, rng| x.dropout_shared(p, channels(x, 3)?, rng);
+    Dropout3d |x, p, rng| x.dropout_shared(p, channels("Dropout3d", x, 3)?, rng);
 
     /// Sets elements to where [`Selu`](super::Selu) saturates, and keeps mean and variance (Klambauer et al.,
     /// *Self-Normalizing Neural Networks*, 2017).
@@ -73,7 +74,7 @@ dropouts! {
     /// [`AlphaDropout`] of whole channels (axis 1).
     FeatureAlphaDropout |x, p, rng| {
         let spatial = x.rank().saturating_sub(2);
-        alpha(x, p, channels(x, spatial)?, rng)
+        alpha(x, p, channels("FeatureAlphaDropout", x, spatial)?, rng)
     };
 
     /// [`Dropout`] of whole samples (axis 0): on a residual branch, the branch is left out (Huang et al., *Deep Networks
@@ -87,10 +88,10 @@ dropouts! {
 
 /// The shape of a mask for the channels before the last `spatial` axes.
 #[track_caller]
-fn channels(x: &Tensor, spatial: usize) -> Result<Shape> {
+fn channels(op: &'static str, x: &Tensor, spatial: usize) -> Result<Shape> {
     if !(spatial + 1..=spatial + 2).contains(&x.rank()) {
         let message = format!("channels are dropped of {} or {} axes, got {}", spatial + 1, spatial + 2, x.shape());
-        return Err(Error::shape(message).at(Location::caller()));
+        return Err(Error::shape(message).op(op).at(Location::caller()));
     }
     let mut sizes = x.shape().to_vec();
     sizes[x.rank() - spatial..].fill(1);

@@ -1,12 +1,11 @@
 //! Rows of a table by their numbers.
 
-use super::Layer;
+use super::{Layer, as_layer};
 use crate::Module;
 use crate::init::Init;
 use crate::param::Param;
 use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// PyTorch's default of `norm_type`.
 fn two() -> f64 {
@@ -49,15 +48,12 @@ impl EmbeddingConfig {
     }
 
     /// The table, and the padding row counted from the start.
-    #[track_caller]
     fn table(&self) -> Result<(Param, Option<usize>)> {
         let padding = self.padding_idx.map(|index| {
-            let row = if index < 0 { index + self.num_embeddings as isize } else { index };
-            usize::try_from(row).ok().filter(|&row| row < self.num_embeddings).ok_or_else(|| {
-                Error::index(format!("padding_idx {index} is not among {} rows", self.num_embeddings))
-                    .op("Embedding")
-                    .at(Location::caller())
-            })
+            let row =
+                if index < 0 { self.num_embeddings.checked_sub(index.unsigned_abs()) } else { Some(index as usize) };
+            row.filter(|&row| row < self.num_embeddings)
+                .ok_or_else(|| Error::index(format!("padding_idx {index} is not among {} rows", self.num_embeddings)))
         });
         let padding = padding.transpose()?;
         let normal = Init::Normal { mean: 0.0, std: 1.0 };
@@ -96,7 +92,7 @@ impl Embedding {
     /// Sizes whose product is too large; a padding row that is not in the table.
     #[track_caller]
     pub fn from_config(config: &EmbeddingConfig) -> Result<Embedding> {
-        let (weight, padding) = config.table()?;
+        let (weight, padding) = as_layer("Embedding", || config.table())?;
         Ok(Embedding { weight, config: config.clone(), padding })
     }
 }
@@ -104,14 +100,16 @@ impl Embedding {
 impl Layer for Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        shorten(&self.weight, &self.config, x)?;
-        let rows = self.weight.get()?.embedding(x, self.padding)?;
-        if self.config.scale_grad_by_freq { by_frequency(&rows, x, self.config.num_embeddings) } else { Ok(rows) }
+        let _scope = crate::scope(self);
+        as_layer("Embedding", || {
+            shorten(&self.weight, &self.config, x)?;
+            let rows = self.weight.get()?.embedding(x, self.padding)?;
+            if self.config.scale_grad_by_freq { by_frequency(&rows, x, self.config.num_embeddings) } else { Ok(rows) }
+        })
     }
 }
 
 /// Shortens the rows that are used to the greatest norm, in the table itself.
-#[track_caller]
 fn shorten(weight: &Param, config: &EmbeddingConfig, indices: &Tensor) -> Result<()> {
     let Some(max_norm) = config.max_norm else { return Ok(()) };
     no_grad(|| {
@@ -125,7 +123,6 @@ fn shorten(weight: &Param, config: &EmbeddingConfig, indices: &Tensor) -> Result
 }
 
 /// The same values, whose gradients are divided by how often their row is used.
-#[track_caller]
 fn by_frequency(rows: &Tensor, indices: &Tensor, count: usize) -> Result<Tensor> {
     let used = indices.flatten(0, -1)?.bincount(count)?;
     let times = used.index_select(0, &indices.flatten(0, -1)?)?.reshape(*indices.shape())?.to_dtype(rows.dtype())?;
@@ -198,7 +195,7 @@ impl EmbeddingBag {
     /// Sizes whose product is too large; a padding row that is not in the table.
     #[track_caller]
     pub fn from_config(config: &EmbeddingBagConfig) -> Result<EmbeddingBag> {
-        let (weight, padding) = config.table.table()?;
+        let (weight, padding) = as_layer("EmbeddingBag", || config.table.table())?;
         Ok(EmbeddingBag { weight, config: config.clone(), padding })
     }
 
@@ -209,8 +206,8 @@ impl EmbeddingBag {
     /// Shapes or types that do not fit; numbers outside the table; offsets that do not rise from zero.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, offsets: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
-        let at = Location::caller();
-        self.bags(x, offsets, weights).map_err(|e| e.op("EmbeddingBag").at(at))
+        let _scope = crate::scope(self);
+        as_layer("EmbeddingBag", || self.bags(x, offsets, weights))
     }
 
     fn bags(&self, x: &Tensor, offsets: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
@@ -219,7 +216,7 @@ impl EmbeddingBag {
         }
         shorten(&self.weight, &self.config.table, x)?;
         let starts = self.starts(x, offsets)?;
-        let flat = x.flatten(0, -1)?.to_dtype(DType::I64)?;
+        let flat = x.flatten(0, -1)?;
         let (count, bags) = (flat.numel(), starts.len());
         let ends = starts.iter().skip(1).copied().chain([count]);
         let bag: Vec<i64> = (0..).zip(starts.iter().zip(ends)).flat_map(|(b, (&s, e))| vec![b; e - s]).collect();
@@ -254,7 +251,7 @@ impl EmbeddingBag {
         let count = x.numel();
         let offsets = match (x.rank(), offsets) {
             (2, None) => return Ok((0..x.shape()[0]).map(|bag| bag * x.shape()[1]).collect()),
-            (1, Some(offsets)) if offsets.rank() == 1 => offsets.to_dtype(DType::I64)?.to_vec::<i64>()?,
+            (1, Some(offsets)) if offsets.rank() == 1 => offsets.to_vec::<i64>()?,
             _ => {
                 return Err(Error::shape(format!("numbers of shape {}", x.shape()))
                     .mend("give [bags, size] alone, or [count] with offsets [bags]"));

@@ -1,6 +1,6 @@
 //! Layers of full connection.
 
-use super::Layer;
+use super::{Layer, as_layer, value};
 use crate::Module;
 use crate::init::{Init, fans};
 use crate::param::Param;
@@ -59,12 +59,13 @@ impl Linear {
     #[track_caller]
     pub fn from_config(config: &LinearConfig) -> Result<Linear> {
         let &LinearConfig { in_features, out_features, bias } = config;
-        let init = uniform_by_fan_in(
-            &Shape::new(&[out_features, in_features]).map_err(|e| e.op("Linear").at(Location::caller()))?,
-        )?;
-        let weight = Param::new([out_features, in_features], init.clone())?;
-        let bias = if bias { Some(Param::new(out_features, init)?) } else { None };
-        Ok(Linear { weight, bias })
+        as_layer("Linear", || {
+            let shape = Shape::new(&[out_features, in_features])?;
+            let init = uniform_by_fan_in(&shape)?;
+            let weight = Param::new(shape, init.clone())?;
+            let bias = bias.then(|| Param::new(out_features, init)).transpose()?;
+            Ok(Linear { weight, bias })
+        })
     }
 }
 
@@ -76,8 +77,9 @@ pub(super) fn uniform_by_fan_in(weight: &Shape) -> Result<Init> {
 impl Layer for Linear {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let bias = self.bias.as_ref().map(Param::get).transpose()?;
-        x.linear(&self.weight.get()?, bias.as_ref())
+        let _scope = crate::scope(self);
+        let (weight, bias) = (self.weight.get()?, value(self.bias.as_ref())?);
+        x.linear(&weight, bias.as_ref())
     }
 }
 
@@ -129,10 +131,12 @@ impl Bilinear {
     #[track_caller]
     pub fn from_config(config: &BilinearConfig) -> Result<Bilinear> {
         let &BilinearConfig { in1_features, in2_features, out_features, bias } = config;
-        let init = Init::symmetric(1.0 / (in1_features.max(1) as f64).sqrt());
-        let weight = Param::new([out_features, in1_features, in2_features], init.clone())?;
-        let bias = if bias { Some(Param::new(out_features, init)?) } else { None };
-        Ok(Bilinear { weight, bias })
+        as_layer("Bilinear", || {
+            let init = Init::symmetric(1.0 / (in1_features.max(1) as f64).sqrt());
+            let weight = Param::new([out_features, in1_features, in2_features], init.clone())?;
+            let bias = bias.then(|| Param::new(out_features, init)).transpose()?;
+            Ok(Bilinear { weight, bias })
+        })
     }
 
     /// The output for two inputs of equal leading axes.
@@ -141,6 +145,7 @@ impl Bilinear {
     /// Inputs that do not fit the weight or each other.
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let weight = self.weight.get()?;
         let [out, in1, in2] = [0, 1, 2].map(|axis| weight.shape()[axis]);
         let (shape1, shape2) = (x1.shape(), x2.shape());

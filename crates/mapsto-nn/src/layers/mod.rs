@@ -46,8 +46,9 @@ pub use transformer::{
     TransformerEncoder, TransformerEncoderLayer, TransformerLayerConfig, TransformerMasks, TransformerStackConfig,
 };
 
-use crate::Module;
+use crate::{Module, Param};
 use mapsto_tensor::{Result, Tensor};
+use std::panic::Location;
 
 /// A module that maps one tensor to one.
 pub trait Layer: Module {
@@ -62,6 +63,23 @@ pub trait Layer: Module {
 impl<L: Layer + ?Sized> Layer for Box<L> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         (**self).forward(x)
+    }
+}
+
+/// What `f` gives; its errors name this layer and the caller's line.
+#[track_caller]
+fn as_layer<T>(name: &'static str, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let at = Location::caller();
+    f().map_err(|e| e.as_of(name, at))
+}
+
+/// The value of a parameter that may not be there.
+#[track_caller]
+fn value(param: Option<&Param>) -> Result<Option<Tensor>> {
+    match param {
+        Some(param) => param.get().map(Some),
+        None => Ok(None),
     }
 }

@@ -1,8 +1,10 @@
 //! Normalisation.
 
 use super::linear::yes;
-use super::{Layer, Sizes};
+use super::sizes::batched;
+use super::{Layer, Sizes, as_layer, value};
 use crate::{Buffer, Init, Mode, Module, Param, Visitor};
+use mapsto_tensor::ops::{PadMode, Window};
 use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
@@ -11,12 +13,17 @@ fn small() -> f64 {
     1e-5
 }
 
-fn tenth() -> Option<f64> {
-    Some(0.1)
+fn share() -> f64 {
+    0.1
 }
 
-/// Settings of batch and instance normalisation, named as in PyTorch.
+fn tenth() -> Option<f64> {
+    Some(share())
+}
+
+/// Settings of batch normalisation, named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchNormConfig {
     /// Channels.
     pub num_features: usize,
@@ -26,18 +33,65 @@ pub struct BatchNormConfig {
     /// Share of the new batch in the running statistics; the mean of all batches so far if none.
     #[serde(default = "tenth")]
     pub momentum: Option<f64>,
-    /// Whether there are a weight and a bias.
+    /// Whether there is a weight.
     #[serde(default = "yes")]
     pub affine: bool,
     /// Whether running statistics are kept.
     #[serde(default = "yes")]
     pub track_running_stats: bool,
+    /// Whether there is a bias beside the weight.
+    #[serde(default = "yes")]
+    pub bias: bool,
 }
 
 impl BatchNormConfig {
-    /// With PyTorch's defaults for batch normalisation.
+    /// With PyTorch's defaults.
     pub fn new(num_features: usize) -> BatchNormConfig {
-        BatchNormConfig { num_features, eps: 1e-5, momentum: Some(0.1), affine: true, track_running_stats: true }
+        BatchNormConfig {
+            num_features,
+            eps: small(),
+            momentum: tenth(),
+            affine: true,
+            track_running_stats: true,
+            bias: true,
+        }
+    }
+}
+
+/// Settings of instance normalisation, named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceNormConfig {
+    /// Channels.
+    pub num_features: usize,
+    /// Added to the variance.
+    #[serde(default = "small")]
+    pub eps: f64,
+    /// Share of the new batch in the running statistics.
+    #[serde(default = "share")]
+    pub momentum: f64,
+    /// Whether there is a weight.
+    #[serde(default)]
+    pub affine: bool,
+    /// Whether running statistics are kept.
+    #[serde(default)]
+    pub track_running_stats: bool,
+    /// Whether there is a bias beside the weight.
+    #[serde(default = "yes")]
+    pub bias: bool,
+}
+
+impl InstanceNormConfig {
+    /// With PyTorch's defaults: no weight, no bias, no running statistics.
+    pub fn new(num_features: usize) -> InstanceNormConfig {
+        InstanceNormConfig {
+            num_features,
+            eps: small(),
+            momentum: share(),
+            affine: false,
+            track_running_stats: false,
+            bias: true,
+        }
     }
 }
 
@@ -64,20 +118,26 @@ impl Running {
         visitor.field("num_batches_tracked", &self.batches);
     }
 
-    /// Takes a batch's mean and biased variance, each over `count` elements, in.
-    fn take_in(&self, mean: &Tensor, variance: &Tensor, count: usize, momentum: Option<f64>) -> Result<()> {
+    /// Counts a batch, and gives its share: `momentum`, or if none that of a mean over all.
+    fn count(&self, momentum: Option<f64>) -> Result<f64> {
+        let batches = self.batches.get()?.add(1)?;
+        self.batches.set(&batches)?;
+        Ok(match momentum {
+            Some(share) => share,
+            None => 1.0 / batches.item::<i64>()? as f64,
+        })
+    }
+
+    /// Takes a share of a mean and a biased variance, each over `count` elements, in.
+    fn take_in(&self, mean: &Tensor, variance: &Tensor, count: usize, share: f64) -> Result<()> {
         no_grad(|| {
-            let batches = self.batches.get()?.add(1)?;
-            let share = match momentum {
-                Some(share) => share,
-                None => 1.0 / batches.item::<i64>()? as f64,
-            };
             let unbiased = variance.detach().mul(count as f64 / (count.max(2) - 1) as f64)?;
-            let blend =
-                |old: &Buffer, new: &Tensor| old.set(&old.get()?.mul(1.0 - share)?.add(new.detach().mul(share)?)?);
+            let blend = |old: &Buffer, new: &Tensor| {
+                let new = new.detach().to_dtype(old.dtype())?;
+                old.set(&old.get()?.mul(1.0 - share)?.add(new.mul(share)?)?)
+            };
             blend(&self.mean, mean)?;
-            blend(&self.variance, &unbiased)?;
-            self.batches.set(&batches)
+            blend(&self.variance, &unbiased)
         })
     }
 }
@@ -102,9 +162,10 @@ impl Affine {
         }
     }
 
+    #[track_caller]
     fn get(affine: Option<&Affine>) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let Some(affine) = affine else { return Ok((None, None)) };
-        Ok((Some(affine.weight.get()?), affine.bias.as_ref().map(Param::get).transpose()?))
+        Ok((Some(affine.weight.get()?), value(affine.bias.as_ref())?))
     }
 }
 
@@ -136,11 +197,13 @@ macro_rules! batch_norms {
             #[track_caller]
             pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
                 let channels = config.num_features;
-                Ok($name {
-                    affine: config.affine.then(|| Affine::new(&[channels], true)).transpose()?,
-                    running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
-                    mode: Mode::default(),
-                    config: config.clone(),
+                as_layer(stringify!($name), || {
+                    Ok($name {
+                        affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
+                        running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                        mode: Mode::default(),
+                        config: config.clone(),
+                    })
                 })
             }
         }
@@ -162,6 +225,7 @@ macro_rules! batch_norms {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let at = Location::caller();
                 let (channels, eps) = (self.config.num_features, self.config.eps);
                 if !matches!(x.rank(), $ranks) || x.shape()[1] != channels {
@@ -185,7 +249,7 @@ macro_rules! batch_norms {
                         }
                         let (y, mean, variance) = x.batch_norm(weight.as_ref(), bias.as_ref(), eps)?;
                         if let Some(running) = running {
-                            running.take_in(&mean, &variance, count, self.config.momentum)?;
+                            running.take_in(&mean, &variance, count, running.count(self.config.momentum)?)?;
                         }
                         Ok(y)
                     }
@@ -205,11 +269,11 @@ batch_norms! {
 }
 
 macro_rules! instance_norms {
-    ($($(#[$doc:meta])* $name:ident, $rank:literal, $shapes:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $spatial:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name {
-            config: BatchNormConfig,
+            config: InstanceNormConfig,
             affine: Option<Affine>,
             running: Option<Running>,
             mode: Mode,
@@ -222,8 +286,7 @@ macro_rules! instance_norms {
             /// Too many channels.
             #[track_caller]
             pub fn new(num_features: usize) -> Result<$name> {
-                let plain = BatchNormConfig::new(num_features);
-                $name::from_config(&BatchNormConfig { affine: false, track_running_stats: false, ..plain })
+                $name::from_config(&InstanceNormConfig::new(num_features))
             }
 
             /// By its settings.
@@ -231,13 +294,15 @@ macro_rules! instance_norms {
             /// # Errors
             /// Too many channels.
             #[track_caller]
-            pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
+            pub fn from_config(config: &InstanceNormConfig) -> Result<$name> {
                 let channels = config.num_features;
-                Ok($name {
-                    affine: config.affine.then(|| Affine::new(&[channels], true)).transpose()?,
-                    running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
-                    mode: Mode::default(),
-                    config: config.clone(),
+                as_layer(stringify!($name), || {
+                    Ok($name {
+                        affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
+                        running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                        mode: Mode::default(),
+                        config: config.clone(),
+                    })
                 })
             }
         }
@@ -259,25 +324,25 @@ macro_rules! instance_norms {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 let (channels, eps) = (self.config.num_features, self.config.eps);
-                if x.rank() == $rank - 1 && x.shape()[0] == channels {
-                    return self.forward(&x.unsqueeze(0)?)?.squeeze(&[0]);
-                }
-                if x.rank() != $rank || x.shape()[1] != channels {
-                    return Err(Error::shape(format!("takes {} with {channels} channels, not {}", $shapes, x.shape()))
-                        .op(stringify!($name))
-                        .at(Location::caller()));
-                }
+                let (x, single) = &batched(stringify!($name), x, Some(channels), $spatial)?;
                 let (weight, bias) = Affine::get(self.affine.as_ref())?;
-                match &self.running {
+                let y = match &self.running {
                     Some(running) if !self.mode.is_training() => {
                         let (mean, variance) = (running.mean.get()?, running.variance.get()?);
                         x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
                     }
                     running => {
+                        let run = x.shape()[2..].iter().product::<usize>();
+                        if self.mode.is_training() && run == 1 {
+                            return Err(Error::shape(format!("one value a channel in {} has no variance", x.shape()))
+                                .op(stringify!($name))
+                                .at(Location::caller())
+                                .mend("use larger samples, or eval()"));
+                        }
                         if let Some(running) = running {
                             // Each sample's statistics, averaged over the batch.
-                            let run = x.numel() / (channels * x.shape()[0]).max(1);
                             no_grad(|| {
                                 let rows = x.detach().reshape([x.shape()[0], channels, run])?;
                                 let mean = rows.mean_axes(&[2], true)?;
@@ -288,23 +353,25 @@ macro_rules! instance_norms {
                         }
                         x.instance_norm(weight.as_ref(), bias.as_ref(), eps)
                     }
-                }
+                }?;
+                if *single { y.squeeze(&[0]) } else { Ok(y) }
             }
         }
     )*};
 }
 
 instance_norms! {
-    /// Instance normalisation of `[N, C, L]` (Ulyanov et al. 2016).
-    InstanceNorm1d, 3, "[N, C, L]";
-    /// Instance normalisation of `[N, C, H, W]`.
-    InstanceNorm2d, 4, "[N, C, H, W]";
-    /// Instance normalisation of `[N, C, D, H, W]`.
-    InstanceNorm3d, 5, "[N, C, D, H, W]";
+    /// Instance normalisation of `[N, C, L]` or `[C, L]` (Ulyanov et al. 2016).
+    InstanceNorm1d, "L";
+    /// Instance normalisation of `[N, C, H, W]` or `[C, H, W]`.
+    InstanceNorm2d, "H, W";
+    /// Instance normalisation of `[N, C, D, H, W]` or `[C, D, H, W]`.
+    InstanceNorm3d, "D, H, W";
 }
 
 /// Settings of [`LayerNorm`] and [`RmsNorm`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LayerNormConfig {
     /// Sizes of the last axes, which are normalised together.
     pub normalized_shape: Sizes,
@@ -369,8 +436,10 @@ impl LayerNorm {
     #[track_caller]
     pub fn from_config(config: &LayerNormConfig) -> Result<LayerNorm> {
         let sizes = config.sizes();
-        let affine = config.elementwise_affine.then(|| Affine::new(&sizes, config.bias)).transpose()?;
-        Ok(LayerNorm { sizes, eps: config.eps.unwrap_or(1e-5), affine })
+        as_layer("LayerNorm", || {
+            let affine = config.elementwise_affine.then(|| Affine::new(&sizes, config.bias)).transpose()?;
+            Ok(LayerNorm { sizes, eps: config.eps.unwrap_or(small()), affine })
+        })
     }
 }
 
@@ -387,6 +456,7 @@ impl Module for LayerNorm {
 impl Layer for LayerNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         expect_last("LayerNorm", x, &self.sizes)?;
         let (weight, bias) = Affine::get(self.affine.as_ref())?;
         x.layer_norm(self.sizes.len(), weight.as_ref(), bias.as_ref(), self.eps)
@@ -418,14 +488,16 @@ impl RmsNorm {
     #[track_caller]
     pub fn from_config(config: &LayerNormConfig) -> Result<RmsNorm> {
         let sizes = config.sizes();
-        let affine = config.elementwise_affine.then(|| Affine::new(&sizes, false)).transpose()?;
-        Ok(RmsNorm { sizes, eps: config.eps, affine })
+        as_layer("RmsNorm", || {
+            let affine = config.elementwise_affine.then(|| Affine::new(&sizes, false)).transpose()?;
+            Ok(RmsNorm { sizes, eps: config.eps, affine })
+        })
     }
 }
 
 impl Module for RmsNorm {
     fn kind(&self) -> &'static str {
-        "RMSNorm"
+        "RmsNorm"
     }
 
     fn visit(&self, visitor: &mut Visitor<'_>) {
@@ -436,6 +508,7 @@ impl Module for RmsNorm {
 impl Layer for RmsNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         expect_last("RmsNorm", x, &self.sizes)?;
         let eps = self.eps.unwrap_or(if x.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON as f64 });
         x.rms_norm(self.sizes.len(), Affine::get(self.affine.as_ref())?.0.as_ref(), eps)
@@ -444,6 +517,7 @@ impl Layer for RmsNorm {
 
 /// Settings of [`GroupNorm`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GroupNormConfig {
     /// Groups of channels that are normalised together.
     pub num_groups: usize,
@@ -452,9 +526,12 @@ pub struct GroupNormConfig {
     /// Added to the variance.
     #[serde(default = "small")]
     pub eps: f64,
-    /// Whether there are a weight and a bias.
+    /// Whether there is a weight.
     #[serde(default = "yes")]
     pub affine: bool,
+    /// Whether there is a bias beside the weight.
+    #[serde(default = "yes")]
+    pub bias: bool,
 }
 
 /// Group normalisation of `[N, C, ...]` (Wu and He 2018).
@@ -471,7 +548,7 @@ impl GroupNorm {
     /// Groups that do not divide the channels.
     #[track_caller]
     pub fn new(num_groups: usize, num_channels: usize) -> Result<GroupNorm> {
-        GroupNorm::from_config(&GroupNormConfig { num_groups, num_channels, eps: 1e-5, affine: true })
+        GroupNorm::from_config(&GroupNormConfig { num_groups, num_channels, eps: small(), affine: true, bias: true })
     }
 
     /// By its settings.
@@ -481,13 +558,14 @@ impl GroupNorm {
     #[track_caller]
     pub fn from_config(config: &GroupNormConfig) -> Result<GroupNorm> {
         let (groups, channels) = (config.num_groups, config.num_channels);
-        if groups == 0 || channels % groups != 0 {
-            return Err(Error::argument(format!("{channels} channels do not fall into {groups} equal groups"))
-                .op("GroupNorm")
-                .at(Location::caller()));
-        }
-        let affine = config.affine.then(|| Affine::new(&[channels], true)).transpose()?;
-        Ok(GroupNorm { config: config.clone(), affine })
+        as_layer("GroupNorm", || {
+            if groups == 0 || channels % groups != 0 {
+                let message = format!("{channels} channels do not fall into {groups} equal groups");
+                return Err(Error::argument(message));
+            }
+            let affine = config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?;
+            Ok(GroupNorm { config: config.clone(), affine })
+        })
     }
 }
 
@@ -504,6 +582,13 @@ impl Module for GroupNorm {
 impl Layer for GroupNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
+        let channels = self.config.num_channels;
+        if x.rank() < 2 || x.shape()[1] != channels {
+            return Err(Error::shape(format!("takes [N, C, ...] with {channels} channels, not {}", x.shape()))
+                .op("GroupNorm")
+                .at(Location::caller()));
+        }
         let (weight, bias) = Affine::get(self.affine.as_ref())?;
         x.group_norm(self.config.num_groups, weight.as_ref(), bias.as_ref(), self.config.eps)
     }
@@ -511,15 +596,31 @@ impl Layer for GroupNorm {
 
 /// Settings of [`LocalResponseNorm`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalResponseNormConfig {
     /// Neighbouring channels that count.
     pub size: usize,
     /// Factor of their mean square.
+    #[serde(default = "alpha")]
     pub alpha: f64,
     /// Power of the divisor.
+    #[serde(default = "beta")]
     pub beta: f64,
     /// Added before the power.
+    #[serde(default = "one")]
     pub k: f64,
+}
+
+fn alpha() -> f64 {
+    1e-4
+}
+
+fn beta() -> f64 {
+    0.75
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// `x / (k + α · mean of neighbouring channels' squares)^β` of `[N, C, ...]` (Krizhevsky et al. 2012).
@@ -532,7 +633,7 @@ pub struct LocalResponseNorm {
 impl LocalResponseNorm {
     /// With PyTorch's defaults.
     pub fn new(size: usize) -> LocalResponseNorm {
-        LocalResponseNorm { config: LocalResponseNormConfig { size, alpha: 1e-4, beta: 0.75, k: 1.0 } }
+        LocalResponseNorm { config: LocalResponseNormConfig { size, alpha: alpha(), beta: beta(), k: one() } }
     }
 
     /// By its settings.
@@ -544,6 +645,7 @@ impl LocalResponseNorm {
 impl Layer for LocalResponseNorm {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let LocalResponseNormConfig { size, alpha, beta, k } = self.config;
         if x.rank() < 3 || size == 0 {
             return Err(Error::shape(format!("takes [N, C, ...] and a size above zero, not {} and {size}", x.shape()))
@@ -553,11 +655,8 @@ impl Layer for LocalResponseNorm {
         let (n, c) = (x.shape()[0], x.shape()[1]);
         let run = x.shape()[2..].iter().product::<usize>();
         let around = ((size / 2) as isize, ((size - 1) / 2) as isize);
-        let squares = x.square()?.reshape([n, c, run])?.pad(&[around, (0, 0)], mapsto_tensor::ops::PadMode::ZEROS)?;
-        let mut sum = squares.narrow(1, 0, c)?;
-        for shift in 1..size {
-            sum = sum.add(squares.narrow(1, shift, c)?)?;
-        }
-        x.div(sum.mul(alpha / size as f64)?.add(k)?.pow(beta)?.reshape(*x.shape())?)
+        let squares = x.square()?.reshape([n, c, run])?.pad(&[around, (0, 0)], PadMode::ZEROS)?;
+        let means = squares.avg_pool(&Window::new([size, 1]).stride([1, 1]), true, None)?;
+        x.div(means.mul(alpha)?.add(k)?.pow(beta)?.reshape(*x.shape())?)
     }
 }

@@ -1,7 +1,8 @@
-//! Pooling over the spatial axes of `[N, C, ...]`.
+//! Pooling over the spatial axes of `[N, C, ...]` or `[C, ...]`.
 
 use super::linear::yes;
-use super::{Layer, Sizes};
+use super::sizes::batched;
+use super::{Layer, Sizes, as_layer};
 use crate::{Module, Visitor};
 use mapsto_tensor::ops::Window;
 use mapsto_tensor::{Error, Result, Tensor};
@@ -18,6 +19,7 @@ fn one() -> Sizes {
 
 /// Settings of a pooling layer, named as in PyTorch; those of one kind of pooling say nothing to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PoolConfig {
     /// Places that a window takes along each axis.
     pub kernel_size: Sizes,
@@ -74,18 +76,18 @@ impl PoolConfig {
     }
 
     fn window(&self, axes: usize) -> Result<Window> {
-        let kernel = self.kernel_size.spread("kernel_size", axes)?;
-        let stride = self.stride.as_ref().map(|stride| stride.spread("stride", axes)).transpose()?;
+        let kernel = self.kernel_size.positive("kernel_size", axes)?;
+        let stride = self.stride.as_ref().map(|stride| stride.positive("stride", axes)).transpose()?;
         Ok(Window::new(kernel.clone())
             .stride(stride.unwrap_or(kernel))
             .padding(self.padding.spread("padding", axes)?)
-            .dilation(self.dilation.spread("dilation", axes)?)
+            .dilation(self.dilation.positive("dilation", axes)?)
             .ceil(self.ceil_mode))
     }
 }
 
 macro_rules! pools {
-    ($($(#[$doc:meta])* $name:ident, $axes:literal, |$x:ident, $window:ident, $config:ident| $forward:expr;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $axes:literal, $spatial:literal, |$x:ident, $window:ident, $config:ident| $forward:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name {
@@ -109,9 +111,7 @@ macro_rules! pools {
             /// Sizes that cannot be.
             #[track_caller]
             pub fn from_config(config: &PoolConfig) -> Result<$name> {
-                let at = Location::caller();
-                let window = config.window($axes).map_err(|e| e.op(stringify!($name)).at(at))?;
-                Ok($name { config: config.clone(), window })
+                as_layer(stringify!($name), || Ok($name { config: config.clone(), window: config.window($axes)? }))
             }
 
             /// The settings.
@@ -131,6 +131,8 @@ macro_rules! pools {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, $x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
+                batched(stringify!($name), $x, None, $spatial)?;
                 let ($window, $config) = (&self.window, &self.config);
                 let _ = $config;
                 $forward
@@ -141,27 +143,28 @@ macro_rules! pools {
 
 pools! {
     /// The greatest element of each window over one axis.
-    MaxPool1d, 1, |x, window, config| x.max_pool(window);
+    MaxPool1d, 1, "L", |x, window, config| x.max_pool(window);
     /// The greatest element of each window over two axes.
-    MaxPool2d, 2, |x, window, config| x.max_pool(window);
+    MaxPool2d, 2, "H, W", |x, window, config| x.max_pool(window);
     /// The greatest element of each window over three axes.
-    MaxPool3d, 3, |x, window, config| x.max_pool(window);
+    MaxPool3d, 3, "D, H, W", |x, window, config| x.max_pool(window);
     /// The mean of each window over one axis.
-    AvgPool1d, 1, |x, window, config| x.avg_pool(window, config.count_include_pad, config.divisor_override);
+    AvgPool1d, 1, "L", |x, window, config| x.avg_pool(window, config.count_include_pad, config.divisor_override);
     /// The mean of each window over two axes.
-    AvgPool2d, 2, |x, window, config| x.avg_pool(window, config.count_include_pad, config.divisor_override);
+    AvgPool2d, 2, "H, W", |x, window, config| x.avg_pool(window, config.count_include_pad, config.divisor_override);
     /// The mean of each window over three axes.
-    AvgPool3d, 3, |x, window, config| x.avg_pool(window, config.count_include_pad, config.divisor_override);
+    AvgPool3d, 3, "D, H, W", |x, window, config| x.avg_pool(window, config.count_include_pad, config.divisor_override);
     /// The p-norm of each window over one axis.
-    LpPool1d, 1, |x, window, config| x.lp_pool(window, config.norm_type);
+    LpPool1d, 1, "L", |x, window, config| x.lp_pool(window, config.norm_type);
     /// The p-norm of each window over two axes.
-    LpPool2d, 2, |x, window, config| x.lp_pool(window, config.norm_type);
+    LpPool2d, 2, "H, W", |x, window, config| x.lp_pool(window, config.norm_type);
     /// The p-norm of each window over three axes.
-    LpPool3d, 3, |x, window, config| x.lp_pool(window, config.norm_type);
+    LpPool3d, 3, "D, H, W", |x, window, config| x.lp_pool(window, config.norm_type);
 }
 
 /// Settings of an adaptive pooling layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AdaptivePoolConfig {
     /// Sizes of the output.
     pub output_size: AdaptiveSizes,
@@ -178,7 +181,7 @@ pub enum AdaptiveSizes {
 }
 
 macro_rules! adaptive {
-    ($($(#[$doc:meta])* $name:ident, $axes:literal, $method:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $axes:literal, $spatial:literal, $method:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, Module)]
         pub struct $name {
@@ -217,19 +220,20 @@ macro_rules! adaptive {
                 }
                 Ok($name { sizes })
             }
+
+            /// The sizes of the output for an input that has these axes.
+            fn sizes(&self, x: &Tensor) -> Vec<usize> {
+                let own = x.shape()[x.rank() - $axes..].iter();
+                self.sizes.iter().zip(own).map(|(size, &own)| size.unwrap_or(own)).collect()
+            }
         }
 
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let Some(lead) = x.rank().checked_sub($axes) else {
-                    return Err(Error::shape(format!("{} has fewer than {} axes", x.shape(), $axes))
-                        .op(stringify!($name))
-                        .at(Location::caller()));
-                };
-                let own = &x.shape()[lead..];
-                let sizes: Vec<usize> = self.sizes.iter().zip(own).map(|(size, &own)| size.unwrap_or(own)).collect();
-                x.$method(&sizes)
+                let _scope = crate::scope(self);
+                batched(stringify!($name), x, None, $spatial)?;
+                x.$method(&self.sizes(x))
             }
         }
     )*};
@@ -237,15 +241,41 @@ macro_rules! adaptive {
 
 adaptive! {
     /// Means of as many regions over one axis as are asked.
-    AdaptiveAvgPool1d, 1, adaptive_avg_pool;
+    AdaptiveAvgPool1d, 1, "L", adaptive_avg_pool;
     /// Means of as many regions over two axes as are asked.
-    AdaptiveAvgPool2d, 2, adaptive_avg_pool;
+    AdaptiveAvgPool2d, 2, "H, W", adaptive_avg_pool;
     /// Means of as many regions over three axes as are asked.
-    AdaptiveAvgPool3d, 3, adaptive_avg_pool;
+    AdaptiveAvgPool3d, 3, "D, H, W", adaptive_avg_pool;
     /// Maxima of as many regions over one axis as are asked.
-    AdaptiveMaxPool1d, 1, adaptive_max_pool;
+    AdaptiveMaxPool1d, 1, "L", adaptive_max_pool;
     /// Maxima of as many regions over two axes as are asked.
-    AdaptiveMaxPool2d, 2, adaptive_max_pool;
+    AdaptiveMaxPool2d, 2, "H, W", adaptive_max_pool;
     /// Maxima of as many regions over three axes as are asked.
-    AdaptiveMaxPool3d, 3, adaptive_max_pool;
+    AdaptiveMaxPool3d, 3, "D, H, W", adaptive_max_pool;
+}
+
+macro_rules! with_indices {
+    ($($name:ident, $spatial:literal, |$this:ident, $x:ident| $both:expr;)*) => {$(
+        impl $name {
+            /// The output, and the place of each maximum in its plane of spatial axes, for [`Tensor::max_unpool`].
+            ///
+            /// # Errors
+            /// Those of `forward`.
+            #[track_caller]
+            pub fn forward_with_indices(&self, $x: &Tensor) -> Result<(Tensor, Tensor)> {
+                batched(stringify!($name), $x, None, $spatial)?;
+                let $this = self;
+                $both
+            }
+        }
+    )*};
+}
+
+with_indices! {
+    MaxPool1d, "L", |this, x| x.max_pool_with_indices(&this.window);
+    MaxPool2d, "H, W", |this, x| x.max_pool_with_indices(&this.window);
+    MaxPool3d, "D, H, W", |this, x| x.max_pool_with_indices(&this.window);
+    AdaptiveMaxPool1d, "L", |this, x| x.adaptive_max_pool_with_indices(&this.sizes(x));
+    AdaptiveMaxPool2d, "H, W", |this, x| x.adaptive_max_pool_with_indices(&this.sizes(x));
+    AdaptiveMaxPool3d, "D, H, W", |this, x| x.adaptive_max_pool_with_indices(&this.sizes(x));
 }

@@ -1,10 +1,9 @@
 //! Encodings of positions.
 
-use super::Layer;
+use super::{Layer, as_layer};
 use crate::{Buffer, Init, Module, Param};
 use mapsto_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// Settings of [`SinusoidalEncoding`] and [`LearnedEncoding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +30,6 @@ impl PositionConfig {
     }
 
     /// `x` and the first rows of the table.
-    #[track_caller]
     fn add(&self, x: &Tensor, table: &Tensor) -> Result<Tensor> {
         let (shape, size) = (x.shape(), self.d_model);
         let steps = match (&shape[..], self.batch_first) {
@@ -42,12 +40,11 @@ impl PositionConfig {
             }
             _ => {
                 let layout = if self.batch_first { "[N, L" } else { "[L, N" };
-                return Err(Error::shape(format!("the input is {shape}, not {layout}, {size}]")).at(Location::caller()));
+                return Err(Error::shape(format!("the input is {shape}, not {layout}, {size}]")));
             }
         };
         if steps > self.max_len {
             return Err(Error::shape(format!("the input has {steps} steps, the table {} positions", self.max_len))
-                .at(Location::caller())
                 .mend("make it with a greater max_len"));
         }
         let rows = table.narrow(0, 0, steps)?;
@@ -82,7 +79,6 @@ impl SinusoidalEncoding {
     #[track_caller]
     pub fn from_config(config: &PositionConfig) -> Result<SinusoidalEncoding> {
         let config = *config;
-        let at = Location::caller();
         let PositionConfig { d_model: size, max_len, .. } = config;
         let make = || {
             let count = mapsto_tensor::Shape::new(&[max_len, size])?.numel();
@@ -93,7 +89,7 @@ impl SinusoidalEncoding {
             };
             Tensor::from_vec((0..count).map(wave).collect(), [max_len, size])
         };
-        let table = make().map_err(|e: Error| e.op("SinusoidalEncoding").at(at))?;
+        let table = as_layer("SinusoidalEncoding", make)?;
         Ok(SinusoidalEncoding { pe: Buffer::constant(&table), config })
     }
 
@@ -106,7 +102,8 @@ impl SinusoidalEncoding {
 impl Layer for SinusoidalEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.config.add(x, &self.pe.get()?)
+        let _scope = crate::scope(self);
+        as_layer("SinusoidalEncoding", || self.config.add(x, &self.pe.get()?))
     }
 }
 
@@ -127,7 +124,8 @@ impl LearnedEncoding {
     #[track_caller]
     pub fn from_config(config: &PositionConfig) -> Result<LearnedEncoding> {
         let config = *config;
-        let weight = Param::new([config.max_len, config.d_model], Init::Normal { mean: 0.0, std: 0.02 })?;
+        let init = Init::Normal { mean: 0.0, std: 0.02 };
+        let weight = as_layer("LearnedEncoding", || Param::new([config.max_len, config.d_model], init))?;
         Ok(LearnedEncoding { weight, config })
     }
 
@@ -140,6 +138,7 @@ impl LearnedEncoding {
 impl Layer for LearnedEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.config.add(x, &self.weight.get()?)
+        let _scope = crate::scope(self);
+        as_layer("LearnedEncoding", || self.config.add(x, &self.weight.get()?))
     }
 }

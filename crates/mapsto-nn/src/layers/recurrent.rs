@@ -1,6 +1,6 @@
 //! Recurrent layers over whole sequences.
 
-use super::{Dropout, Layer, yes};
+use super::{Dropout, Layer, as_layer, yes};
 use crate::{Init, Module, Param, Visitor};
 use mapsto_tensor::ops::RecurrentStack;
 use mapsto_tensor::{Error, Result, Tensor};
@@ -159,6 +159,19 @@ impl Layers {
     }
 }
 
+/// Fails unless `x` has the features and as many axes as one of the layouts before them.
+#[track_caller]
+fn check_input(name: &'static str, x: &Tensor, features: usize, layouts: [&str; 2]) -> Result<()> {
+    let axes = |layout: &str| layout.chars().filter(char::is_ascii_alphabetic).count() + 1;
+    if layouts.iter().any(|layout| axes(layout) == x.rank()) && x.shape().last() == Some(&features) {
+        return Ok(());
+    }
+    let [batch, single] = layouts.map(|layout| if axes(layout) > 1 { format!("{layout}, ") } else { layout.into() });
+    Err(Error::shape(format!("takes {batch}{features}] or {single}{features}], not {}", x.shape()))
+        .op(name)
+        .at(Location::caller()))
+}
+
 /// The values of parameters; an error gives the caller's line.
 #[track_caller]
 fn values<'a>(params: impl IntoIterator<Item = &'a Param>) -> Result<Vec<Tensor>> {
@@ -194,12 +207,10 @@ macro_rules! recurrent_layers {
             #[track_caller]
             pub fn from_config(config: &RecurrentConfig) -> Result<$name> {
                 let config = *config;
-                let at = Location::caller();
-                let make = || {
+                as_layer(stringify!($name), || {
                     $check(config.nonlinearity)?;
                     Ok($name { layers: Layers::new($gates, config)? })
-                };
-                make().map_err(|e: Error| e.op(stringify!($name)).at(at))
+                })
             }
 
             /// The settings.
@@ -230,7 +241,10 @@ macro_rules! recurrent_layers {
 
             #[track_caller]
             fn run(&self, $x: &Tensor, lengths: Option<&Tensor>, $state: $first) -> Result<(Tensor, $last)> {
+                let _scope = crate::scope(self);
                 let ($layers, config) = (&self.layers, self.config());
+                let batched = if config.batch_first { "[N, T" } else { "[T, N" };
+                check_input(stringify!($name), $x, config.input_size, [batched, "[T"])?;
                 let values = values($layers.weights.iter().flatten())?;
                 let between = |x: &Tensor| self.layers.dropout.forward(x);
                 let $stack = &RecurrentStack {
@@ -353,13 +367,11 @@ macro_rules! recurrent_cells {
             #[track_caller]
             pub fn from_config(config: &RecurrentCellConfig) -> Result<$name> {
                 let config = *config;
-                let at = Location::caller();
-                let make = || {
+                as_layer(stringify!($name), || {
                     $check(config.nonlinearity)?;
                     let weights = weights($gates, config.input_size, config.hidden_size, config.bias)?;
                     Ok($name { config, weights })
-                };
-                make().map_err(|e: Error| e.op(stringify!($name)).at(at))
+                })
             }
 
             /// The settings.
@@ -374,7 +386,9 @@ macro_rules! recurrent_cells {
             /// Shapes or types that do not fit; a parameter without a value.
             #[track_caller]
             pub fn forward(&self, $x: &Tensor, $state: $first) -> Result<$last> {
+                let _scope = crate::scope(self);
                 let $config = &self.config;
+                check_input(stringify!($name), $x, $config.input_size, ["[N", "["])?;
                 let values = values(&self.weights)?;
                 let $weights = &values.iter().collect::<Vec<_>>()[..];
                 $run

@@ -1,9 +1,9 @@
 //! Weights that are computed from other parameters.
 
+use super::as_layer;
 use crate::{Buffer, Init, Mode, Module, Param, Parametrization};
 use mapsto_tensor::{Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// The parameter of this name.
 fn find(module: &impl Module, name: &str) -> Result<Param> {
@@ -70,8 +70,7 @@ impl Parametrization for WeightNorm {
 /// A name or axis that is not there.
 #[track_caller]
 pub fn weight_norm<M: Module>(module: M, name: &str, dim: Option<usize>) -> Result<M> {
-    let at = Location::caller();
-    let apply = || {
+    as_layer("weight_norm", || {
         let param = find(&module, name)?;
         let mut sizes = Vec::new();
         if let Some(dim) = dim {
@@ -83,8 +82,7 @@ pub fn weight_norm<M: Module>(module: M, name: &str, dim: Option<usize>) -> Resu
             let original0 = Param::computed(&original1, sizes, move |_| lengths(&direction.get()?.detach(), dim))?;
             Ok(WeightNorm { original1, original0, dim })
         })
-    };
-    apply().map_err(|e: Error| e.op("weight_norm").at(at))?;
+    })?;
     Ok(module)
 }
 
@@ -180,8 +178,7 @@ impl Parametrization for SpectralNorm {
 /// A name or axis that is not there; no steps.
 #[track_caller]
 pub fn spectral_norm<M: Module>(module: M, name: &str, config: SpectralNormConfig) -> Result<M> {
-    let at = Location::caller();
-    let apply = || {
+    as_layer("spectral_norm", || {
         let param = find(&module, name)?;
         let dim = config.dim.unwrap_or(usize::from(module.kind().starts_with("ConvTranspose")));
         check_axis(param.shape(), dim)?;
@@ -192,8 +189,7 @@ pub fn spectral_norm<M: Module>(module: M, name: &str, config: SpectralNormConfi
             let vectors = if original.shape().rank() > 1 { Some(vectors(&original, dim, config.eps)?) } else { None };
             Ok(SpectralNorm { original, vectors, config, dim })
         })
-    };
-    apply().map_err(|e: Error| e.op("spectral_norm").at(at))?;
+    })?;
     Ok(module)
 }
 

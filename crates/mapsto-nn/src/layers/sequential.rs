@@ -54,6 +54,7 @@ impl Module for Sequential {
 impl Layer for Sequential {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = std::panic::Location::caller();
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {

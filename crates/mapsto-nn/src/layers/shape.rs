@@ -1,10 +1,9 @@
 //! Layers that change no value.
 
-use super::Layer;
+use super::{Layer, as_layer};
 use crate::Module;
 use mapsto_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// The input itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Module)]
@@ -13,6 +12,7 @@ pub struct Identity;
 impl Layer for Identity {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         Ok(x.clone())
     }
 }
@@ -36,6 +36,7 @@ impl Default for Flatten {
 impl Layer for Flatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.flatten(self.start_dim, self.end_dim)
     }
 }
@@ -53,8 +54,8 @@ pub struct Unflatten {
 impl Layer for Unflatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let at = Location::caller();
-        let split = || {
+        let _scope = crate::scope(self);
+        as_layer("Unflatten", || {
             let axis = x.shape().axis(self.dim)?;
             let size = x.shape()[axis];
             let unknown = self.unflattened_size.iter().filter(|&&size| size == -1).count();
@@ -80,7 +81,6 @@ impl Layer for Unflatten {
             sizes.extend(self.unflattened_size.iter().map(|&size| if size == -1 { found } else { size as usize }));
             sizes.extend(&x.shape()[axis + 1..]);
             x.reshape(sizes)
-        };
-        split().map_err(|e: Error| e.op("Unflatten").at(at))
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! Layers that move or resample the elements of images: padding, resizing, shuffling, folding.
 
-use super::{Layer, Sizes};
+use super::{Layer, Sizes, as_layer};
 use crate::Module;
 use mapsto_tensor::ops::{ConvOptions, Interpolation, PadMode};
 use mapsto_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::panic::Location;
 
 macro_rules! pads {
@@ -26,6 +27,7 @@ macro_rules! pads {
         impl Layer for $name {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
                 x.pad(&self.pads, $mode)
             }
         }
@@ -61,6 +63,7 @@ impl ConstantPad {
 impl Layer for ConstantPad {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pad(&self.pads, PadMode::Constant(self.value.into()))
     }
 }
@@ -77,6 +80,7 @@ pub enum Scales {
 
 /// Settings of [`Upsample`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct UpsampleConfig {
     /// Sizes of the output; or
     #[serde(default)]
@@ -101,13 +105,16 @@ pub struct Upsample {
     config: UpsampleConfig,
     #[module(skip)]
     interpolation: Interpolation,
+    /// How many axes the mode resizes.
+    #[module(skip)]
+    axes: RangeInclusive<usize>,
 }
 
 impl Upsample {
     /// The nearest element, by a factor.
     ///
     /// # Errors
-    /// None; the factor is checked with the input.
+    /// A factor that is not above zero.
     #[track_caller]
     pub fn nearest(scale: f64) -> Result<Upsample> {
         Upsample::from_config(&UpsampleConfig {
@@ -122,47 +129,76 @@ impl Upsample {
     /// By its settings.
     ///
     /// # Errors
-    /// An unknown mode; both sizes and factors, or neither.
+    /// An unknown mode, or `align_corners` for one that has no corners; both sizes and factors, or neither; sizes or
+    /// factors that are not above zero.
     #[track_caller]
     pub fn from_config(config: &UpsampleConfig) -> Result<Upsample> {
-        let fails = |what: String| Err(Error::argument(what).op("Upsample").at(Location::caller()));
-        let align_corners = config.align_corners.unwrap_or(false);
-        let interpolation = match config.mode.as_str() {
-            "nearest" => Interpolation::Nearest,
-            "nearest-exact" => Interpolation::NearestExact,
-            "linear" | "bilinear" | "trilinear" => Interpolation::Linear { align_corners, antialias: false },
-            "bicubic" => Interpolation::Cubic { align_corners, antialias: false },
-            mode => {
-                return fails(format!(
-                    "no mode {mode:?}: nearest, nearest-exact, linear, bilinear, trilinear, bicubic"
-                ));
+        as_layer("Upsample", || {
+            let align_corners = config.align_corners.unwrap_or(false);
+            let linear = Interpolation::Linear { align_corners, antialias: false };
+            let (interpolation, axes) = match config.mode.as_str() {
+                "nearest" => (Interpolation::Nearest, 1..=3),
+                "nearest-exact" => (Interpolation::NearestExact, 1..=3),
+                "linear" => (linear, 1..=1),
+                "bilinear" => (linear, 2..=2),
+                "trilinear" => (linear, 3..=3),
+                "bicubic" => (Interpolation::Cubic { align_corners, antialias: false }, 2..=2),
+                mode => {
+                    let all = "nearest, nearest-exact, linear, bilinear, trilinear, bicubic";
+                    return Err(Error::argument(format!("no mode {mode:?}: {all}")));
+                }
+            };
+            if config.align_corners.is_some() && config.mode.starts_with("nearest") {
+                return Err(Error::argument(format!("align_corners says nothing to mode {:?}", config.mode))
+                    .mend("leave it out"));
             }
-        };
-        if config.size.is_some() == config.scale_factor.is_some() {
-            return fails("takes either size or scale_factor".into());
-        }
-        Ok(Upsample { config: config.clone(), interpolation })
+            let positive = match (&config.size, &config.scale_factor) {
+                (Some(Sizes::All(size)), None) => *size > 0,
+                (Some(Sizes::Each(sizes)), None) => !sizes.contains(&0),
+                (None, Some(Scales::All(scale))) => *scale > 0.0,
+                (None, Some(Scales::Each(scales))) => scales.iter().all(|&scale| scale > 0.0),
+                _ => return Err(Error::argument("takes either size or scale_factor")),
+            };
+            if !positive {
+                return Err(Error::argument("sizes and factors must be above zero"));
+            }
+            Ok(Upsample { config: config.clone(), interpolation, axes })
+        })
     }
 }
 
 impl Layer for Upsample {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let axes = x.rank().saturating_sub(2);
-        if let Some(size) = &self.config.size {
-            return x.resize(&size.spread("size", axes)?, self.interpolation);
-        }
-        let scales = match &self.config.scale_factor {
-            Some(Scales::All(scale)) => vec![*scale; axes],
-            Some(Scales::Each(scales)) => scales.clone(),
-            None => Vec::new(),
-        };
-        x.resize_by(&scales, self.interpolation, self.config.recompute_scale_factor.unwrap_or(false))
+        as_layer("Upsample", || {
+            if !self.axes.contains(&axes) {
+                let (mode, least, most) = (&self.config.mode, self.axes.start() + 2, self.axes.end() + 2);
+                let wanted = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+                return Err(Error::shape(format!(
+                    "mode {mode:?} takes [N, C, ...] of {wanted} axes, not {}",
+                    x.shape()
+                )));
+            }
+            let scales = match (&self.config.size, &self.config.scale_factor) {
+                (Some(size), _) => return x.resize(&size.spread("size", axes)?, self.interpolation),
+                (None, Some(Scales::Each(scales))) => scales.clone(),
+                (None, Some(Scales::All(scale))) => vec![*scale; axes],
+                (None, None) => Vec::new(),
+            };
+            if scales.len() != axes {
+                let count = scales.len();
+                return Err(Error::argument(format!("scale_factor {scales:?} has {count} numbers for {axes} axes")));
+            }
+            x.resize_by(&scales, self.interpolation, self.config.recompute_scale_factor.unwrap_or(false))
+        })
     }
 }
 
 /// Channels to space: `[N, C r², H, W]` to `[N, C, H r, W r]` (Shi et al. 2016).
-#[derive(Clone, Debug, Module)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Module)]
+#[serde(deny_unknown_fields)]
 pub struct PixelShuffle {
     /// `r`.
     pub upscale_factor: usize,
@@ -171,12 +207,14 @@ pub struct PixelShuffle {
 impl Layer for PixelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_shuffle(self.upscale_factor)
     }
 }
 
 /// Space to channels: the inverse of [`PixelShuffle`].
-#[derive(Clone, Debug, Module)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Module)]
+#[serde(deny_unknown_fields)]
 pub struct PixelUnshuffle {
     /// `r`.
     pub downscale_factor: usize,
@@ -185,12 +223,14 @@ pub struct PixelUnshuffle {
 impl Layer for PixelUnshuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         x.pixel_unshuffle(self.downscale_factor)
     }
 }
 
 /// Channels of `[N, C, ...]` in another order: those of each group apart (Zhang et al., *ShuffleNet*, 2018).
-#[derive(Clone, Debug, Module)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Module)]
+#[serde(deny_unknown_fields)]
 pub struct ChannelShuffle {
     /// Number of groups; it divides the channels.
     pub groups: usize,
@@ -199,6 +239,7 @@ pub struct ChannelShuffle {
 impl Layer for ChannelShuffle {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let channels = if x.rank() < 2 { 0 } else { x.shape()[1] };
         if x.rank() < 3 || self.groups == 0 || channels % self.groups != 0 {
             return Err(Error::shape(format!("{} does not have channels in {} equal groups", x.shape(), self.groups))
@@ -210,65 +251,154 @@ impl Layer for ChannelShuffle {
     }
 }
 
-/// Settings of [`Unfold`] and [`Fold`], named as in PyTorch.
+/// Settings of [`Unfold`], named as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FoldConfig {
-    /// Sizes of the image; of [`Fold`] alone.
-    #[serde(default)]
-    pub output_size: Option<Sizes>,
+#[serde(deny_unknown_fields)]
+pub struct UnfoldConfig {
     /// Sizes of a patch.
     pub kernel_size: Sizes,
     /// How far a patch's elements lie apart.
+    #[serde(default = "one")]
     pub dilation: Sizes,
     /// Zeros around the image.
+    #[serde(default = "zero")]
     pub padding: Sizes,
     /// How far patches lie apart.
+    #[serde(default = "one")]
+    pub stride: Sizes,
+}
+
+fn one() -> Sizes {
+    1.into()
+}
+
+fn zero() -> Sizes {
+    0.into()
+}
+
+fn pair(sizes: Vec<usize>) -> [usize; 2] {
+    [sizes[0], sizes[1]]
+}
+
+impl UnfoldConfig {
+    /// Every patch of an image.
+    pub fn new(kernel_size: impl Into<Sizes>) -> UnfoldConfig {
+        UnfoldConfig { kernel_size: kernel_size.into(), dilation: one(), padding: zero(), stride: one() }
+    }
+
+    fn parts(&self) -> Result<([usize; 2], ConvOptions)> {
+        let options = ConvOptions::new()
+            .dilation(pair(self.dilation.positive("dilation", 2)?))
+            .padding(pair(self.padding.spread("padding", 2)?))
+            .stride(pair(self.stride.positive("stride", 2)?));
+        Ok((pair(self.kernel_size.positive("kernel_size", 2)?), options))
+    }
+}
+
+/// Settings of [`Fold`], named as in PyTorch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoldConfig {
+    /// Sizes of the image.
+    pub output_size: Sizes,
+    /// Sizes of a patch.
+    pub kernel_size: Sizes,
+    /// How far a patch's elements lie apart.
+    #[serde(default = "one")]
+    pub dilation: Sizes,
+    /// Zeros around the image, where patches may lie.
+    #[serde(default = "zero")]
+    pub padding: Sizes,
+    /// How far patches lie apart.
+    #[serde(default = "one")]
     pub stride: Sizes,
 }
 
 impl FoldConfig {
-    fn parts(&self) -> Result<([usize; 2], ConvOptions)> {
-        let two = |name: &str, sizes: &Sizes| sizes.spread(name, 2).map(|sizes| [sizes[0], sizes[1]]);
-        let options = ConvOptions::new()
-            .dilation(two("dilation", &self.dilation)?)
-            .padding(two("padding", &self.padding)?)
-            .stride(two("stride", &self.stride)?);
-        Ok((two("kernel_size", &self.kernel_size)?, options))
+    /// Every patch of an image.
+    pub fn new(output_size: impl Into<Sizes>, kernel_size: impl Into<Sizes>) -> FoldConfig {
+        let UnfoldConfig { kernel_size, dilation, padding, stride } = UnfoldConfig::new(kernel_size);
+        FoldConfig { output_size: output_size.into(), kernel_size, dilation, padding, stride }
     }
 }
 
 /// Patches of images as columns: `[N, C, H, W]` to `[N, C·kh·kw, L]`.
 #[derive(Clone, Debug, Module)]
 pub struct Unfold {
-    /// The settings.
     #[module(skip)]
-    pub config: FoldConfig,
+    kernel: [usize; 2],
+    #[module(skip)]
+    options: ConvOptions,
+}
+
+impl Unfold {
+    /// Every patch of this size.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn new(kernel_size: impl Into<Sizes>) -> Result<Unfold> {
+        Unfold::from_config(&UnfoldConfig::new(kernel_size))
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn from_config(config: &UnfoldConfig) -> Result<Unfold> {
+        let (kernel, options) = as_layer("Unfold", || config.parts())?;
+        Ok(Unfold { kernel, options })
+    }
 }
 
 impl Layer for Unfold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (kernel, options) = self.config.parts()?;
-        x.unfold2d(kernel, &options)
+        let _scope = crate::scope(self);
+        x.unfold2d(self.kernel, &self.options)
     }
 }
 
 /// Images from patches as columns, what overlaps added up: `[N, C·kh·kw, L]` to `[N, C, H, W]`.
 #[derive(Clone, Debug, Module)]
 pub struct Fold {
-    /// The settings.
     #[module(skip)]
-    pub config: FoldConfig,
+    size: [usize; 2],
+    #[module(skip)]
+    kernel: [usize; 2],
+    #[module(skip)]
+    options: ConvOptions,
+}
+
+impl Fold {
+    /// Every patch of this size.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn new(output_size: impl Into<Sizes>, kernel_size: impl Into<Sizes>) -> Result<Fold> {
+        Fold::from_config(&FoldConfig::new(output_size, kernel_size))
+    }
+
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Another number of sizes than two.
+    #[track_caller]
+    pub fn from_config(config: &FoldConfig) -> Result<Fold> {
+        let FoldConfig { output_size, kernel_size, dilation, padding, stride } = config.clone();
+        as_layer("Fold", || {
+            let (kernel, options) = UnfoldConfig { kernel_size, dilation, padding, stride }.parts()?;
+            Ok(Fold { size: pair(output_size.spread("output_size", 2)?), kernel, options })
+        })
+    }
 }
 
 impl Layer for Fold {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (kernel, options) = self.config.parts()?;
-        let Some(size) = &self.config.output_size else {
-            return Err(Error::argument("needs output_size").op("Fold").at(Location::caller()));
-        };
-        let size = size.spread("output_size", 2)?;
-        x.fold2d([size[0], size[1]], kernel, &options)
+        let _scope = crate::scope(self);
+        x.fold2d(self.size, self.kernel, &self.options)
     }
 }

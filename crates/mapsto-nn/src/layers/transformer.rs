@@ -2,7 +2,7 @@
 
 use super::{
     AttentionMasks, Dropout, Layer, LayerNorm, LayerNormConfig, Linear, LinearConfig, MultiheadAttention,
-    MultiheadAttentionConfig, yes,
+    MultiheadAttentionConfig, as_layer, yes,
 };
 use crate::{Init, Module};
 use mapsto_tensor::{Result, Tensor};
@@ -137,7 +137,6 @@ impl TransformerLayerConfig {
 }
 
 impl TransformerActivation {
-    #[track_caller]
     fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
             TransformerActivation::Relu => x.relu(),
@@ -147,7 +146,6 @@ impl TransformerActivation {
 }
 
 /// `x + part(norm(x))`, or with the norm behind `norm(x + part(x))`.
-#[track_caller]
 fn residual(
     x: &Tensor,
     norm: &LayerNorm,
@@ -195,16 +193,18 @@ impl TransformerEncoderLayer {
     #[track_caller]
     pub fn from_config(config: &TransformerLayerConfig) -> Result<TransformerEncoderLayer> {
         let config = *config;
-        Ok(TransformerEncoderLayer {
-            self_attn: config.attention()?,
-            linear1: config.linear(config.d_model, config.dim_feedforward)?,
-            dropout: Dropout::new(config.dropout)?,
-            linear2: config.linear(config.dim_feedforward, config.d_model)?,
-            norm1: config.norm()?,
-            norm2: config.norm()?,
-            dropout1: Dropout::new(config.dropout)?,
-            dropout2: Dropout::new(config.dropout)?,
-            config,
+        as_layer("TransformerEncoderLayer", || {
+            Ok(TransformerEncoderLayer {
+                self_attn: config.attention()?,
+                linear1: config.linear(config.d_model, config.dim_feedforward)?,
+                dropout: Dropout::new(config.dropout)?,
+                linear2: config.linear(config.dim_feedforward, config.d_model)?,
+                norm1: config.norm()?,
+                norm2: config.norm()?,
+                dropout1: Dropout::new(config.dropout)?,
+                dropout2: Dropout::new(config.dropout)?,
+                config,
+            })
         })
     }
 
@@ -219,12 +219,15 @@ impl TransformerEncoderLayer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
-        let first = self.config.norm_first;
-        let attended =
-            residual(src, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, masks)?))?;
-        residual(&attended, &self.norm2, first, |x| {
-            let hidden = self.config.activation.forward(&self.linear1.forward(x)?)?;
-            self.dropout2.forward(&self.linear2.forward(&self.dropout.forward(&hidden)?)?)
+        let _scope = crate::scope(self);
+        as_layer("TransformerEncoderLayer", || {
+            let first = self.config.norm_first;
+            let attended =
+                residual(src, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, masks)?))?;
+            residual(&attended, &self.norm2, first, |x| {
+                let hidden = self.config.activation.forward(&self.linear1.forward(x)?)?;
+                self.dropout2.forward(&self.linear2.forward(&self.dropout.forward(&hidden)?)?)
+            })
         })
     }
 }
@@ -279,19 +282,21 @@ impl TransformerDecoderLayer {
     #[track_caller]
     pub fn from_config(config: &TransformerLayerConfig) -> Result<TransformerDecoderLayer> {
         let config = *config;
-        Ok(TransformerDecoderLayer {
-            self_attn: config.attention()?,
-            multihead_attn: config.attention()?,
-            linear1: config.linear(config.d_model, config.dim_feedforward)?,
-            dropout: Dropout::new(config.dropout)?,
-            linear2: config.linear(config.dim_feedforward, config.d_model)?,
-            norm1: config.norm()?,
-            norm2: config.norm()?,
-            norm3: config.norm()?,
-            dropout1: Dropout::new(config.dropout)?,
-            dropout2: Dropout::new(config.dropout)?,
-            dropout3: Dropout::new(config.dropout)?,
-            config,
+        as_layer("TransformerDecoderLayer", || {
+            Ok(TransformerDecoderLayer {
+                self_attn: config.attention()?,
+                multihead_attn: config.attention()?,
+                linear1: config.linear(config.d_model, config.dim_feedforward)?,
+                dropout: Dropout::new(config.dropout)?,
+                linear2: config.linear(config.dim_feedforward, config.d_model)?,
+                norm1: config.norm()?,
+                norm2: config.norm()?,
+                norm3: config.norm()?,
+                dropout1: Dropout::new(config.dropout)?,
+                dropout2: Dropout::new(config.dropout)?,
+                dropout3: Dropout::new(config.dropout)?,
+                config,
+            })
         })
     }
 
@@ -312,15 +317,19 @@ impl TransformerDecoderLayer {
         tgt_masks: &AttentionMasks,
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
-        let first = self.config.norm_first;
-        let attended =
-            residual(tgt, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, tgt_masks)?))?;
-        let informed = residual(&attended, &self.norm2, first, |x| {
-            self.dropout2.forward(&self.multihead_attn.forward(x, memory, memory, memory_masks)?)
-        })?;
-        residual(&informed, &self.norm3, first, |x| {
-            let hidden = self.config.activation.forward(&self.linear1.forward(x)?)?;
-            self.dropout3.forward(&self.linear2.forward(&self.dropout.forward(&hidden)?)?)
+        let _scope = crate::scope(self);
+        as_layer("TransformerDecoderLayer", || {
+            let first = self.config.norm_first;
+            let attended = residual(tgt, &self.norm1, first, |x| {
+                self.dropout1.forward(&self.self_attn.forward(x, x, x, tgt_masks)?)
+            })?;
+            let informed = residual(&attended, &self.norm2, first, |x| {
+                self.dropout2.forward(&self.multihead_attn.forward(x, memory, memory, memory_masks)?)
+            })?;
+            residual(&informed, &self.norm3, first, |x| {
+                let hidden = self.config.activation.forward(&self.linear1.forward(x)?)?;
+                self.dropout3.forward(&self.linear2.forward(&self.dropout.forward(&hidden)?)?)
+            })
         })
     }
 }
@@ -368,12 +377,13 @@ impl TransformerEncoder {
     #[track_caller]
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerEncoder> {
         let config = *config;
-        let mut layers = Vec::new();
-        for _ in 0..config.num_layers {
-            layers.push(TransformerEncoderLayer::from_config(&config.layer)?);
-        }
-        let norm = if config.norm { Some(config.layer.norm()?) } else { None };
-        Ok(TransformerEncoder { layers, norm, config })
+        as_layer("TransformerEncoder", || {
+            let layers = (0..config.num_layers)
+                .map(|_| TransformerEncoderLayer::from_config(&config.layer))
+                .collect::<Result<_>>()?;
+            let norm = config.norm.then(|| config.layer.norm()).transpose()?;
+            Ok(TransformerEncoder { layers, norm, config })
+        })
     }
 
     /// The settings.
@@ -387,6 +397,7 @@ impl TransformerEncoder {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let mut x = src.clone();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -425,12 +436,13 @@ impl TransformerDecoder {
     #[track_caller]
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerDecoder> {
         let config = *config;
-        let mut layers = Vec::new();
-        for _ in 0..config.num_layers {
-            layers.push(TransformerDecoderLayer::from_config(&config.layer)?);
-        }
-        let norm = if config.norm { Some(config.layer.norm()?) } else { None };
-        Ok(TransformerDecoder { layers, norm, config })
+        as_layer("TransformerDecoder", || {
+            let layers = (0..config.num_layers)
+                .map(|_| TransformerDecoderLayer::from_config(&config.layer))
+                .collect::<Result<_>>()?;
+            let norm = config.norm.then(|| config.layer.norm()).transpose()?;
+            Ok(TransformerDecoder { layers, norm, config })
+        })
     }
 
     /// The settings.
@@ -450,6 +462,7 @@ impl TransformerDecoder {
         tgt_masks: &AttentionMasks,
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let at = Location::caller();
         let mut x = tgt.clone();
         for (i, layer) in self.layers.iter().enumerate() {
@@ -525,8 +538,11 @@ impl Transformer {
     pub fn from_config(config: &TransformerConfig) -> Result<Transformer> {
         let config = *config;
         let stack = |num_layers| TransformerStackConfig { layer: config.layer, num_layers, norm: true };
-        let encoder = TransformerEncoder::from_config(&stack(config.num_encoder_layers))?;
-        let decoder = TransformerDecoder::from_config(&stack(config.num_decoder_layers))?;
+        let parts = || {
+            let encoder = TransformerEncoder::from_config(&stack(config.num_encoder_layers))?;
+            Ok((encoder, TransformerDecoder::from_config(&stack(config.num_decoder_layers))?))
+        };
+        let (encoder, decoder) = as_layer("Transformer", parts)?;
         let transformer = Transformer { encoder, decoder, config };
         for param in transformer.parameters().iter().filter(|param| param.shape().rank() > 1) {
             param.set_init(Init::xavier_uniform(1.0));
@@ -545,6 +561,7 @@ impl Transformer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, src: &Tensor, tgt: &Tensor, masks: &TransformerMasks) -> Result<Tensor> {
+        let _scope = crate::scope(self);
         let memory = self.encoder.forward_masked(src, &masks.src)?;
         self.decoder.forward(tgt, &memory, &masks.tgt, &masks.memory)
     }

@@ -211,6 +211,23 @@ impl Optimizer {
         Ok(())
     }
 
+    /// Bytes of what is remembered of past steps, or will be after the first, of parameters that are trained.
+    ///
+    /// # Errors
+    /// A refusal of memory; parameters without a value.
+    pub fn state_bytes(&self) -> Result<u64> {
+        let mut bytes = 0;
+        for Group { algorithm, members, .. } in &self.groups {
+            for member in members.iter().filter(|member| member.param.is_trainable()) {
+                let begun =
+                    if member.state.is_empty() { algorithm.method().begin(&member.param.get()?)? } else { Vec::new() };
+                let size = |state: &Tensor| (state.numel() * state.dtype().size()) as u64;
+                bytes += member.state.iter().chain(&begun).map(size).sum::<u64>();
+            }
+        }
+        Ok(bytes)
+    }
+
     /// The groups.
     pub fn groups(&self) -> &[Group] {
         &self.groups

@@ -112,7 +112,7 @@ fn rules_scale_as_pytorchs() {
 
 /// The layers of a row of the fixture, initialised.
 fn layer(name: &str) -> Result<Box<dyn Module>> {
-    let affine = |sizes: usize| BatchNormConfig { track_running_stats: false, ..BatchNormConfig::new(sizes) };
+    let affine = |channels: usize| InstanceNormConfig { affine: true, ..InstanceNormConfig::new(channels) };
     let padded = EmbeddingConfig { padding_idx: Some(-2), ..EmbeddingConfig::new(200, 30) };
     fn made(module: Result<impl Module>) -> Result<Box<dyn Module>> {
         Ok(Box::new(module?.init(7)?))

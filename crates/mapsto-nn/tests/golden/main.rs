@@ -3,6 +3,7 @@
 mod averages;
 mod gradients;
 mod initialisers;
+mod layers;
 mod losses;
 mod models;
 mod optimisers;

@@ -112,6 +112,21 @@ impl Op for Attention {
         Keeps::ALL
     }
 
+    fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        let [q, k, v] = [0, 1, 2].map(|i| inputs[i].shape);
+        let (rank, keys) = (outputs[0].shape.rank(), k[k.rank() - 2]);
+        let queries = outputs[0].shape[rank - 2];
+        // What queries see: all keys, or the keys up to their own.
+        let pairs = if self.causal {
+            (0..queries).map(|i| keys.min(i + 1) as u64).sum()
+        } else {
+            (queries as u64).saturating_mul(keys as u64)
+        };
+        let lead: u64 = outputs[0].shape[..rank - 2].iter().map(|&size| size as u64).product();
+        let depths = (q[q.rank() - 1] as u64).saturating_add(v[v.rank() - 1] as u64);
+        lead.saturating_mul(pairs).saturating_mul(depths)
+    }
+
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let inputs = (0..cx.num_inputs()).map(|i| cx.input(i)).collect::<Result<Vec<_>>>()?;
         let args = self.args(&inputs.iter().collect::<Vec<_>>());

@@ -102,6 +102,17 @@ impl Op for Fft {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         Ok(smallvec![Some(apply_one(Fft { inverse: !self.inverse, ..*self }, &[&cx.grad(0)?])?)])
     }
+
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        let shape = inputs[0].shape;
+        butterflies(shape[shape.rank() - 2], shape.numel() / 2)
+    }
+}
+
+/// The multiply-adds of transforms of `n` complex numbers by halves, as if `n` were a power of two: four for each of
+/// `n / 2` products at each of `log2 n` levels. `numbers` are those of all transforms.
+fn butterflies(n: usize, numbers: usize) -> u64 {
+    2 * numbers as u64 * u64::from(n.next_power_of_two().ilog2())
 }
 
 impl Op for RealFft {
@@ -133,6 +144,12 @@ impl Op for RealFft {
         // The inverse counts each number that stands for its mirror image too twice.
         let g = g.mul(mirrored(n, 0.5, &g)?)?;
         Ok(smallvec![Some(apply_one(InverseRealFft { n, scale: self.scale }, &[&g])?)])
+    }
+
+    /// Half of that of as many complex numbers.
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        let shape = inputs[0].shape;
+        butterflies(shape[shape.rank() - 1], shape.numel()) / 2
     }
 }
 
@@ -180,6 +197,10 @@ impl Op for InverseRealFft {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let g = apply_one(RealFft { scale: self.scale }, &[&cx.grad(0)?])?;
         Ok(smallvec![Some(g.mul(mirrored(self.n, 2.0, &g)?)?)])
+    }
+
+    fn multiply_adds(&self, _inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        butterflies(self.n, outputs[0].shape.numel()) / 2
     }
 }
 

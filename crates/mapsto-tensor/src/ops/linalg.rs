@@ -96,6 +96,13 @@ impl Op for Solve {
         let a = if cx.needs(0) { Some(b.matmul(&cx.output(0)?.t()?)?.neg()?) } else { None };
         Ok(smallvec![a, Some(b)])
     }
+
+    /// A third of the cube for the factors, a square for each right side.
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        let (a, b) = (inputs[0].shape, inputs[1].shape);
+        let n = a[a.rank() - 1] as u64;
+        (a.numel() as u64).saturating_mul(n) / 3 + n.saturating_mul(b.numel() as u64)
+    }
 }
 
 impl Op for Cholesky {
@@ -129,6 +136,12 @@ impl Op for Cholesky {
         let left = apply_one(Solve, &[&upper, &p])?;
         let both = apply_one(Solve, &[&upper, &left.t()?])?;
         Ok(smallvec![Some(both.add(&both.t()?)?.mul(0.5)?)])
+    }
+
+    /// A sixth of the cube.
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        let shape = inputs[0].shape;
+        (shape.numel() as u64).saturating_mul(shape[shape.rank() - 1] as u64) / 6
     }
 }
 

@@ -27,7 +27,7 @@ impl Op for Linear {
             return Err(Error::shape(format!("the weight must be [out, in], not {w}")));
         }
         if x.last() != Some(&w[1]) {
-            let has = x.last().map_or("none".into(), |size| size.to_string());
+            let has = x.last().map_or("no".into(), |size| size.to_string());
             return Err(Error::shape(format!("input {x} has {has} features, weight {w} takes {}", w[1]))
                 .mend("the input's last size must be the weight's last"));
         }
@@ -71,7 +71,7 @@ impl Op for Linear {
     }
 
     fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
-        (inputs[1].shape[1] * outputs[0].shape.numel()) as u64
+        (inputs[1].shape[1] as u64).saturating_mul(outputs[0].shape.numel() as u64)
     }
 }
 

@@ -56,7 +56,7 @@ impl Op for MatMul {
     }
 
     fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
-        inputs[0].shape.last().map_or(0, |&k| (k * outputs[0].shape.numel()) as u64)
+        inputs[0].shape.last().map_or(0, |&k| (k as u64).saturating_mul(outputs[0].shape.numel() as u64))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::backend::Border;
 use crate::dtype::Scalar;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply_one, expect_float, expect_inputs,
 };
 use crate::ops::{Slice, Steps};
 use crate::shape::{Layout, Shape, Spec};
@@ -161,6 +161,10 @@ impl Op for Pad {
             None => apply_one(Slice { steps: middle(&self.pads, &cx.spec(0).shape) }, &[&g])?,
             Some(border) => apply_one(PadTranspose { pads: self.pads.clone(), border }, &[&g])?,
         })])
+    }
+
+    fn spans(&self, _inputs: &[Spec]) -> Vec<Span> {
+        vec![Span::SAME; self.pads.len()]
     }
 }
 

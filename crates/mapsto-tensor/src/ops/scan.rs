@@ -152,6 +152,10 @@ impl Op for LinearRecurrence {
         let da = if cx.needs(0) { Some(db.mul(shifted(&cx.output(0)?, self.axis, self.reverse, 0)?)?) } else { None };
         Ok(smallvec![da, Some(db)])
     }
+
+    fn multiply_adds(&self, _inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        outputs[0].shape.numel() as u64
+    }
 }
 
 /// Each element's neighbour along an axis: the one after it if `next`, otherwise the one before; `edge` where none is.

@@ -1,7 +1,7 @@
 //! Parts of a tensor by steps along its axes, and their transpose.
 
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
+use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply_one, expect_inputs};
 use crate::shape::{Layout, Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -111,6 +111,10 @@ impl Op for Slice {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let transpose = Embed { shape: cx.spec(0).shape, steps: self.steps.clone() };
         Ok(smallvec![Some(apply_one(transpose, &[&cx.grad(0)?])?)])
+    }
+
+    fn spans(&self, _inputs: &[Spec]) -> Vec<Span> {
+        self.steps.iter().map(|steps| Span { stride: steps.step.unsigned_abs() as f64, ..Span::SAME }).collect()
     }
 }
 

@@ -137,6 +137,9 @@ simd! {
     fn pack<S, T: GemmElement>(
         simd: S, patches: &Patches<T>, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T],
     ) {
+        if k.is_empty() {
+            return;
+        }
         let count = patches.taps.len();
         let channels = k.start / count.max(1)..k.end.div_ceil(count.max(1));
         let places = patches.places.start + items.start..patches.places.start + items.end;

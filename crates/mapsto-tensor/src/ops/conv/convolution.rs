@@ -4,7 +4,7 @@ use super::settings::{ConvOptions, ConvSettings, KernelAxis, Spatial};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Op, Outputs, Span, Specs, apply_one, expect_float, expect_inputs,
     expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
@@ -122,6 +122,15 @@ fn transposed(settings: &ConvSettings, y: &Tensor, weight: &Tensor, image: &Shap
     apply_one(ConvTranspose { settings: settings.clone(), output_padding }, &[y, weight])
 }
 
+/// The multiply-adds of a kernel for each element.
+fn products(kernel: &[usize], elements: &Shape) -> u64 {
+    kernel.iter().fold(elements.numel() as u64, |product, &size| product.saturating_mul(size as u64))
+}
+
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
 fn kernel_of(weight: &Shape) -> Spatial<usize> {
     weight[2..].into()
 }
@@ -176,6 +185,16 @@ impl Op for Conv {
             gradients[2] = Some(bias_gradient(&g)?);
         }
         Ok(gradients)
+    }
+
+    fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        products(&inputs[1].shape[1..], &outputs[0].shape)
+    }
+
+    fn spans(&self, inputs: &[Spec]) -> Vec<Span> {
+        let span =
+            |(axis, &size): (&KernelAxis, &usize)| Span { size, dilation: axis.dilation, stride: axis.stride as f64 };
+        self.settings.axes.iter().zip(&inputs[1].shape[2..]).map(span).collect()
     }
 }
 
@@ -251,6 +270,23 @@ impl Op for ConvTranspose {
         }
         Ok(gradients)
     }
+
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        products(&inputs[1].shape[1..], &inputs[0].shape)
+    }
+
+    /// Of a kernel's elements, every `stride`-th meets an input.
+    fn spans(&self, inputs: &[Spec]) -> Vec<Span> {
+        let span = |(axis, &kernel): (&KernelAxis, &usize)| {
+            let common = common_divisor(axis.stride, axis.dilation);
+            Span {
+                size: kernel.div_ceil(axis.stride / common),
+                dilation: axis.dilation / common,
+                stride: 1.0 / axis.stride as f64,
+            }
+        };
+        self.settings.axes.iter().zip(&inputs[1].shape[2..]).map(span).collect()
+    }
 }
 
 impl Op for ConvWeightGrad {
@@ -305,6 +341,10 @@ impl Op for ConvWeightGrad {
             gradients[1] = Some(cropped(all, &cx.spec(1).shape[2..])?);
         }
         Ok(gradients)
+    }
+
+    fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        products(&outputs[0].shape[1..], &inputs[1].shape)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float,
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply_one, expect_float,
     expect_inputs,
 };
 use crate::ops::pool::max::{adaptive_cases, window_cases};
-use crate::ops::pool::window::{Window, adaptive, adaptive_shape};
+use crate::ops::pool::window::{Window, adaptive, adaptive_shape, adaptive_spans};
 use crate::ops::{Resample, Taps};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -67,6 +67,10 @@ impl Op for AvgPool {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         Ok(smallvec![Resample::gradient(&cx.grad(0)?, &cx.spec(0), || self.taps(&cx.spec(0).shape))?])
     }
+
+    fn spans(&self, _inputs: &[Spec]) -> Vec<Span> {
+        self.window.spans()
+    }
 }
 
 impl AvgPool {
@@ -103,6 +107,10 @@ impl Op for AdaptiveAvgPool {
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         Ok(smallvec![Resample::gradient(&cx.grad(0)?, &cx.spec(0), || self.taps(&cx.spec(0).shape))?])
+    }
+
+    fn spans(&self, inputs: &[Spec]) -> Vec<Span> {
+        adaptive_spans(&inputs[0].shape, &self.sizes)
     }
 }
 

@@ -4,9 +4,10 @@ use crate::backend::Windows;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply, apply_one, expect_float,
+    expect_inputs,
 };
-use crate::ops::pool::window::{Window, adaptive, adaptive_shape, adaptive_windows, spatial};
+use crate::ops::pool::window::{Window, adaptive, adaptive_shape, adaptive_spans, adaptive_windows, spatial};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -114,6 +115,10 @@ impl Op for MaxPool {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         pooled_gradient(cx, self.window.axes())
     }
+
+    fn spans(&self, _inputs: &[Spec]) -> Vec<Span> {
+        self.window.spans()
+    }
 }
 
 impl Op for AdaptiveMaxPool {
@@ -143,6 +148,10 @@ impl Op for AdaptiveMaxPool {
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         pooled_gradient(cx, self.sizes.len())
+    }
+
+    fn spans(&self, inputs: &[Spec]) -> Vec<Span> {
+        adaptive_spans(&inputs[0].shape, &self.sizes)
     }
 }
 

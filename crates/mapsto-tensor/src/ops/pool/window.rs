@@ -2,7 +2,7 @@
 
 use crate::backend::Windows;
 use crate::error::{Error, Result};
-use crate::op::Attributes;
+use crate::op::{Attributes, Span};
 use crate::ops::Taps;
 use crate::shape::Shape;
 use crate::testing::Gen;
@@ -69,6 +69,11 @@ impl Window {
             ("dilation", (&self.dilation[..]).into()),
             ("ceil", self.ceil.into()),
         ]
+    }
+
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        let settings = self.kernel.iter().zip(&self.dilation).zip(&self.stride);
+        settings.map(|((&size, &dilation), &stride)| Span { size, dilation, stride: stride as f64 }).collect()
     }
 
     /// The shape of what the windows give: the last axes of `shape` by PyTorch's rule.
@@ -219,6 +224,16 @@ pub(crate) fn adaptive(size: usize, outputs: usize, i: usize) -> (usize, usize) 
     let at = |i: usize| i as u128 * size as u128;
     let (start, end) = (at(i) / outputs as u128, at(i + 1).div_ceil(outputs as u128));
     (start as usize, (end - start) as usize)
+}
+
+/// What [`adaptive`] windows read, where all are alike along every axis.
+pub(crate) fn adaptive_spans(shape: &Shape, outputs: &[usize]) -> Vec<Span> {
+    let axes = outputs.iter().zip(&shape[shape.rank() - outputs.len()..]);
+    let span = |(&outputs, &size): (&usize, &usize)| {
+        let window = size.checked_div(outputs).filter(|window| window * outputs == size)?;
+        Some(Span { size: window, dilation: 1, stride: window as f64 })
+    };
+    axes.map(span).collect::<Option<_>>().unwrap_or_default()
 }
 
 /// [`adaptive`] windows over the last axes.

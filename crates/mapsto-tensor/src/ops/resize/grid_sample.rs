@@ -119,6 +119,16 @@ impl Op for GridSample {
         let both = apply(GridSampleGradient { of: *self }, &[&cx.input(0)?, &cx.input(1)?, &cx.grad(0)?])?;
         Ok(both.into_iter().map(Some).collect())
     }
+
+    fn multiply_adds(&self, _inputs: &[Spec], outputs: &[Spec]) -> u64 {
+        let shape = &outputs[0].shape;
+        let elements = match self.mode {
+            Sampling::Nearest => 0,
+            Sampling::Linear => 1 << (shape.rank() - 2),
+            Sampling::Cubic => 16,
+        };
+        elements * shape.numel() as u64
+    }
 }
 
 impl Op for GridSampleGradient {

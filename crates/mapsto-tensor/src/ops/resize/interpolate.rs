@@ -2,11 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float,
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply_one, expect_float,
     expect_inputs,
 };
 use crate::ops::pool::spatial;
-use crate::ops::resize::taps::apply_taps;
+use crate::ops::resize::taps::{apply_taps, multiply_adds};
 use crate::ops::{Resample, Taps};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -96,6 +96,19 @@ impl Op for Resize {
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         Ok(smallvec![Resample::gradient(&cx.grad(0)?, &cx.spec(0), || self.taps(&cx.spec(0).shape))?])
     }
+
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        self.taps(&inputs[0].shape).map_or(0, |taps| multiply_adds(&taps, &inputs[0].shape))
+    }
+
+    fn spans(&self, inputs: &[Spec]) -> Vec<Span> {
+        let Ok(taps) = self.taps(&inputs[0].shape) else { return Vec::new() };
+        let span = |(i, taps): (usize, Taps)| {
+            let scale = self.scales.as_ref().map(|scales| scales[i]);
+            Span { size: taps.most(), dilation: 1, stride: step(self.mode, taps.size(), self.sizes[i], scale) }
+        };
+        taps.into_iter().enumerate().map(span).collect()
+    }
 }
 
 impl Resize {
@@ -118,17 +131,25 @@ impl Resize {
     }
 }
 
+/// How many elements of `size` lie between two neighbours of `outputs`.
+fn step(mode: Interpolation, size: usize, outputs: usize, scale: Option<f64>) -> f64 {
+    match mode {
+        Interpolation::Linear { align_corners: true, .. } | Interpolation::Cubic { align_corners: true, .. } => {
+            if outputs > 1 {
+                (size - 1) as f64 / (outputs - 1) as f64
+            } else {
+                0.0
+            }
+        }
+        _ => scale.map_or(size as f64 / outputs as f64, |scale| 1.0 / scale),
+    }
+}
+
 /// The map of `size` elements to `outputs`, as PyTorch weighs them.
 fn axis_taps(mode: Interpolation, size: usize, outputs: usize, scale: Option<f64>) -> Result<Taps> {
     let last = size as isize - 1;
     let inside = |place: f64| (place as isize).clamp(0, last) as usize;
-    // Input elements to an output element.
-    let plain = scale.map_or(size as f64 / outputs as f64, |scale| 1.0 / scale);
-    let step = |align_corners: bool| match align_corners {
-        true if outputs > 1 => (size - 1) as f64 / (outputs - 1) as f64,
-        true => 0.0,
-        false => plain,
-    };
+    let step = step(mode, size, outputs, scale);
     let rows = 0..outputs;
     match mode {
         Interpolation::Nearest | Interpolation::NearestExact => {
@@ -136,15 +157,10 @@ fn axis_taps(mode: Interpolation, size: usize, outputs: usize, scale: Option<f64
             let step = scale.map_or(size as f32 / outputs as f32, |scale| (1.0 / scale) as f32);
             Taps::new(size, rows.map(|i| [(inside(((i as f32 + offset) * step).floor() as f64), 1.0)]))
         }
-        Interpolation::Linear { align_corners, antialias: true } => {
-            widened(size, outputs, step(align_corners), 1.0, |x| (1.0 - x).max(0.0))
-        }
-        Interpolation::Cubic { align_corners, antialias: true } => {
-            widened(size, outputs, step(align_corners), 2.0, |x| cubic(-0.5, x))
-        }
+        Interpolation::Linear { antialias: true, .. } => widened(size, outputs, step, 1.0, |x| (1.0 - x).max(0.0)),
+        Interpolation::Cubic { antialias: true, .. } => widened(size, outputs, step, 2.0, |x| cubic(-0.5, x)),
         Interpolation::Linear { .. } if size == outputs => Taps::new(size, rows.map(|i| [(i, 1.0)])),
         Interpolation::Linear { align_corners, .. } => {
-            let step = step(align_corners);
             let row = |i: usize| {
                 let place = if align_corners { i as f64 * step } else { ((i as f64 + 0.5) * step - 0.5).max(0.0) };
                 let (low, high) = (inside(place.floor()), inside(place.floor() + 1.0));
@@ -154,7 +170,6 @@ fn axis_taps(mode: Interpolation, size: usize, outputs: usize, scale: Option<f64
             Taps::new(size, rows.map(row))
         }
         Interpolation::Cubic { align_corners, .. } => {
-            let step = step(align_corners);
             let row = |i: usize| {
                 let place = if align_corners { i as f64 * step } else { (i as f64 + 0.5) * step - 0.5 };
                 let (base, part) = (place.floor(), place - place.floor());

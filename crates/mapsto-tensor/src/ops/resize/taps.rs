@@ -66,6 +66,12 @@ impl Taps {
         &self.weights
     }
 
+    /// The most inputs that any output takes part of.
+    pub(crate) fn most(&self) -> usize {
+        let count = |output: usize| self.weights[self.range(output)].iter().filter(|&&weight| weight != 0.0).count();
+        (0..self.outputs()).map(count).max().unwrap_or(0)
+    }
+
     /// The transposed map: outputs become inputs.
     pub fn transpose(&self) -> Taps {
         let mut starts = vec![0; self.size + 1];
@@ -82,6 +88,15 @@ impl Taps {
         }
         Taps { size: self.outputs(), starts, places, weights }
     }
+}
+
+/// The products that maps along the last axes of `shape` take; none where they only choose.
+pub(crate) fn multiply_adds(taps: &[Taps], shape: &Shape) -> u64 {
+    if taps.iter().all(|taps| taps.weights.iter().all(|&weight| weight == 1.0)) {
+        return 0;
+    }
+    let lead = shape[..shape.rank() - taps.len()].iter().map(|&size| size as u64);
+    lead.chain(taps.iter().map(|taps| taps.places.len() as u64)).fold(1, u64::saturating_mul)
 }
 
 /// A linear map along each of the last axes: the transpose of [`AvgPool`](crate::ops::AvgPool), of
@@ -143,6 +158,10 @@ impl Op for Resample {
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         Ok(smallvec![Resample::gradient(&cx.grad(0)?, &cx.spec(0), || Ok(self.taps.to_vec()))?])
+    }
+
+    fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
+        multiply_adds(&self.taps, &inputs[0].shape)
     }
 }
 
