@@ -1,4 +1,4 @@
-//! Networks: modules, layers, losses, initialisers, optimisers and schedules.
+//! Networks: modules, layers, losses, initialisers, optimisers, schedules, and summaries of them.
 //!
 //! ```
 //! use mapsto_nn::{Adam, Layer, Linear, Module, MseLoss, Optimizer, Tanh, sequential};
@@ -13,6 +13,20 @@
 //!     optimizer.step(&loss.backward()?)?;
 //! }
 //! assert!(MseLoss::default().forward(&model.forward(&x)?, &exclusive_or)?.item::<f32>()? < 0.01);
+//! # Ok::<(), mapsto_tensor::Error>(())
+//! ```
+//!
+//! What a network is and takes, before it is trained:
+//!
+//! ```
+//! use mapsto_nn::{Conv2d, Flatten, Linear, Module, Relu, Summary, sequential};
+//! use mapsto_tensor::{DType, Tensor};
+//!
+//! let model = sequential![Conv2d::new(1, 8, 5)?, Relu, Flatten::default(), Linear::new(8 * 24 * 24, 10)?].init(42)?;
+//! let summary = Summary::of(&model, &Tensor::zeros([1, 1, 28, 28], DType::F32)?)?;
+//! assert_eq!(summary.parameters, 46_298);
+//! assert_eq!(summary.layer("0").map(|layer| layer.multiply_adds), Some(115_200));
+//! println!("{summary}");
 //! # Ok::<(), mapsto_tensor::Error>(())
 //! ```
 

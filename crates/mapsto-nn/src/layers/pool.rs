@@ -263,6 +263,7 @@ macro_rules! with_indices {
             /// Those of `forward`.
             #[track_caller]
             pub fn forward_with_indices(&self, $x: &Tensor) -> Result<(Tensor, Tensor)> {
+                let _scope = crate::scope(self);
                 batched(stringify!($name), $x, None, $spatial)?;
                 let $this = self;
                 $both
