@@ -302,6 +302,7 @@ def layer_cases():
     c("conv_transpose2d_out_pad", L("ConvTranspose2d", 2, 3, (3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 2)), N(2, 2, 4, 3))
     c("conv_transpose2d_groups", L("ConvTranspose2d", 4, 6, 3, groups=2, stride=2), N(1, 4, 3, 4))
     c("conv_transpose2d_depthwise", L("ConvTranspose2d", 3, 3, 3, groups=3, stride=2, padding=1, output_padding=1), N(2, 3, 3, 4))
+    c("conv_transpose2d_unbatched", L("ConvTranspose2d", 3, 2, 3, stride=2), N(3, 3, 4))
     c("conv_transpose2d_dilation", L("ConvTranspose2d", 2, 3, 3, dilation=(2, 3), padding=2, bias=False), N(2, 2, 4, 3))
     c("conv_transpose2d_kernel_is_stride", L("ConvTranspose2d", 4, 3, 2, stride=2), N(2, 4, 3, 5))
     c("conv_transpose3d", L("ConvTranspose3d", 2, 3, 2), N(1, 2, 3, 2, 4))
@@ -318,6 +319,7 @@ def layer_cases():
         c(f"{key}_no_stats", L(name, ch, track_running_stats=False), N(*shape))
         c(f"{key}_momentum_none", L(name, ch, momentum=None), N(*shape))
     c("batch_norm1d_flat", L("BatchNorm1d", 5), N(7, 5))
+    c("batch_norm1d_no_bias", L("BatchNorm1d", 5, bias=False), N(7, 5))
     c("batch_norm1d_no_stats_eval", L("BatchNorm1d", 5, track_running_stats=False), N(7, 5), train=False)
     c("layer_norm", L("LayerNorm", 7), N(3, 5, 7))
     c("layer_norm_2d", L("LayerNorm", (3, 5), eps=1e-3), N(2, 4, 3, 5))
@@ -339,6 +341,7 @@ def layer_cases():
     c("rms_norm_not_affine", L("RMSNorm", 5, elementwise_affine=False), N(4, 5))
     c("local_response_norm", L("LocalResponseNorm", 3, alpha=0.1, beta=0.6, k=1.5), N(2, 5, 3, 4))
     c("local_response_norm_even", L("LocalResponseNorm", 4), N(2, 7, 5))
+    c("instance_norm1d_unbatched", L("InstanceNorm1d", 4, affine=True, track_running_stats=True), N(4, 5))
 
     # reparametrised weights
     wn, sn = lambda **k: ("weight_norm", dict(name="weight", dim=0) | k), lambda **k: ("spectral_norm", dict(name="weight", n_power_iterations=1, eps=1e-12, dim=0) | k)
@@ -357,6 +360,8 @@ def layer_cases():
     c("embedding_padding", L("Embedding", 5, 3, padding_idx=2), T([[2, 0, 4], [2, 2, 1]]))
     c("embedding_padding_negative", L("Embedding", 5, 3, padding_idx=-1), T([4, 0, 4, 3]))
     c("embedding_scale_by_freq", L("Embedding", 4, 3, scale_grad_by_freq=True), T([1, 1, 3, 1, 0]))
+    c("embedding_max_norm", L("Embedding", 7, 3, max_norm=1.2), I(7, 4, 2))
+    c("embedding_bag_max_norm", L("EmbeddingBag", 7, 3, max_norm=1.0, mode="sum"), I(7, 2, 3))
     for mode in "sum", "mean", "max":
         c(f"embedding_bag_{mode}", L("EmbeddingBag", 7, 3, mode=mode), I(7, 4, 5))
         c(f"embedding_bag_{mode}_offsets", L("EmbeddingBag", 7, 3, mode=mode), dict(input=I(7, 9), offsets=T([0, 2, 2, 5])))   # bag 1 is empty

@@ -20,8 +20,8 @@ impl Tensor {
     /// An integer that does not fit the type.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
-        let value = value.into();
-        value.check_fits(self.dtype()).map_err(|e| e.op("full_like").at(Location::caller()))?;
+        let (value, at) = (value.into(), Location::caller());
+        value.check_fits(self.dtype()).map_err(|e| e.op("full_like").at(at))?;
         Tensor::full(*self.shape(), value, self.dtype())
     }
 

@@ -249,6 +249,7 @@ pub fn state_dtype(param: DType) -> DType {
 /// A parameter that is not of floats, or a gradient or state that does not fit it; then nothing has moved.
 #[track_caller]
 pub fn update(slots: &mut [Slot<'_>]) -> Result<()> {
+    let at = Location::caller();
     let run = |slots: &mut [Slot<'_>]| {
         slots.iter().try_for_each(check)?;
         match slots.first() {
@@ -256,7 +257,7 @@ pub fn update(slots: &mut [Slot<'_>]) -> Result<()> {
             None => Ok(()),
         }
     };
-    run(slots).map_err(|e| e.op("update").at(Location::caller()))
+    run(slots).map_err(|e| e.op("update").at(at))
 }
 
 fn check(slot: &Slot<'_>) -> Result<()> {
@@ -308,13 +309,14 @@ impl Norm {
 /// A tensor that is not of floats.
 #[track_caller]
 pub fn norms(tensors: &[&Tensor], norm: Norm) -> Result<Vec<f64>> {
+    let at = Location::caller();
     let run = || {
         if let Some(tensor) = tensors.iter().find(|tensor| !tensor.dtype().is_float()) {
             return Err(Error::dtype(format!("a tensor of {} has no norm", tensor.dtype())));
         }
         tensors.first().map_or(Ok(Vec::new()), |tensor| tensor.backend().norms(tensors, norm))
     };
-    run().map_err(|e: Error| e.op("norms").at(Location::caller()))
+    run().map_err(|e: Error| e.op("norms").at(at))
 }
 
 #[cfg(test)]

@@ -12,6 +12,22 @@ fn line_of(error: &Error) -> u32 {
 }
 
 #[test]
+fn errors_name_the_callers_line() {
+    let x = Tensor::zeros(3, DType::U8).unwrap();
+    let errors = [
+        x.full_like(300).unwrap_err(),
+        x.add(300).unwrap_err(),
+        update::norms(&[&x], update::Norm::Two).unwrap_err(),
+        x.full_like(300).map_err(|e| e.as_of("outer", std::panic::Location::caller())).unwrap_err(),
+    ];
+    for (error, line) in errors.iter().zip(line!() - 5..) {
+        let at = error.location().unwrap();
+        assert!(at.file().ends_with("engine.rs") && at.line() == line, "{error}");
+    }
+    assert_eq!(errors[3].operation(), Some("outer"));
+}
+
+#[test]
 fn gradients_of_any_order() -> Result<()> {
     // d/dx x⁴ e^x at 1, up to the third derivative.
     let x = scalar(1.0);

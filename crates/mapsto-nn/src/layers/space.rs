@@ -89,6 +89,7 @@ pub struct UpsampleConfig {
     #[serde(default)]
     pub scale_factor: Option<Scales>,
     /// `nearest`, `nearest-exact`, `linear`, `bilinear`, `trilinear` or `bicubic`.
+    #[serde(default = "nearest")]
     pub mode: String,
     /// Whether the centres of the corners stay in place, rather than the edges.
     #[serde(default)]
@@ -96,6 +97,10 @@ pub struct UpsampleConfig {
     /// Whether places follow the sizes that came out, rather than the factors.
     #[serde(default)]
     pub recompute_scale_factor: Option<bool>,
+}
+
+fn nearest() -> String {
+    "nearest".into()
 }
 
 /// The spatial axes of `[N, C, ...]` resized.
@@ -120,7 +125,7 @@ impl Upsample {
         Upsample::from_config(&UpsampleConfig {
             size: None,
             scale_factor: Some(Scales::All(scale)),
-            mode: "nearest".into(),
+            mode: nearest(),
             align_corners: None,
             recompute_scale_factor: None,
         })

@@ -94,9 +94,10 @@ pub fn scale_gradients(gradients: &mut Gradients, params: &[Param], factor: f64)
 /// A parameter without a value.
 #[track_caller]
 pub fn gradient_norms(gradients: &Gradients, module: &(impl Module + ?Sized)) -> Result<Vec<(String, f64)>> {
+    let at = Location::caller();
     let mut named = Vec::new();
     for (name, param) in module.named_parameters() {
-        let value = param.get().map_err(|e| e.op("gradient_norms").at(Location::caller()).within(name.as_str()))?;
+        let value = param.get().map_err(|e| e.op("gradient_norms").at(at).within(name.as_str()))?;
         if let Some(gradient) = gradients.get(&value) {
             named.push((name, gradient));
         }
@@ -120,7 +121,8 @@ impl Accumulator {
     /// Gradients of another network.
     #[track_caller]
     pub fn add(&mut self, gradients: Gradients) -> Result<()> {
-        self.sum.accumulate(gradients).map_err(|e| e.op("accumulate").at(Location::caller()))?;
+        let at = Location::caller();
+        self.sum.accumulate(gradients).map_err(|e| e.op("accumulate").at(at))?;
         self.count += 1;
         Ok(())
     }

@@ -275,7 +275,8 @@ impl Optimizer {
     /// States that are missing, left over, or of another shape or type.
     #[track_caller]
     pub fn load_state_dict(&mut self, values: &StateDict) -> Result<()> {
-        let loaded = self.gather(values).map_err(|e| e.op("load_state_dict").at(Location::caller()))?;
+        let at = Location::caller();
+        let loaded = self.gather(values).map_err(|e| e.op("load_state_dict").at(at))?;
         let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
         for (member, (t, product, state)) in members.zip(loaded) {
             (member.t, member.product, member.state) = (t, product, state);
@@ -351,7 +352,7 @@ impl Optimizer {
     /// A file that is not one; other groups than this optimiser's.
     #[track_caller]
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
+        let (path, at) = (path.as_ref(), Location::caller());
         let state = read_state(path)?;
         let mut take = || {
             let text = state.metadata.get("optimizer").ok_or_else(|| Error::data("the file holds no optimiser"))?;
@@ -371,6 +372,6 @@ impl Optimizer {
             }
             Ok(())
         };
-        take().map_err(|e: Error| e.op("load").at(Location::caller()).within(path.display().to_string()))
+        take().map_err(|e: Error| e.as_of("load", at).within(path.display().to_string()))
     }
 }

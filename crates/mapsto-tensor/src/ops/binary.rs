@@ -52,6 +52,7 @@ scalar_operand!(bool, i32, i64, u8, i8, f32, f64);
 /// Both operands as tensors of the type that holds the values of both.
 #[track_caller]
 pub(crate) fn promoted(a: &Tensor, b: &impl Operand) -> Result<(Tensor, Tensor)> {
+    let at = std::panic::Location::caller();
     match b.as_operand() {
         Either::Tensor(b) => {
             let dtype = a.dtype().promote(b.dtype());
@@ -59,7 +60,7 @@ pub(crate) fn promoted(a: &Tensor, b: &impl Operand) -> Result<(Tensor, Tensor)>
         }
         Either::Scalar(b) => {
             let dtype = b.promote(a.dtype());
-            b.check_fits(dtype).map_err(|e| e.at(std::panic::Location::caller()))?;
+            b.check_fits(dtype).map_err(|e| e.at(at))?;
             Ok((a.to_dtype(dtype)?, Tensor::scalar(b, dtype)?))
         }
     }

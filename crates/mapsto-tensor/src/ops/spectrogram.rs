@@ -133,7 +133,8 @@ impl Tensor {
 /// `sum_i weights[i] * cos(i * angle)` at `len` places: periodic windows leave out the place where the next begins.
 #[track_caller]
 fn cosine_window(len: usize, periodic: bool, weights: &[f64], dtype: DType) -> Result<Tensor> {
-    let shape = Shape::new(&[len]).map_err(|e| e.op("window").at(Location::caller()))?;
+    let at = Location::caller();
+    let shape = Shape::new(&[len]).map_err(|e| e.op("window").at(at))?;
     let turns = if periodic { len } else { len.saturating_sub(1) }.max(1) as f64;
     let value = |i: usize| {
         let angle = TAU * i as f64 / turns;

@@ -36,7 +36,7 @@ fn every_layer_computes_as_pytorchs() {
     });
     expect_none(complaints.collect());
     assert_eq!(missing, MISSING);
-    assert_eq!(cases.len(), 316);
+    assert_eq!(cases.len(), 321);
 }
 
 #[test]
