@@ -299,7 +299,6 @@ fn all() -> Vec<(usize, Loss)> {
         2 NllLoss {};
         2 BceWithLogitsLoss { label_smoothing: 0.1 };
         2 BceLoss {};
-        2 BceLoss { weight: Some(Tensor::ones([3], DType::F32)?) };
         2 FocalLoss {};
         2 DiceLoss {};
         2 HingeLoss {};
@@ -321,6 +320,8 @@ fn all() -> Vec<(usize, Loss)> {
     all.push((2, Box::new(|x, reduction| L1Loss { reduction }.forward(&x[0], &x[1]))));
     all.push((2, Box::new(|x, reduction| SoftMarginLoss { reduction }.forward(&x[0], &x[1]))));
     all.push((2, Box::new(|x, reduction| MultiLabelMarginLoss { reduction }.forward(&x[0], &x[1]))));
+    let weighted = |reduction| Result::Ok(BceLoss { weight: Some(Tensor::ones([3], DType::F32)?), reduction });
+    all.push((2, Box::new(move |x, reduction| weighted(reduction)?.forward(&x[0], &x[1]))));
     for reduction in [KlReduction::None, KlReduction::Mean, KlReduction::BatchMean, KlReduction::Sum] {
         for log_target in [false, true] {
             let loss = KlDivLoss { log_target, reduction };
