@@ -335,7 +335,7 @@ fn message(result: Result<Summary>) -> String {
 fn errors_name_the_path() {
     let net = ResNet18::new().unwrap().init(0).unwrap();
     let text = message(Summary::of(&net, &zeros(&[1, 4, 64, 64])));
-    assert!(text.starts_with("conv: ") && text.contains("(in conv1: Conv2d)"), "{text}");
+    assert!(text.starts_with("Conv2d: takes ") && text.contains("(in conv1: Conv2d)"), "{text}");
     let broken =
         ResNet18 { layer3: sequential![Block::new(128, 256, 2).unwrap(), Block::new(512, 256, 1).unwrap()], ..net };
     let broken = broken.init(0).unwrap();
