@@ -35,6 +35,9 @@ enum Command {
         after_help = "Examples:\n  mapsto predict runs/mine seven.png\n  mapsto predict runs/mine digits.csv --json"
     )]
     Predict(commands::predict::Arguments),
+    /// Show a network's layers, shapes, parameters, operations, receptive fields and memory
+    #[command(after_help = "Examples:\n  mapsto summary runs/mine\n  mapsto summary runs/mine --batch-size 1 --json")]
+    Summary(commands::summary::Arguments),
     /// Time whole training steps of reference networks
     #[command(after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json")]
     Bench(bench::Arguments),
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Train(task) => commands::train::run(&task),
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::Summary(arguments) => commands::summary::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {

@@ -60,6 +60,9 @@ fn training_reaches_its_accuracy_and_its_model_evaluates_the_same() {
     let labels: Vec<&Value> = predicted.iter().map(|event| &event["label"]).collect();
     assert_eq!(labels, ["0", "1"]);
     assert_eq!((&predicted[0]["true_label"], &predicted[1]["true_label"]), (&Value::Null, &"1".into()));
+    let summary = events(folder, &["summary", "runs/mine", "--batch-size", "1", "--json"]);
+    assert_eq!(summary[0]["summary"]["parameters"], trained[0]["parameters"]);
+    assert!(text(folder, &["summary", "runs/mine"]).contains("Conv2d"));
     assert!(complaint(folder, &["eval", "runs/mine", "--data", "two.csv"]).contains("two.csv:1: the digit it shows"));
     assert!(complaint(folder, &["predict", "runs/mine", "none.png"]).contains("none.png"));
 }

@@ -20,6 +20,7 @@ extern crate self as mapsto_nn;
 
 mod average;
 mod file;
+mod finder;
 pub mod init;
 pub mod layers;
 pub mod loss;
@@ -32,6 +33,7 @@ mod summary;
 
 pub use average::{Average, Averaged};
 pub use file::{StateFile, read_state, write_state};
+pub use finder::{RateFinder, RateFinderConfig};
 pub use init::Init;
 pub use layers::*;
 pub use loss::*;

@@ -300,6 +300,39 @@ fn modules_that_say_nothing_are_placed_by_their_parameters() {
     assert_eq!(of("last"), (16, 80, vec![vec![5, 4]]));
 }
 
+/// Two of them in a network, none of which says anything of scopes.
+#[derive(Module)]
+struct Pair {
+    a: Linear,
+    b: Linear,
+}
+
+#[derive(Module)]
+struct Pairs {
+    first: Pair,
+    second: Pair,
+}
+
+#[test]
+fn what_runs_between_two_layers_belongs_to_the_module_that_holds_both() {
+    let pair = |from, to| Pair { a: Linear::new(from, 6).unwrap(), b: Linear::new(6, to).unwrap() };
+    let net = Pairs { first: pair(3, 7), second: pair(7, 2) }.init(0).unwrap();
+    let summary = Summary::of_forward(&net, &[&zeros(&[5, 3])], |x| {
+        let run = |pair: &Pair, x: &Tensor| pair.b.forward(&pair.a.forward(x)?.exp()?);
+        let y = run(&net.first, &x[0].exp()?)?.exp()?;
+        Ok(vec![run(&net.second, &y)?.exp()?])
+    })
+    .unwrap();
+    // The exponential keeps its output.
+    let kept = |path: &str| summary.layer(path).unwrap().activations;
+    assert_eq!(kept("first"), 4 * 5 * 6);
+    assert_eq!(kept("second"), 4 * 5 * 6);
+    // The first is kept by the layer behind it, as nothing before it is trained.
+    assert_eq!(kept("first.a"), 4 * 5 * 3);
+    assert_eq!(kept(""), 4 * 5 * (7 + 2));
+    assert_eq!(summary.layer("first").unwrap().outputs, [[5, 7]]);
+}
+
 #[test]
 fn parametrizations_are_a_part_of_their_layer() {
     let net = sequential![weight_norm(Linear::new(3, 2).unwrap(), "weight", Some(0)).unwrap(), Relu].init(0).unwrap();
@@ -335,7 +368,7 @@ fn message(result: Result<Summary>) -> String {
 fn errors_name_the_path() {
     let net = ResNet18::new().unwrap().init(0).unwrap();
     let text = message(Summary::of(&net, &zeros(&[1, 4, 64, 64])));
-    assert!(text.starts_with("Conv2d: takes ") && text.contains("(in conv1: Conv2d)"), "{text}");
+    assert!(text.starts_with("Conv2d: takes [N, 3, H, W]") && text.contains("(in conv1: Conv2d)"), "{text}");
     let broken =
         ResNet18 { layer3: sequential![Block::new(128, 256, 2).unwrap(), Block::new(512, 256, 1).unwrap()], ..net };
     let broken = broken.init(0).unwrap();

@@ -13,7 +13,6 @@ mod memory;
 mod op;
 pub mod ops;
 mod print;
-#[allow(dead_code)] // The fills are called by the operations.
 mod random;
 mod record;
 mod shape;

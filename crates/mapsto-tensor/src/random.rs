@@ -281,7 +281,6 @@ mod tests {
     use super::*;
     use crate::cpu::math::erfc64;
     use std::collections::HashSet;
-    use std::time::Instant;
 
     /// The known answers of the Random123 distribution.
     #[test]
@@ -458,25 +457,5 @@ mod tests {
         let n = (first.len() - 1) as f64;
         let product: f64 = first.windows(2).map(|pair| 12.0 * (pair[0] - 0.5) * (pair[1] - 0.5)).sum();
         assert!((product / n.sqrt()).abs() <= 4.0);
-    }
-
-    #[test]
-    #[ignore = "measures speed"]
-    fn throughput() {
-        fn rate<T: Default + Clone>(name: &str, fill: fn(u64, u64, &mut [T])) {
-            let mut out = vec![T::default(); 1 << 15];
-            let n = out.len() as f64;
-            let best = (0..200).map(|i| {
-                let start = Instant::now();
-                fill(1, i << 15, std::hint::black_box(&mut out));
-                start.elapsed().as_secs_f64()
-            });
-            println!("{name}: {:.3} Gelem/s", n / best.fold(f64::INFINITY, f64::min) * 1e-9);
-        }
-        rate("fill_bits_u32", fill_bits_u32);
-        rate("fill_uniform_f32", fill_uniform_f32);
-        rate("fill_uniform_f64", fill_uniform_f64);
-        rate("fill_normal_f32", fill_normal_f32);
-        rate("fill_normal_f64", fill_normal_f64);
     }
 }

@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         if !arguments.workloads.is_empty() && !arguments.workloads.iter().any(|wanted| wanted == name) {
             continue;
         }
-        let mut step = make()?;
+        let mut step = make()?.step;
         for _ in 0..WARM_UP {
             step()?;
         }

@@ -2,6 +2,7 @@
 
 pub mod eval;
 pub mod predict;
+pub mod summary;
 pub mod train;
 
 use crate::failure::Failure;

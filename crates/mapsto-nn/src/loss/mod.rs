@@ -3,6 +3,7 @@
 mod classification;
 mod ctc;
 mod margin;
+mod penalty;
 mod probability;
 mod ranking;
 mod regression;
@@ -11,6 +12,7 @@ pub use classification::{BceLoss, BceWithLogitsLoss, CrossEntropyLoss, DiceLoss,
 pub use ctc::CtcLoss;
 pub use mapsto_tensor::LossReduction;
 pub use margin::{HingeLoss, MultiLabelMarginLoss, MultiLabelSoftMarginLoss, MultiMarginLoss, SoftMarginLoss};
+pub use penalty::{l1_penalty, l2_penalty};
 pub use probability::{GaussianNllLoss, KlDivLoss, KlReduction, PoissonNllLoss};
 pub use ranking::{
     ContrastiveLoss, CosineEmbeddingLoss, HingeEmbeddingLoss, MarginRankingLoss, TripletMarginLoss, WassersteinLoss,

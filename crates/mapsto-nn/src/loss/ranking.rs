@@ -1,9 +1,8 @@
 //! Losses of how things lie to each other.
 
-use super::{LossReduction, expect_pair, reduce};
+use super::{LossReduction, expect_pair, expect_some, reduce};
 use crate::layers::PairwiseDistance;
-use mapsto_tensor::{Error, Result, Tensor};
-use std::panic::Location;
+use mapsto_tensor::{Result, Tensor};
 
 /// `max(0, margin - y (x1 - x2))`: with `y` = 1 the first should be greater, with -1 the second.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -171,19 +170,18 @@ impl WassersteinLoss {
     /// No scores.
     #[track_caller]
     pub fn critic(&self, real: &Tensor, generated: &Tensor) -> Result<Tensor> {
-        if real.numel() == 0 || generated.numel() == 0 {
-            let message = format!("scores {} and {} have no mean", real.shape(), generated.shape());
-            return Err(Error::shape(message).op("WassersteinLoss").at(Location::caller()));
-        }
+        expect_some("WassersteinLoss", real)?;
+        expect_some("WassersteinLoss", generated)?;
         generated.mean()?.sub(real.mean()?)
     }
 
     /// The generator's loss.
     ///
     /// # Errors
-    /// A type that has no mean.
+    /// No scores.
     #[track_caller]
     pub fn generator(&self, generated: &Tensor) -> Result<Tensor> {
+        expect_some("WassersteinLoss", generated)?;
         generated.mean()?.neg()
     }
 }

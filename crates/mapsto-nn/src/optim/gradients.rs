@@ -44,7 +44,10 @@ pub fn clip_grad_norm(gradients: &mut Gradients, params: &[Param], max_norm: f64
         let list: Vec<&Tensor> = found.iter().map(|(_, gradient)| gradient).collect();
         let total = norms(&list, norm).map(|norms| norm.total(&norms));
         // PyTorch's guard against a norm of zero.
-        let factor = total.as_ref().map_or(1.0, |total| max_norm / (total + 1e-6));
+        let factor = match total {
+            Ok(total) if total.is_finite() => max_norm / (total + 1e-6),
+            _ => 1.0,
+        };
         for (value, gradient) in found {
             let clipped = if factor < 1.0 { no_grad(|| gradient.mul(factor))? } else { gradient };
             gradients.insert(&value, clipped);

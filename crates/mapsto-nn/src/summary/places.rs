@@ -268,7 +268,6 @@ impl Walk<'_> {
                 self.frame().last = Some(place);
                 self.placed.steps[number] = place;
             }
-            None if self.tree.places[inside].is_leaf => self.placed.steps[number] = inside,
             None => self.frame().pending.push(number),
         }
     }

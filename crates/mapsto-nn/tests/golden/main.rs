@@ -1,6 +1,7 @@
 //! What PyTorch computes, for every file in `fixtures/` (its README says what is in them).
 
 mod averages;
+mod gradients;
 mod initialisers;
 mod layers;
 mod losses;

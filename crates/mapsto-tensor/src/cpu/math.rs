@@ -704,7 +704,6 @@ pub(crate) fn gelu_tanh_grad64(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     /// The error of `got` in units in the last place of `f32` at `want`; zero where the two are the same special.
     fn ulps(got: f32, want: f64) -> f64 {
@@ -871,48 +870,5 @@ mod tests {
         assert_eq!([erf64(f64::INFINITY), erf64(f64::NEG_INFINITY)], [1.0, -1.0]);
         assert_eq!([erfc64(f64::INFINITY), erfc64(f64::NEG_INFINITY)], [0.0, 2.0]);
         assert!(erf64(-0.0).is_sign_negative());
-    }
-
-    #[test]
-    #[ignore = "measures speed"]
-    fn throughput() {
-        let x: Vec<f32> = (0..1 << 16).map(|i| (i as f32 + 0.5) * (8.0 / 65536.0) - 4.0).collect();
-        let naive: Form = |x, out| x.iter().zip(out).for_each(|(x, out)| *out = x.exp());
-        let forms = [
-            ("std exp", naive, naive),
-            forms!(exp),
-            forms!(exp_m1),
-            forms!(ln),
-            forms!(ln_1p),
-            forms!(log2),
-            forms!(log10),
-            forms!(tanh),
-            forms!(sigmoid),
-            forms!(softplus),
-            forms!(silu),
-            forms!(silu_grad),
-            forms!(sin),
-            forms!(cos),
-            ("sin_slice", sin_slice, sin_slice),
-            forms!(erf),
-            forms!(erfc),
-            forms!(gelu),
-            forms!(gelu_grad),
-            forms!(gelu_tanh),
-            forms!(gelu_tanh_grad),
-        ];
-        let mut out = vec![0.0; x.len()];
-        for (name, wide, portable) in forms {
-            let rates = [wide, portable].map(|f| {
-                let best = (0..200).map(|_| {
-                    let start = Instant::now();
-                    f(std::hint::black_box(&x), &mut out);
-                    std::hint::black_box(&out);
-                    start.elapsed().as_secs_f64()
-                });
-                x.len() as f64 / best.fold(f64::INFINITY, f64::min) * 1e-9
-            });
-            println!("{name:>14}: {:6.3} Gelem/s, portable {:6.3}", rates[0], rates[1]);
-        }
     }
 }

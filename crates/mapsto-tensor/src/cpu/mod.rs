@@ -13,7 +13,6 @@ mod grid_sample;
 mod index;
 pub(crate) mod isa;
 mod linalg;
-#[allow(dead_code)] // Called by the kernels.
 pub(crate) mod math;
 mod matmul;
 mod moments;

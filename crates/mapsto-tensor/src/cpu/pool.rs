@@ -246,21 +246,24 @@ fn regular<T: Real, const STRIDE: usize>(
     let stride = if STRIDE == 0 { stride } else { STRIDE };
     let count = y.len();
     let row = &row[..(count - 1) * stride + 1];
-    let mut tap = |i: usize, x: T| {
+    let tap = |i: usize, x: T, y: &mut T, old: &mut i32| {
         let place = base + (i * stride) as i32;
-        let take = is_first || beats(x, y[i]);
-        y[i] = if take { x } else { y[i] };
-        places[i] = if take { place } else { places[i] };
+        let take = is_first || beats(x, *y);
+        *y = if take { x } else { *y };
+        *old = if take { place } else { *old };
     };
     let blocks = (count - 1) / BLOCK;
     for block in 0..blocks {
-        let part = &row[block * BLOCK * stride..][..BLOCK * stride];
+        let first = block * BLOCK;
+        let part = &row[first * stride..][..BLOCK * stride];
+        // Slices of a length that the compiler sees: no bounds are checked within.
+        let (y, places) = (&mut y[first..][..BLOCK], &mut places[first..][..BLOCK]);
         for i in 0..BLOCK {
-            tap(block * BLOCK + i, part[i * stride]);
+            tap(first + i, part[i * stride], &mut y[i], &mut places[i]);
         }
     }
     for i in blocks * BLOCK..count {
-        tap(i, row[i * stride]);
+        tap(i, row[i * stride], &mut y[i], &mut places[i]);
     }
 }
 
@@ -283,18 +286,23 @@ fn across<T: Real>(x: &[T], from: &[i32], width: usize, windows: &Windows, y: &m
         places.copy_from_slice(from);
         for tap in 1..count {
             let (row, from) = line(tap);
-            let mut tap = |i: usize| {
-                let take = beats(row[i], y[i]);
-                y[i] = if take { row[i] } else { y[i] };
-                places[i] = if take { from[i] } else { places[i] };
+            let tap = |x: T, from: i32, y: &mut T, place: &mut i32| {
+                let take = beats(x, *y);
+                *y = if take { x } else { *y };
+                *place = if take { from } else { *place };
             };
-            let blocks = width / BLOCK;
-            for block in 0..blocks {
+            let (row, row_rest) = row.as_chunks::<BLOCK>();
+            let (from, from_rest) = from.as_chunks::<BLOCK>();
+            let (y, y_rest) = y.as_chunks_mut::<BLOCK>();
+            let (places, places_rest) = places.as_chunks_mut::<BLOCK>();
+            for (((row, from), y), places) in row.iter().zip(from).zip(y).zip(places) {
                 for i in 0..BLOCK {
-                    tap(block * BLOCK + i);
+                    tap(row[i], from[i], &mut y[i], &mut places[i]);
                 }
             }
-            (blocks * BLOCK..width).for_each(&mut tap);
+            for (((row, from), y), place) in row_rest.iter().zip(from_rest).zip(y_rest).zip(places_rest) {
+                tap(*row, *from, y, place);
+            }
         }
     }
 }

@@ -316,6 +316,7 @@ impl Tensor {
         }
     }
 
+    #[track_caller]
     fn soft_cross_entropy(&self, targets: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
         let shape = self.shape();
         if targets.shape() != shape || shape.rank() == 0 {
@@ -332,6 +333,10 @@ impl Tensor {
             targets = targets.mul(1.0 - options.smoothing)?.add(options.smoothing / classes)?;
         }
         if let Some(weight) = &options.weight {
+            if weight.shape()[..] != [shape[axis]] {
+                let (weight, classes) = (weight.shape(), shape[axis]);
+                return Err(Error::shape(format!("the weights {weight} are not one for each of {classes} classes")));
+            }
             let mut along = vec![1; shape.rank() - axis];
             along[0] = shape[axis];
             targets = targets.mul(weight.reshape(along)?)?;

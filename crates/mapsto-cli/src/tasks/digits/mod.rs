@@ -13,8 +13,7 @@ use crate::output::Output;
 use crate::tasks::Saved;
 use data::{Part, pixels_to_images};
 use mapsto_data::Digits;
-use mapsto_nn::{LoadOptions, Module, Sequential};
-use mapsto_tensor::Tensor;
+use mapsto_nn::{LoadOptions, Module, Sequential, Summary};
 use report::Evaluation;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ use train::DigitsConfig;
 pub const NAME: &str = "digits";
 
 /// The network of a model file, ready to be used.
-pub fn load(saved: &Saved) -> Result<(DigitsConfig, Sequential), Failure> {
+fn load(saved: &Saved) -> Result<(DigitsConfig, Sequential), Failure> {
     let config: DigitsConfig = saved.config()?;
     let model = config.network.build().map_err(Failure::of_file)?;
     model.load_state_dict(&saved.weights, &LoadOptions::default()).map_err(Failure::of_file)?;
@@ -32,9 +31,15 @@ pub fn load(saved: &Saved) -> Result<(DigitsConfig, Sequential), Failure> {
     Ok((config, model))
 }
 
-/// One image, for the summary.
-pub fn example() -> Result<Tensor, Failure> {
-    Ok(pixels_to_images(&[0.0; Digits::HEIGHT * Digits::WIDTH])?)
+/// Summarises a step of training.
+pub fn summarise(saved: &Saved, batch_size: Option<u32>, output: Output) -> Result<(), Failure> {
+    let (config, model) = load(saved)?;
+    model.train();
+    let images = batch_size.unwrap_or(config.batch_size) as usize;
+    let batch = pixels_to_images(&vec![0.0; images * input::PIXELS])?;
+    let summary = Summary::of(&model, &batch)?.with_optimizer(&config.optimizer(&model)?)?;
+    output.text(&summary.to_string())?;
+    output.event(&json!({ "event": "summary", "run": saved.path.parent(), "summary": summary }))
 }
 
 /// Evaluates on the test part of the embedded digits, or on a labelled table.

@@ -63,6 +63,14 @@ pub struct DigitsConfig {
     pub augmentation: Augmentation,
 }
 
+impl DigitsConfig {
+    /// The optimiser of a network.
+    pub fn optimizer(&self, model: &Sequential) -> Result<Optimizer, Failure> {
+        let algorithm = AdamW { lr: self.learning_rate, weight_decay: self.weight_decay, ..AdamW::default() };
+        Ok(Optimizer::new(model, algorithm)?)
+    }
+}
+
 /// Trains a network, evaluates it and saves it.
 pub fn train(arguments: &TrainArguments) -> Result<(), Failure> {
     if !(arguments.lr > 0.0 && arguments.lr.is_finite()) {
@@ -136,8 +144,7 @@ fn fit(model: &Sequential, config: &DigitsConfig, train: &Part, run: &RunDir, ou
         momenta: None,
         ..OneCycle::default()
     });
-    let algorithm = AdamW { lr: config.learning_rate, weight_decay: config.weight_decay, ..AdamW::default() };
-    let mut optimizer = Optimizer::new(model, algorithm)?;
+    let mut optimizer = config.optimizer(model)?;
     let criterion = CrossEntropyLoss { label_smoothing: config.label_smoothing, ..CrossEntropyLoss::default() };
     let chance = Rng::new(config.seed);
     let mut progress = Progress::new(total_steps, Mode::detect(output.json));

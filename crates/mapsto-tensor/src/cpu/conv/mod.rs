@@ -9,11 +9,13 @@ mod patches;
 #[cfg(test)]
 mod tests;
 mod weights;
+mod winograd;
 
 use crate::backend::{ConvKernels, ElementwiseKernels};
 use crate::cpu::Cpu;
-use crate::cpu::gemm::{CacheLine, GemmElement};
-use crate::dtype::{DType, Element};
+use crate::cpu::gemm::CacheLine;
+use crate::cpu::real::Real;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::ops::{ConvSettings, KernelAxis};
 use crate::shape::Shape;
@@ -44,6 +46,8 @@ enum Plan {
     Depthwise,
     /// One matrix product a group: kernels as large as the images.
     Dense,
+    /// Matrix products with mapped tiles.
+    Winograd,
     /// Matrix products with patches.
     Products,
 }
@@ -58,6 +62,7 @@ impl Plan {
         match () {
             () if g.channels == 1 && g.outputs > 0 && g.groups > 1 => Plan::Depthwise,
             () if g.places == [1; 3] && g.kernel == g.image && g.padding == [0; 3] && is_close(g) => Plan::Dense,
+            () if winograd::suits(g) => Plan::Winograd,
             () => Plan::Products,
         }
     }
@@ -122,12 +127,7 @@ fn run(kernel: Kernel, inputs: &[Option<&Tensor>; 3], g: &Geometry, shape: Shape
     }
 }
 
-fn run_as<T: Element + GemmElement>(
-    kernel: Kernel,
-    inputs: &[Option<&Tensor>; 3],
-    g: &Geometry,
-    shape: Shape,
-) -> Result<Tensor> {
+fn run_as<T: Real>(kernel: Kernel, inputs: &[Option<&Tensor>; 3], g: &Geometry, shape: Shape) -> Result<Tensor> {
     let inputs: SmallVec<[Tensor; 3]> =
         inputs.iter().flatten().map(|input| Cpu.contiguous(input)).collect::<Result<_>>()?;
     let input = |i: usize| inputs.get(i).and_then(Tensor::as_slice::<T>);
@@ -141,6 +141,9 @@ fn run_as<T: Element + GemmElement>(
         (Kernel::Forward, Plan::Dense) => dense::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Dense) => dense::transpose(a, b, bias, g, out),
         (Kernel::WeightGrad, Plan::Dense) => dense::weight_grad(a, b, g, out),
+        (Kernel::Forward, Plan::Winograd) => winograd::forward(a, b, bias, g, out)?,
+        (Kernel::Transpose, Plan::Winograd) => winograd::transpose(a, b, bias, g, out)?,
+        (Kernel::WeightGrad, Plan::Winograd) => winograd::weight_grad(a, b, g, out)?,
         (Kernel::Forward, Plan::Products) => implicit::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Products) => implicit::transpose(a, b, bias, g, out)?,
         (Kernel::WeightGrad, Plan::Products) => weights::gradient(a, b, g, out)?,

@@ -1,7 +1,7 @@
 //! Larger convolutions than the registry's: each method is taken, is right, and gives the same bits on any threads.
 
 use super::geometry::Geometry;
-use super::{Plan, dense, depthwise, implicit, weights};
+use super::{Plan, dense, depthwise, implicit, weights, winograd};
 use crate::cpu::threads::set_num_threads;
 use crate::ops::KernelAxis;
 use crate::testing::Gen;
@@ -33,8 +33,12 @@ fn samples() -> Vec<(Plan, Sample)> {
         (plan, Sample { images, groups, channels, outputs, image, kernel, axis })
     };
     vec![
-        sample(Plan::Products, [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
-        sample(Plan::Products, [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Products, [3, 1, 13, 37], [23, 41], [3, 2], axis(1, 1, 1)),
+        sample(Plan::Products, [40, 1, 30, 130], [7, 6], [2, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd, [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd, [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd, [5, 2, 20, 24], [9, 40], [3, 3], axis(1, 0, 1)),
+        sample(Plan::Winograd, [2, 1, 12, 70], [18, 90], [3, 3], axis(1, 2, 1)),
         sample(Plan::Products, [2, 3, 8, 20], [33, 30], [4, 3], axis(2, 1, 1)),
         sample(Plan::Products, [2, 1, 70, 100], [19, 19], [1, 1], axis(1, 0, 1)),
         sample(Plan::Products, [70, 1, 70, 100], [4, 4], [1, 1], axis(1, 0, 1)),
@@ -98,6 +102,11 @@ fn every_method_is_taken_and_right() {
                     implicit::forward(&x, &w, None, &g, &mut to_y);
                     implicit::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory");
                     weights::gradient(&x, &y, &g, &mut to_w).expect("there is memory");
+                }
+                Plan::Winograd => {
+                    winograd::forward(&x, &w, None, &g, &mut to_y).expect("there is memory");
+                    winograd::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory");
+                    winograd::weight_grad(&x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Depthwise => {
                     depthwise::forward(&x, &w, None, &g, &mut to_y);
