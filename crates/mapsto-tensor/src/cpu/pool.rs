@@ -118,9 +118,6 @@ fn add_at_places<T: Real>(x: &Tensor, places: &Tensor, axes: usize, shape: Shape
     Ok(out.finish())
 }
 
-/// Elements that one step of a vectorised loop takes: rows are often this short.
-const BLOCK: usize = 16;
-
 fn max_pool<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
     let (mut y, mut places) = (Writing::<T>::new(shape)?, Writing::<i32>::new(shape)?);
     let data = x.as_slice::<T>().unwrap_or_default();
@@ -182,11 +179,11 @@ simd! {
     }
 }
 
-/// Whether `x` takes the place of `best`: greater, or not a number.
+/// Whether `x` takes the place of `best`: greater, or not a number. Without a branch, so that loops become vectors.
 #[inline(always)]
 #[allow(clippy::eq_op)]
 fn beats<T: Real>(x: T, best: T) -> bool {
-    x > best || x != x
+    (x > best) | (x != x)
 }
 
 /// The windows of each of `lines` rows.
@@ -208,10 +205,14 @@ fn along<T: Real>(x: &[T], lines: usize, windows: &Windows, y: &mut [T], places:
                 let begin = first + tap * windows.step;
                 let (row, base) = (&row[begin..], base + begin as i32);
                 match stride {
-                    1 => regular::<T, 1>(row, base, 1, tap == 0, y, places),
-                    2 => regular::<T, 2>(row, base, 2, tap == 0, y, places),
-                    3 => regular::<T, 3>(row, base, 3, tap == 0, y, places),
-                    _ => regular::<T, 0>(row, base, stride, tap == 0, y, places),
+                    1 => regular::<T, 1>(row, base, tap == 0, y, places),
+                    2 => regular::<T, 2>(row, base, tap == 0, y, places),
+                    3 => regular::<T, 3>(row, base, tap == 0, y, places),
+                    _ => {
+                        for (i, (y, place)) in y.iter_mut().zip(places.iter_mut()).enumerate() {
+                            meet(row[i * stride], base + (i * stride) as i32, tap == 0, y, place);
+                        }
+                    }
                 }
             }
         }
@@ -232,38 +233,25 @@ fn along<T: Real>(x: &[T], lines: usize, windows: &Windows, y: &mut [T], places:
     }
 }
 
-/// One tap of evenly spaced windows: element `i * stride` of the row for output `i`. `STRIDE` is the stride where the
-/// compiler should know it, zero otherwise.
+/// Puts an element that beats the best one so far, or is the first, in its place.
 #[inline(always)]
-fn regular<T: Real, const STRIDE: usize>(
-    row: &[T],
-    base: i32,
-    stride: usize,
-    is_first: bool,
-    y: &mut [T],
-    places: &mut [i32],
-) {
-    let stride = if STRIDE == 0 { stride } else { STRIDE };
-    let count = y.len();
-    let row = &row[..(count - 1) * stride + 1];
-    let tap = |i: usize, x: T, y: &mut T, old: &mut i32| {
-        let place = base + (i * stride) as i32;
-        let take = is_first || beats(x, *y);
-        *y = if take { x } else { *y };
-        *old = if take { place } else { *old };
-    };
-    let blocks = (count - 1) / BLOCK;
-    for block in 0..blocks {
-        let first = block * BLOCK;
-        let part = &row[first * stride..][..BLOCK * stride];
-        // Slices of a length that the compiler sees: no bounds are checked within.
-        let (y, places) = (&mut y[first..][..BLOCK], &mut places[first..][..BLOCK]);
-        for i in 0..BLOCK {
-            tap(first + i, part[i * stride], &mut y[i], &mut places[i]);
-        }
+fn meet<T: Real>(x: T, place: i32, is_first: bool, best: &mut T, best_place: &mut i32) {
+    let take = is_first | beats(x, *best);
+    *best = if take { x } else { *best };
+    *best_place = if take { place } else { *best_place };
+}
+
+/// One tap of evenly spaced windows: element `i * STRIDE` of the row for output `i`.
+#[inline(always)]
+fn regular<T: Real, const STRIDE: usize>(row: &[T], base: i32, is_first: bool, y: &mut [T], places: &mut [i32]) {
+    let (chunks, rest) = row.as_chunks::<STRIDE>();
+    for (i, ((chunk, y), place)) in chunks.iter().zip(&mut *y).zip(&mut *places).enumerate() {
+        meet(chunk[0], base + (i * STRIDE) as i32, is_first, y, place);
     }
-    for i in blocks * BLOCK..count {
-        tap(i, row[i * stride], &mut y[i], &mut places[i]);
+    // The last output may have no whole chunk.
+    let last = chunks.len();
+    if let (Some(y), Some(place), Some(&x)) = (y.get_mut(last), places.get_mut(last), rest.first()) {
+        meet(x, base + (last * STRIDE) as i32, is_first, y, place);
     }
 }
 
@@ -286,22 +274,8 @@ fn across<T: Real>(x: &[T], from: &[i32], width: usize, windows: &Windows, y: &m
         places.copy_from_slice(from);
         for tap in 1..count {
             let (row, from) = line(tap);
-            let tap = |x: T, from: i32, y: &mut T, place: &mut i32| {
-                let take = beats(x, *y);
-                *y = if take { x } else { *y };
-                *place = if take { from } else { *place };
-            };
-            let (row, row_rest) = row.as_chunks::<BLOCK>();
-            let (from, from_rest) = from.as_chunks::<BLOCK>();
-            let (y, y_rest) = y.as_chunks_mut::<BLOCK>();
-            let (places, places_rest) = places.as_chunks_mut::<BLOCK>();
-            for (((row, from), y), places) in row.iter().zip(from).zip(y).zip(places) {
-                for i in 0..BLOCK {
-                    tap(row[i], from[i], &mut y[i], &mut places[i]);
-                }
-            }
-            for (((row, from), y), place) in row_rest.iter().zip(from_rest).zip(y_rest).zip(places_rest) {
-                tap(*row, *from, y, place);
+            for (((x, from), y), place) in row.iter().zip(from).zip(y.iter_mut()).zip(places.iter_mut()) {
+                meet(*x, *from, false, y, place);
             }
         }
     }
