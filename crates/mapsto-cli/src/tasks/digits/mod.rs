@@ -25,7 +25,7 @@ pub const NAME: &str = "digits";
 /// The network of a model file, ready to be used.
 fn load(saved: &Saved) -> Result<(DigitsConfig, Sequential), Failure> {
     let config: DigitsConfig = saved.config()?;
-    let model = config.network.build().map_err(Failure::of_file)?;
+    let model = config.network.build().and_then(|model| model.init(config.seed)).map_err(Failure::of_file)?;
     model.load_state_dict(&saved.weights, &LoadOptions::default()).map_err(Failure::of_file)?;
     model.eval();
     Ok((config, model))
