@@ -325,7 +325,7 @@ fn embeddings_explain() -> Result<()> {
 #[test]
 fn recurrent_layers_explain() -> Result<()> {
     says(Lstm::new(3, 0), "Lstm: the state has no features: hidden_size is 0");
-    says(Lstm::from_config(&RecurrentConfig::new(3, 4).num_layers(0)), "Lstm: num_layers is 0");
+    says(Lstm::from_config(&RecurrentConfig::new(3, 4).num_layers(0)), "Lstm: num_layers is 0, not in 1..=10000");
     says(Lstm::from_config(&RecurrentConfig::new(3, 4).dropout(1.5)), "Lstm: a probability lies in [0, 1], got 1.5");
     says(
         Lstm::from_config(&RecurrentConfig::new(3, 4).nonlinearity(RnnNonlinearity::Relu)),

@@ -47,7 +47,7 @@ pub use transformer::{
 };
 
 use crate::{Module, Param};
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::{Error, Result, Tensor};
 use std::panic::Location;
 
 /// A module that maps one tensor to one.
@@ -73,6 +73,17 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
 fn as_layer<T>(name: &'static str, f: impl FnOnce() -> Result<T>) -> Result<T> {
     let at = Location::caller();
     f().map_err(|e| e.as_of(name, at))
+}
+
+/// The most layers of a stack: beyond it a mistyped number would fill the memory before anyone could tell.
+const MOST_LAYERS: usize = 10_000;
+
+/// Fails unless a stack has so many layers as can be.
+fn check_layers(num_layers: usize, least: usize) -> Result<()> {
+    if (least..=MOST_LAYERS).contains(&num_layers) {
+        return Ok(());
+    }
+    Err(Error::argument(format!("num_layers is {num_layers}, not in {least}..={MOST_LAYERS}")))
 }
 
 /// The value of a parameter that may not be there.

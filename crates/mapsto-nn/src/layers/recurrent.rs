@@ -1,6 +1,6 @@
 //! Recurrent layers over whole sequences.
 
-use super::{Dropout, Layer, as_layer, yes};
+use super::{Dropout, Layer, as_layer, check_layers, yes};
 use crate::{Init, Module, Param, Visitor};
 use mapsto_tensor::ops::RecurrentStack;
 use mapsto_tensor::{Error, Result, Tensor};
@@ -133,9 +133,7 @@ struct Layers {
 impl Layers {
     fn new(gates: usize, config: RecurrentConfig) -> Result<Layers> {
         let RecurrentConfig { input_size, hidden_size, num_layers, bias, bidirectional, .. } = config;
-        if num_layers == 0 {
-            return Err(Error::argument("num_layers is 0"));
-        }
+        check_layers(num_layers, 1)?;
         let directions = if bidirectional { 2 } else { 1 };
         let mut all = Vec::new();
         for layer in 0..num_layers {

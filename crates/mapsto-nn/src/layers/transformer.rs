@@ -2,7 +2,7 @@
 
 use super::{
     AttentionMasks, Dropout, Layer, LayerNorm, LayerNormConfig, Linear, LinearConfig, MultiheadAttention,
-    MultiheadAttentionConfig, as_layer, yes,
+    MultiheadAttentionConfig, as_layer, check_layers, yes,
 };
 use crate::{Init, Module};
 use mapsto_tensor::{Result, Tensor};
@@ -378,6 +378,7 @@ impl TransformerEncoder {
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerEncoder> {
         let config = *config;
         as_layer("TransformerEncoder", || {
+            check_layers(config.num_layers, 0)?;
             let layers = (0..config.num_layers)
                 .map(|_| TransformerEncoderLayer::from_config(&config.layer))
                 .collect::<Result<_>>()?;
@@ -437,6 +438,7 @@ impl TransformerDecoder {
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerDecoder> {
         let config = *config;
         as_layer("TransformerDecoder", || {
+            check_layers(config.num_layers, 0)?;
             let layers = (0..config.num_layers)
                 .map(|_| TransformerDecoderLayer::from_config(&config.layer))
                 .collect::<Result<_>>()?;
