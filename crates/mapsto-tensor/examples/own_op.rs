@@ -74,3 +74,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     println!("values, layouts, types, gradients of first and second order: all agree");
     Ok(())
 }
+
+#[test]
+fn it_holds() {
+    main().unwrap();
+}
