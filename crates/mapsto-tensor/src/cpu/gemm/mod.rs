@@ -7,14 +7,31 @@
 //! Every element of C is one chain of multiply-adds in the order of k, in blocks of k fixed by the sizes alone.
 //! Threads split C only, so results do not depend on how many there are.
 
+mod element;
+mod matrix;
+mod pack;
+mod scratch;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use element::GemmElement;
+pub(crate) use matrix::{Mat, MatMut};
+pub(crate) use pack::Pack;
+pub(crate) use scratch::{Buffer, CacheLine};
+
 use crate::cpu::isa::simd;
 use crate::cpu::threads::{parallel_chunks_mut, parallel_for};
-use bytemuck::{Pod, Zeroable};
+use matrix::{check_apart, check_span, swapped};
+use pack::{pack_panel, pack_panels};
 use pulp::Simd;
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::ops::{Add, Range};
+use std::ops::Range;
+
+thread_local! {
+    static A_BUFFER: Cell<Vec<CacheLine>> = const { Cell::new(Vec::new()) };
+    static B_BUFFER: Cell<Vec<CacheLine>> = const { Cell::new(Vec::new()) };
+}
 
 /// The longest block of k.
 const K_BLOCK: usize = 512;
@@ -26,8 +43,6 @@ const TASK_COLUMNS: usize = 256;
 const TASK_WORK: usize = 1 << 19;
 /// Elements that make a packing task worth its hand-over.
 const PACK_WORK: usize = 1 << 15;
-/// Steps of k that are packed at a time where rows become columns.
-const PACK_DEPTH: usize = 64;
 /// Rows of A up to which a B with contiguous rows is read in place.
 const DIRECT_B_ROWS: usize = 128;
 /// Columns of B, in panels, up to which any A is read in place; one with contiguous rows is beyond that too.
@@ -38,90 +53,6 @@ const ALIASING: usize = 4096;
 const MAX_TILE: usize = 12 * 32;
 /// Columns that one matrix-vector task works on.
 const VECTOR_COLUMNS: usize = 256;
-
-/// A read-only matrix view with any strides (in elements; zero and negative ones too).
-#[derive(Clone, Copy)]
-pub(crate) struct Mat<'a, T> {
-    data: &'a [T],
-    offset: usize,
-    dims: [usize; 2],
-    strides: [isize; 2],
-}
-
-impl<'a, T> Mat<'a, T> {
-    /// The matrix whose element (i, j) is `data[offset + i * strides[0] + j * strides[1]]`.
-    ///
-    /// Panics when an element lies outside `data`, as do the other constructors: the caller's mistake.
-    pub(crate) fn new(data: &'a [T], offset: usize, dims: [usize; 2], strides: [isize; 2]) -> Self {
-        check_span(data.len(), offset, dims.into_iter().zip(strides));
-        Mat { data, offset, dims, strides }
-    }
-
-    /// A contiguous row-major matrix.
-    pub(crate) fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
-        Mat::new(data, 0, [rows, cols], [cols as isize, 1])
-    }
-
-    /// The transposed view.
-    pub(crate) fn t(self) -> Self {
-        Mat { dims: swapped(self.dims), strides: swapped(self.strides), ..self }
-    }
-}
-
-/// A writable matrix view with any strides that keep its elements apart.
-pub(crate) struct MatMut<'a, T> {
-    data: *mut T,
-    len: usize,
-    offset: usize,
-    dims: [usize; 2],
-    strides: [isize; 2],
-    slice: PhantomData<&'a mut [T]>,
-}
-
-impl<'a, T> MatMut<'a, T> {
-    /// The matrix whose element (i, j) is `data[offset + i * strides[0] + j * strides[1]]`.
-    ///
-    /// Panics when elements lie outside `data` or may coincide.
-    pub(crate) fn new(data: &'a mut [T], offset: usize, dims: [usize; 2], strides: [isize; 2]) -> Self {
-        check_span(data.len(), offset, dims.into_iter().zip(strides));
-        check_apart(dims.into_iter().zip(strides));
-        MatMut { data: data.as_mut_ptr(), len: data.len(), offset, dims, strides, slice: PhantomData }
-    }
-
-    /// A contiguous row-major matrix.
-    pub(crate) fn row_major(data: &'a mut [T], rows: usize, cols: usize) -> Self {
-        MatMut::new(data, 0, [rows, cols], [cols as isize, 1])
-    }
-
-    /// As [`MatMut::new`], for tasks that write disjoint matrices interleaved in one slice of length `len`.
-    ///
-    /// # Safety
-    /// For `'a`, `data` points to `len` elements, and nothing else uses those of this matrix.
-    pub(crate) unsafe fn from_raw(
-        data: *mut T,
-        len: usize,
-        offset: usize,
-        dims: [usize; 2],
-        strides: [isize; 2],
-    ) -> Self {
-        check_span(len, offset, dims.into_iter().zip(strides));
-        check_apart(dims.into_iter().zip(strides));
-        MatMut { data, len, offset, dims, strides, slice: PhantomData }
-    }
-}
-
-/// Packs a factor for the microkernel from something other than a strided matrix: for a convolution, an image.
-///
-/// The factor is `count` vectors of length `depth`: the columns of B, or the rows of A.
-pub(crate) trait Pack<T>: Sync {
-    /// Length of the vectors.
-    fn depth(&self) -> usize;
-    /// Number of vectors.
-    fn count(&self) -> usize;
-    /// Writes elements `k` of the vectors `items` to `panel`: element `k.start + p` of vector `items.start + i` goes
-    /// to `panel[p * width + i]`. The rest of the panel is zero already.
-    fn pack(&self, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T]);
-}
 
 /// One factor of a product.
 #[derive(Clone, Copy)]
@@ -235,37 +166,6 @@ pub(crate) fn gemm_batch<T: GemmElement>(
     } else {
         (0..batch).for_each(item);
     }
-}
-
-/// Panics unless all elements of a strided array lie within `0..len`.
-fn check_span(len: usize, offset: usize, axes: impl Iterator<Item = (usize, isize)>) {
-    let (mut low, mut high, mut empty) = (offset as i128, offset as i128, false);
-    for (dim, stride) in axes {
-        empty |= dim == 0;
-        let reach = (dim as i128 - 1) * stride as i128;
-        low += reach.min(0);
-        high += reach.max(0);
-    }
-    assert!(empty || (low >= 0 && high < len as i128), "a matrix view lies outside its data");
-}
-
-/// Panics unless the elements of a strided array are certainly distinct.
-fn check_apart(axes: impl Iterator<Item = (usize, isize)>) {
-    let mut axes: smallvec::SmallVec<[(usize, usize); 6]> = axes.map(|(n, s)| (s.unsigned_abs(), n)).collect();
-    if axes.iter().any(|&(_, n)| n == 0) {
-        return;
-    }
-    axes.retain(|&mut (_, n)| n > 1);
-    axes.sort_unstable();
-    let mut reach = 0;
-    for (stride, n) in axes {
-        assert!(stride > reach, "elements of a matrix to write coincide");
-        reach += stride * (n - 1);
-    }
-}
-
-fn swapped<U: Copy>([x, y]: [U; 2]) -> [U; 2] {
-    [y, x]
 }
 
 /// Where a factor's vectors (rows of A, columns of B) come from.
@@ -479,115 +379,6 @@ simd! {
 }
 
 simd! {
-    /// Packs the panels of `items` into `packed`, as many as it has room for.
-    fn pack_panels<S, T: GemmElement>(
-        simd: S, source: &Source<T>, k: Range<usize>, items: Range<usize>, width: usize, packed: &mut [T],
-    ) {
-        for (panel, items) in packed.chunks_exact_mut(k.len() * width).zip(blocks(items, width)) {
-            if S::IS_SCALAR {
-                pack::<pulp::Scalar128b, T>(source, k.clone(), items, width, panel);
-            } else {
-                pack::<S, T>(source, k.clone(), items, width, panel);
-            }
-        }
-    }
-}
-
-/// Packs one panel: see [`Pack::pack`].
-#[inline(always)]
-fn pack<S: Simd, T: GemmElement>(
-    source: &Source<T>,
-    k: Range<usize>,
-    items: Range<usize>,
-    width: usize,
-    panel: &mut [T],
-) {
-    if items.len() < width {
-        panel.fill(T::default());
-    }
-    match *source {
-        Source::Pack(packer) => packer.pack(k, items, width, panel),
-        Source::Strided { data, stride, k_stride } => {
-            assert!(panel.len() >= k.len() * width && items.len() <= width);
-            let (depth, count, to) = (k.len(), items.len(), panel.as_mut_ptr());
-            // SAFETY: reads are of the checked matrix's elements, writes are below k.len() * width.
-            unsafe {
-                let from = data.offset(k.start as isize * k_stride + items.start as isize * stride);
-                if stride == 1 {
-                    let lanes = T::lanes::<S>();
-                    for p in 0..depth {
-                        let (from, to) = (from.offset(p as isize * k_stride), to.add(p * width));
-                        let mut i = 0;
-                        while i + lanes <= count {
-                            T::store::<S>(to.add(i), T::load::<S>(from.add(i)));
-                            i += lanes;
-                        }
-                        while i < count {
-                            *to.add(i) = *from.add(i);
-                            i += 1;
-                        }
-                    }
-                } else {
-                    // By parts of k that keep the panel's part in the L1 cache.
-                    for part in blocks(0..depth, PACK_DEPTH) {
-                        let from = from.offset(part.start as isize * k_stride);
-                        let to = to.add(part.start * width);
-                        let mut i = 0;
-                        while k_stride == 1 && i + 4 <= count {
-                            transpose_4(from.offset(i as isize * stride), stride, part.len(), to.add(i), width);
-                            i += 4;
-                        }
-                        while i < count {
-                            let from = from.offset(i as isize * stride);
-                            for p in 0..part.len() {
-                                *to.add(p * width + i) = *from.offset(p as isize * k_stride);
-                            }
-                            i += 1;
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Copies four contiguous rows of length `depth`, `stride` apart, to four columns, `width` apart along them.
-///
-/// # Safety
-/// All these elements may be read and written.
-#[inline(always)]
-unsafe fn transpose_4<T: GemmElement>(from: *const T, stride: isize, depth: usize, to: *mut T, width: usize) {
-    // SAFETY: as the caller promised.
-    unsafe {
-        let rows = [from, from.offset(stride), from.offset(2 * stride), from.offset(3 * stride)];
-        let mut p = 0;
-        #[cfg(target_arch = "x86_64")]
-        if size_of::<T>() == 4 {
-            use core::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
-            while p + 4 <= depth {
-                let [mut x, mut y, mut z, mut w] = rows.map(|row| _mm_loadu_ps(row.add(p).cast()));
-                _MM_TRANSPOSE4_PS(&mut x, &mut y, &mut z, &mut w);
-                for (q, column) in [x, y, z, w].into_iter().enumerate() {
-                    _mm_storeu_ps(to.add((p + q) * width).cast(), column);
-                }
-                p += 4;
-            }
-        }
-        while p + 4 <= depth {
-            let [x, y, z, w] = rows.map(|row| row.add(p).cast::<[T; 4]>().read_unaligned());
-            for q in 0..4 {
-                to.add((p + q) * width).cast::<[T; 4]>().write_unaligned([x[q], y[q], z[q], w[q]]);
-            }
-            p += 4;
-        }
-        while p < depth {
-            to.add(p * width).cast::<[T; 4]>().write_unaligned(rows.map(|row| *row.add(p)));
-            p += 1;
-        }
-    }
-}
-
-simd! {
     /// Computes the tiles of some rows and panels.
     fn run_block<S, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<usize>, panels: Range<usize>) {
         if S::IS_SCALAR {
@@ -623,7 +414,7 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
             }
             None => {
                 let panel = &mut packed_a[..depth * height];
-                pack::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
+                pack_panel::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
                 (panel.as_ptr(), 1, height as isize)
             }
         };
@@ -924,420 +715,5 @@ unsafe fn dot_columns<S: Simd, T: GemmElement>(simd: S, x: &[T], b: *const T, st
         for (sum, acc) in sums.iter_mut().zip(acc) {
             *sum = T::reduce_sum(simd, T::plus(simd, acc[0], acc[1]));
         }
-    }
-}
-
-#[derive(Clone, Copy, Zeroable, Pod)]
-#[repr(C, align(64))]
-pub(crate) struct CacheLine([u8; 64]);
-
-pub(crate) type BufferCell = std::thread::LocalKey<Cell<Vec<CacheLine>>>;
-
-thread_local! {
-    static A_BUFFER: Cell<Vec<CacheLine>> = const { Cell::new(Vec::new()) };
-    static B_BUFFER: Cell<Vec<CacheLine>> = const { Cell::new(Vec::new()) };
-}
-
-/// A thread's packing buffer while it is in use; given back when dropped, so that it is allocated once.
-pub(crate) struct Buffer {
-    home: &'static BufferCell,
-    lines: Vec<CacheLine>,
-}
-
-impl Buffer {
-    #[inline]
-    pub(crate) fn take(home: &'static BufferCell) -> Self {
-        Buffer { home, lines: home.take() }
-    }
-
-    /// `len` elements, holding anything.
-    #[inline]
-    pub(crate) fn get<T: Pod>(&mut self, len: usize) -> &mut [T] {
-        let lines = (len * size_of::<T>()).div_ceil(64);
-        if self.lines.len() < lines {
-            self.lines.resize(lines, CacheLine::zeroed());
-        }
-        &mut bytemuck::cast_slice_mut(&mut self.lines)[..len]
-    }
-}
-
-impl Drop for Buffer {
-    #[inline]
-    fn drop(&mut self) {
-        self.home.set(std::mem::take(&mut self.lines));
-    }
-}
-
-/// An element type of matrix products, with its vectors.
-pub(crate) trait GemmElement: Pod + Default + PartialOrd + Send + Sync + Add<Output = Self> {
-    /// A vector of the instruction set.
-    type Vector<S: Simd>: Copy;
-    /// Elements in a vector.
-    #[inline(always)]
-    fn lanes<S: Simd>() -> usize {
-        size_of::<Self::Vector<S>>() / size_of::<Self>()
-    }
-    /// Reads a vector, aligned or not.
-    ///
-    /// # Safety
-    /// All its elements may be read.
-    #[inline(always)]
-    unsafe fn load<S: Simd>(from: *const Self) -> Self::Vector<S> {
-        // SAFETY: as the caller promised.
-        unsafe { from.cast::<Self::Vector<S>>().read_unaligned() }
-    }
-    /// Writes a vector, aligned or not.
-    ///
-    /// # Safety
-    /// All its elements may be written.
-    #[inline(always)]
-    unsafe fn store<S: Simd>(to: *mut Self, x: Self::Vector<S>) {
-        // SAFETY: as the caller promised.
-        unsafe { to.cast::<Self::Vector<S>>().write_unaligned(x) }
-    }
-    /// The same element throughout.
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
-    /// `x + y`.
-    fn plus<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
-    /// `x * y + z`, fused where the instruction set fuses it in one instruction.
-    fn mul_add<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>, z: Self::Vector<S>) -> Self::Vector<S>;
-    /// The elements, zero in place of negative ones; NaN stays.
-    fn rectified<S: Simd>(simd: S, x: Self::Vector<S>) -> Self::Vector<S>;
-    /// Sum of the elements.
-    fn reduce_sum<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
-    /// Reads up to a vector, with zeros behind.
-    fn partial_load<S: Simd>(simd: S, from: &[Self]) -> Self::Vector<S>;
-    /// Writes the first elements of a vector.
-    fn partial_store<S: Simd>(simd: S, to: &mut [Self], x: Self::Vector<S>);
-}
-
-macro_rules! gemm_element {
-    ($T:ty, $vector:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident, $less:ident, $select:ident, $load:ident, $store:ident) => {
-        impl GemmElement for $T {
-            type Vector<S: Simd> = S::$vector;
-            #[inline(always)]
-            fn splat<S: Simd>(simd: S, x: Self) -> S::$vector {
-                simd.$splat(x)
-            }
-            #[inline(always)]
-            fn plus<S: Simd>(simd: S, x: S::$vector, y: S::$vector) -> S::$vector {
-                simd.$add(x, y)
-            }
-            #[inline(always)]
-            fn mul_add<S: Simd>(simd: S, x: S::$vector, y: S::$vector, z: S::$vector) -> S::$vector {
-                // pulp's portable vectors would call the C library's fma.
-                if size_of::<S::$vector>() <= 16 && cfg!(not(target_arch = "aarch64")) {
-                    simd.$add(simd.$mul(x, y), z)
-                } else {
-                    simd.$mul_add(x, y, z)
-                }
-            }
-            #[inline(always)]
-            fn rectified<S: Simd>(simd: S, x: S::$vector) -> S::$vector {
-                let zero = simd.$splat(0.0);
-                simd.$select(simd.$less(x, zero), zero, x)
-            }
-            #[inline(always)]
-            fn reduce_sum<S: Simd>(simd: S, x: S::$vector) -> Self {
-                simd.$sum(x)
-            }
-            #[inline(always)]
-            fn partial_load<S: Simd>(simd: S, from: &[Self]) -> S::$vector {
-                simd.$load(from)
-            }
-            #[inline(always)]
-            fn partial_store<S: Simd>(simd: S, to: &mut [Self], x: S::$vector) {
-                simd.$store(to, x)
-            }
-        }
-    };
-}
-
-gemm_element!(
-    f32,
-    f32s,
-    splat_f32s,
-    add_f32s,
-    mul_f32s,
-    mul_add_e_f32s,
-    reduce_sum_f32s,
-    less_than_f32s,
-    select_f32s,
-    partial_load_f32s,
-    partial_store_f32s
-);
-gemm_element!(
-    f64,
-    f64s,
-    splat_f64s,
-    add_f64s,
-    mul_f64s,
-    mul_add_e_f64s,
-    reduce_sum_f64s,
-    less_than_f64s,
-    select_f64s,
-    partial_load_f64s,
-    partial_store_f64s
-);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cpu::threads::set_num_threads;
-
-    /// A matrix in a buffer of its own, in one of several layouts.
-    struct Layout {
-        len: usize,
-        offset: usize,
-        strides: [isize; 2],
-    }
-
-    fn layout([rows, cols]: [usize; 2], kind: usize) -> Layout {
-        let (r, c) = (rows as isize, cols as isize);
-        let strides = match kind {
-            0 => [c, 1],
-            1 => [1, r],
-            2 => [c + 3, 1],
-            3 => [1, r + 5],
-            4 => [2 * c + 1, 2],
-            5 => [-c - 1, 1],
-            6 => [0, 1],
-            7 => [1, 0],
-            _ => [0, 0],
-        };
-        let reach = |n: usize, s: isize| (n.max(1) - 1) * s.unsigned_abs();
-        let offset = if kind == 5 { reach(rows, strides[0]) } else { 0 };
-        Layout { len: reach(rows, strides[0]) + reach(cols, strides[1]) + 1, offset, strides }
-    }
-
-    impl Layout {
-        fn at(&self, i: usize, j: usize) -> usize {
-            (self.offset as isize + i as isize * self.strides[0] + j as isize * self.strides[1]) as usize
-        }
-    }
-
-    trait Element: GemmElement + Into<f64> + PartialEq + std::fmt::Debug {
-        const EPSILON: f64;
-        fn new(x: f64) -> Self;
-    }
-
-    impl Element for f32 {
-        const EPSILON: f64 = f32::EPSILON as f64;
-        fn new(x: f64) -> Self {
-            x as f32
-        }
-    }
-
-    impl Element for f64 {
-        const EPSILON: f64 = f64::EPSILON;
-        fn new(x: f64) -> Self {
-            x
-        }
-    }
-
-    /// Values in -1..1, the same for the same seed.
-    fn values<T: Element>(len: usize, seed: u64) -> Vec<T> {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            T::new((state >> 40) as f64 / (1u64 << 23) as f64 - 1.0)
-        };
-        (0..len).map(|_| next()).collect()
-    }
-
-    /// A factor that is packed element by element.
-    struct Slow<'a, T>(Mat<'a, T>);
-
-    impl<T: Element> Pack<T> for Slow<'_, T> {
-        fn depth(&self) -> usize {
-            self.0.dims[1]
-        }
-        fn count(&self) -> usize {
-            self.0.dims[0]
-        }
-        fn pack(&self, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T]) {
-            let Mat { data, offset, strides, .. } = self.0;
-            for (i, item) in items.enumerate() {
-                for (p, k) in k.clone().enumerate() {
-                    let at = offset as isize + item as isize * strides[0] + k as isize * strides[1];
-                    panel[p * width + i] = data[at as usize];
-                }
-            }
-        }
-    }
-
-    /// Compares one product, in all its forms, with a plain loop in double precision.
-    fn check<T: Element>([m, n, k]: [usize; 3], kinds: [usize; 3], accumulate: bool, finish: bool) {
-        let seed = (m * 1_000_003 + n * 1009 + k) as u64;
-        let [la, lb, lc] = [layout([m, k], kinds[0]), layout([k, n], kinds[1]), layout([m, n], kinds[2])];
-        let (a, b) = (values::<T>(la.len, seed), values::<T>(lb.len, seed + 1));
-        let old = values::<T>(lc.len, seed + 2);
-        let (row_bias, col_bias) = (values::<T>(m, 3), values::<T>(n, 4));
-        let a_mat = Mat::new(&a, la.offset, [m, k], la.strides);
-        let b_mat = Mat::new(&b, lb.offset, [k, n], lb.strides);
-        let options = Options {
-            accumulate,
-            row_bias: finish.then_some(&row_bias),
-            col_bias: finish.then_some(&col_bias),
-            relu: finish,
-            serial: false,
-        };
-        let mut c = old.clone();
-        let run = |c: &mut Vec<T>, packed: bool, serial: bool| {
-            let to = MatMut::new(c, lc.offset, [m, n], lc.strides);
-            let options = Options { serial, ..options };
-            if packed {
-                let (a, b) = (Slow(a_mat), Slow(b_mat.t()));
-                gemm_with(to, Factor::Pack(&a), Factor::Pack(&b), options);
-            } else {
-                gemm_with(to, a_mat.into(), b_mat.into(), options);
-            }
-        };
-        run(&mut c, false, false);
-
-        let mut touched = vec![false; c.len()];
-        for i in 0..m {
-            for j in 0..n {
-                let at = lc.at(i, j);
-                touched[at] = true;
-                let (mut sum, mut size) = (if accumulate { old[at].into() } else { 0.0 }, 4.0);
-                for p in 0..k {
-                    let term = a[la.at(i, p)].into() * b[lb.at(p, j)].into();
-                    sum += term;
-                    size += term.abs();
-                }
-                if finish {
-                    sum = (sum + row_bias[i].into() + col_bias[j].into()).max(0.0);
-                }
-                let error = (c[at].into() - sum).abs();
-                let bound = (k + 4) as f64 * T::EPSILON * size;
-                assert!(error <= bound, "{m}x{n}x{k} {kinds:?} {accumulate} {finish}: [{i}, {j}] off by {error}");
-            }
-        }
-        for ((&new, &old), touched) in c.iter().zip(&old).zip(touched) {
-            assert!(touched || new == old, "{m}x{n}x{k} {kinds:?}: wrote outside C");
-        }
-
-        let mut other = old.clone();
-        run(&mut other, false, true);
-        assert_eq!(c, other, "{m}x{n}x{k} {kinds:?}: serial");
-        if m > 1 && n > 1 {
-            other.copy_from_slice(&old);
-            run(&mut other, true, false);
-            assert_eq!(c, other, "{m}x{n}x{k} {kinds:?}: own packing");
-        }
-    }
-
-    #[test]
-    fn awkward_sizes() {
-        let sizes = [0, 1, 2, 3, 5, 7, 8, 12, 13, 15, 16, 17, 31, 33, 64, 65];
-        let mut turn = 0;
-        for m in sizes {
-            for n in sizes {
-                for k in [0, 1, 2, 3, 4, 7, 16, 17, 33, 65] {
-                    turn += 1;
-                    let kinds = [turn % 9, turn / 3 % 9, turn / 2 % 6];
-                    check::<f32>([m, n, k], kinds, turn % 2 == 0, turn % 5 == 0);
-                    check::<f64>([m, n, k], [kinds[1], kinds[0], kinds[2]], turn % 2 == 1, turn % 7 == 0);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn all_layouts() {
-        for [m, n, k] in [[13, 37, 9], [1, 70, 40], [70, 1, 40], [2, 3, 70], [66, 129, 5]] {
-            for a in 0..9 {
-                for b in 0..9 {
-                    for c in 0..6 {
-                        check::<f32>([m, n, k], [a, b, c], (a + b + c) % 2 == 0, (a + b) % 3 == 0);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn beyond_one_block() {
-        for (m, n, k) in [(100, 129, 1100), (129, 2100, 20), (65, 300, 513), (1, 600, 1030), (300, 1, 1030)] {
-            for kinds in [[0, 0, 0], [1, 1, 1], [0, 1, 0], [2, 3, 4]] {
-                check::<f32>([m, n, k], kinds, kinds[1] == 1, kinds[0] == 0);
-                check::<f64>([m, n, k], kinds, kinds[1] == 1, kinds[0] == 0);
-            }
-        }
-    }
-
-    #[test]
-    fn the_same_bits_with_any_number_of_threads() {
-        for (m, n, k) in [(200, 300, 600), (70, 1030, 100), (1, 3000, 300), (12, 96, 2000)] {
-            let (a, b) = (values::<f32>(m * k, 1), values::<f32>(k * n, 2));
-            for transposed in [false, true] {
-                let b = if transposed { Mat::row_major(&b, n, k).t() } else { Mat::row_major(&b, k, n) };
-                let results = [1, 2, 3].map(|threads| {
-                    set_num_threads(threads);
-                    let mut c = vec![0.0; m * n];
-                    gemm(MatMut::row_major(&mut c, m, n), Mat::row_major(&a, m, k), b, false);
-                    c
-                });
-                assert!(results[0] == results[1] && results[0] == results[2], "{m}x{n}x{k}");
-            }
-        }
-    }
-
-    #[test]
-    fn batches() {
-        // As in attention: two batch dimensions, the heads interleaved in C; A is the same for all heads.
-        for (m, n, k) in [(5, 8, 4), (33, 40, 64), (300, 200, 256)] {
-            let (batch, heads) = (2, 3);
-            let (a, b) = (values::<f32>(batch * m * k, 1), values::<f32>(batch * heads * k * n, 2));
-            let mut c = vec![1.0; batch * m * heads * n];
-            let row = (heads * n) as isize;
-            gemm_batch(
-                &[batch, heads],
-                (MatMut::new(&mut c, 0, [m, n], [row, 1]), &[m as isize * row, n as isize]),
-                (Mat::row_major(&a[..], m, k), &[(m * k) as isize, 0]),
-                (Mat::row_major(&b[..], k, n), &[(heads * k * n) as isize, (k * n) as isize]),
-                true,
-            );
-            let mut expected = vec![1.0; c.len()];
-            let (len, start) = (expected.len(), expected.as_mut_ptr());
-            for i in 0..batch * heads {
-                let a = Mat::row_major(&a[i / heads * m * k..][..m * k], m, k);
-                let b = Mat::row_major(&b[i * k * n..][..k * n], k, n);
-                let offset = i / heads * m * heads * n + i % heads * n;
-                // SAFETY: the only view of `expected` for as long as it lives.
-                let c = unsafe { MatMut::from_raw(start, len, offset, [m, n], [row, 1]) };
-                gemm_serial(c, a, b, true);
-            }
-            assert_eq!(c, expected);
-        }
-        let mut c = [1.0f64; 4];
-        let (a, b) = ([1.0; 4], [1.0; 4]);
-        let (a, b) = ((Mat::row_major(&a, 2, 2), &[0][..]), (Mat::row_major(&b, 2, 2), &[0][..]));
-        gemm_batch(&[0], (MatMut::row_major(&mut c, 2, 2), &[4]), a, b, false);
-        assert_eq!(c, [1.0; 4]);
-    }
-
-    #[test]
-    fn views_are_checked() {
-        let caught = |f: fn()| std::panic::catch_unwind(f).is_err();
-        assert!(caught(|| {
-            let _ = Mat::new(&[0f32; 5], 0, [2, 3], [3, 1]).t();
-        }));
-        assert!(caught(|| {
-            let _ = Mat::new(&[0f32; 6], 0, [2, 3], [-3, 1]).t();
-        }));
-        assert!(caught(|| {
-            let _ = MatMut::new(&mut [0f32; 6], 0, [2, 3], [0, 1]);
-        }));
-        assert!(caught(|| {
-            let _ = MatMut::new(&mut [0f32; 9], 0, [3, 3], [2, 1]);
-        }));
-        assert!(caught(|| gemm(
-            MatMut::row_major(&mut [0f32; 4], 2, 2),
-            Mat::row_major(&[0f32; 4], 2, 2),
-            Mat::row_major(&[0f32; 6], 3, 2),
-            false
-        )));
     }
 }

@@ -1,0 +1,132 @@
+//! Packing: panels of a factor in the order in which the microkernel reads them.
+
+use super::element::GemmElement;
+use super::{Source, blocks};
+use crate::cpu::isa::simd;
+use pulp::Simd;
+use std::ops::Range;
+
+/// Steps of k that are packed at a time where rows become columns.
+const PACK_DEPTH: usize = 64;
+
+/// Packs a factor for the microkernel from something other than a strided matrix: for a convolution, an image.
+///
+/// The factor is `count` vectors of length `depth`: the columns of B, or the rows of A.
+pub(crate) trait Pack<T>: Sync {
+    /// Length of the vectors.
+    fn depth(&self) -> usize;
+    /// Number of vectors.
+    fn count(&self) -> usize;
+    /// Writes elements `k` of the vectors `items` to `panel`: element `k.start + p` of vector `items.start + i` goes
+    /// to `panel[p * width + i]`. The rest of the panel is zero already.
+    fn pack(&self, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T]);
+}
+
+simd! {
+    /// Packs the panels of `items` into `packed`, as many as it has room for.
+    pub(super) fn pack_panels<S, T: GemmElement>(
+        simd: S, source: &Source<T>, k: Range<usize>, items: Range<usize>, width: usize, packed: &mut [T],
+    ) {
+        for (panel, items) in packed.chunks_exact_mut(k.len() * width).zip(blocks(items, width)) {
+            if S::IS_SCALAR {
+                pack_panel::<pulp::Scalar128b, T>(source, k.clone(), items, width, panel);
+            } else {
+                pack_panel::<S, T>(source, k.clone(), items, width, panel);
+            }
+        }
+    }
+}
+
+/// Packs one panel: see [`Pack::pack`].
+#[inline(always)]
+pub(super) fn pack_panel<S: Simd, T: GemmElement>(
+    source: &Source<T>,
+    k: Range<usize>,
+    items: Range<usize>,
+    width: usize,
+    panel: &mut [T],
+) {
+    if items.len() < width {
+        panel.fill(T::default());
+    }
+    match *source {
+        Source::Pack(packer) => packer.pack(k, items, width, panel),
+        Source::Strided { data, stride, k_stride } => {
+            assert!(panel.len() >= k.len() * width && items.len() <= width);
+            let (depth, count, to) = (k.len(), items.len(), panel.as_mut_ptr());
+            // SAFETY: reads are of the checked matrix's elements, writes are below k.len() * width.
+            unsafe {
+                let from = data.offset(k.start as isize * k_stride + items.start as isize * stride);
+                if stride == 1 {
+                    let lanes = T::lanes::<S>();
+                    for p in 0..depth {
+                        let (from, to) = (from.offset(p as isize * k_stride), to.add(p * width));
+                        let mut i = 0;
+                        while i + lanes <= count {
+                            T::store::<S>(to.add(i), T::load::<S>(from.add(i)));
+                            i += lanes;
+                        }
+                        while i < count {
+                            *to.add(i) = *from.add(i);
+                            i += 1;
+                        }
+                    }
+                } else {
+                    // By parts of k that keep the panel's part in the L1 cache.
+                    for part in blocks(0..depth, PACK_DEPTH) {
+                        let from = from.offset(part.start as isize * k_stride);
+                        let to = to.add(part.start * width);
+                        let mut i = 0;
+                        while k_stride == 1 && i + 4 <= count {
+                            transpose_4(from.offset(i as isize * stride), stride, part.len(), to.add(i), width);
+                            i += 4;
+                        }
+                        while i < count {
+                            let from = from.offset(i as isize * stride);
+                            for p in 0..part.len() {
+                                *to.add(p * width + i) = *from.offset(p as isize * k_stride);
+                            }
+                            i += 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies four contiguous rows of length `depth`, `stride` apart, to four columns, `width` apart along them.
+///
+/// # Safety
+/// All these elements may be read and written.
+#[inline(always)]
+unsafe fn transpose_4<T: GemmElement>(from: *const T, stride: isize, depth: usize, to: *mut T, width: usize) {
+    // SAFETY: as the caller promised.
+    unsafe {
+        let rows = [from, from.offset(stride), from.offset(2 * stride), from.offset(3 * stride)];
+        let mut p = 0;
+        #[cfg(target_arch = "x86_64")]
+        if size_of::<T>() == 4 {
+            use core::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
+            while p + 4 <= depth {
+                let [mut x, mut y, mut z, mut w] = rows.map(|row| _mm_loadu_ps(row.add(p).cast()));
+                _MM_TRANSPOSE4_PS(&mut x, &mut y, &mut z, &mut w);
+                for (q, column) in [x, y, z, w].into_iter().enumerate() {
+                    _mm_storeu_ps(to.add((p + q) * width).cast(), column);
+                }
+                p += 4;
+            }
+        }
+        while p + 4 <= depth {
+            let [x, y, z, w] = rows.map(|row| row.add(p).cast::<[T; 4]>().read_unaligned());
+            for q in 0..4 {
+                to.add((p + q) * width).cast::<[T; 4]>().write_unaligned([x[q], y[q], z[q], w[q]]);
+            }
+            p += 4;
+        }
+        while p < depth {
+            to.add(p * width).cast::<[T; 4]>().write_unaligned(rows.map(|row| *row.add(p)));
+            p += 1;
+        }
+    }
+}
