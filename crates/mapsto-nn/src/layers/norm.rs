@@ -7,6 +7,7 @@ use crate::{Buffer, Init, Mode, Module, Param, Visitor};
 use mapsto_tensor::ops::{PadMode, Window};
 use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
 use std::panic::Location;
 
 fn small() -> f64 {
@@ -128,6 +129,12 @@ impl Running {
         })
     }
 
+    /// `x` normalised by them.
+    #[track_caller]
+    fn normalize(&self, x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
+        x.batch_norm_inference(&self.mean.get()?, &self.variance.get()?, weight, bias, eps)
+    }
+
     /// Takes a share of a mean and a biased variance, each over `count` elements, in.
     fn take_in(&self, mean: &Tensor, variance: &Tensor, count: usize, share: f64) -> Result<()> {
         no_grad(|| {
@@ -169,15 +176,50 @@ impl Affine {
     }
 }
 
-macro_rules! batch_norms {
-    ($($(#[$doc:meta])* $name:ident, $ranks:pat, $shapes:literal;)*) => {$(
+/// What batch and instance normalisation hold.
+#[derive(Clone, Debug)]
+struct Channels {
+    count: usize,
+    eps: f64,
+    momentum: Option<f64>,
+    affine: Option<Affine>,
+    running: Option<Running>,
+    mode: Mode,
+}
+
+impl Channels {
+    fn visit(&self, visitor: &mut Visitor<'_>) {
+        Affine::visit(self.affine.as_ref(), visitor);
+        if let Some(running) = &self.running {
+            running.visit(visitor);
+        }
+        visitor.field("mode", &self.mode);
+    }
+
+    /// The running statistics, if it is by them that the layer normalises.
+    fn frozen(&self) -> Option<&Running> {
+        self.running.as_ref().filter(|_| !self.mode.is_training())
+    }
+
+    /// Fails in training if a channel has a single value.
+    #[track_caller]
+    fn expect_variance(&self, name: &'static str, x: &Tensor, values: usize, larger: &str) -> Result<()> {
+        if self.mode.is_training() && values == 1 {
+            return Err(Error::shape(format!("one value a channel in {} has no variance", x.shape()))
+                .op(name)
+                .at(Location::caller())
+                .mend(format!("use {larger}, or eval()")));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! channel_norms {
+    ($config:ident, $method:ident: $($(#[$doc:meta])* $name:ident($($setting:expr),*);)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name {
-            config: BatchNormConfig,
-            affine: Option<Affine>,
-            running: Option<Running>,
-            mode: Mode,
+            channels: Channels,
         }
 
         impl $name {
@@ -187,7 +229,7 @@ macro_rules! batch_norms {
             /// Too many channels.
             #[track_caller]
             pub fn new(num_features: usize) -> Result<$name> {
-                $name::from_config(&BatchNormConfig::new(num_features))
+                $name::from_config(&$config::new(num_features))
             }
 
             /// By its settings.
@@ -195,15 +237,18 @@ macro_rules! batch_norms {
             /// # Errors
             /// Too many channels.
             #[track_caller]
-            pub fn from_config(config: &BatchNormConfig) -> Result<$name> {
-                let channels = config.num_features;
+            pub fn from_config(config: &$config) -> Result<$name> {
+                let count = config.num_features;
                 as_layer(stringify!($name), || {
-                    Ok($name {
-                        affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
-                        running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
+                    let channels = Channels {
+                        count,
+                        eps: config.eps,
+                        momentum: config.momentum.into(),
+                        affine: config.affine.then(|| Affine::new(&[count], config.bias)).transpose()?,
+                        running: config.track_running_stats.then(|| Running::new(count)).transpose()?,
                         mode: Mode::default(),
-                        config: config.clone(),
-                    })
+                    };
+                    Ok($name { channels })
                 })
             }
         }
@@ -214,11 +259,7 @@ macro_rules! batch_norms {
             }
 
             fn visit(&self, visitor: &mut Visitor<'_>) {
-                Affine::visit(self.affine.as_ref(), visitor);
-                if let Some(running) = &self.running {
-                    running.visit(visitor);
-                }
-                visitor.field("mode", &self.mode);
+                self.channels.visit(visitor);
             }
         }
 
@@ -226,147 +267,78 @@ macro_rules! batch_norms {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let _scope = crate::scope(self);
-                let at = Location::caller();
-                let (channels, eps) = (self.config.num_features, self.config.eps);
-                if !matches!(x.rank(), $ranks) || x.shape()[1] != channels {
-                    return Err(Error::shape(format!("takes {} with {channels} channels, not {}", $shapes, x.shape()))
-                        .op(stringify!($name))
-                        .at(at));
-                }
-                let (weight, bias) = Affine::get(self.affine.as_ref())?;
-                match &self.running {
-                    Some(running) if !self.mode.is_training() => {
-                        let (mean, variance) = (running.mean.get()?, running.variance.get()?);
-                        x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
-                    }
-                    running => {
-                        let count = x.numel() / channels.max(1);
-                        if self.mode.is_training() && count == 1 {
-                            return Err(Error::shape(format!("one value a channel in {} has no variance", x.shape()))
-                                .op(stringify!($name))
-                                .at(at)
-                                .mend("use a larger batch, or eval()"));
-                        }
-                        let (y, mean, variance) = x.batch_norm(weight.as_ref(), bias.as_ref(), eps)?;
-                        if let Some(running) = running {
-                            running.take_in(&mean, &variance, count, running.count(self.config.momentum)?)?;
-                        }
-                        Ok(y)
-                    }
-                }
+                self.channels.$method(stringify!($name), x, $($setting),*)
             }
         }
     )*};
 }
 
-batch_norms! {
+channel_norms! { BatchNormConfig, by_batch:
     /// Batch normalisation of `[N, C]` or `[N, C, L]` (Ioffe and Szegedy 2015).
-    BatchNorm1d, 2 | 3, "[N, C] or [N, C, L]";
+    BatchNorm1d(2..=3, "[N, C] or [N, C, L]");
     /// Batch normalisation of `[N, C, H, W]`.
-    BatchNorm2d, 4, "[N, C, H, W]";
+    BatchNorm2d(4..=4, "[N, C, H, W]");
     /// Batch normalisation of `[N, C, D, H, W]`.
-    BatchNorm3d, 5, "[N, C, D, H, W]";
+    BatchNorm3d(5..=5, "[N, C, D, H, W]");
 }
 
-macro_rules! instance_norms {
-    ($($(#[$doc:meta])* $name:ident, $spatial:literal;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $name {
-            config: InstanceNormConfig,
-            affine: Option<Affine>,
-            running: Option<Running>,
-            mode: Mode,
-        }
-
-        impl $name {
-            /// Without weight, bias and running statistics, PyTorch's default.
-            ///
-            /// # Errors
-            /// Too many channels.
-            #[track_caller]
-            pub fn new(num_features: usize) -> Result<$name> {
-                $name::from_config(&InstanceNormConfig::new(num_features))
-            }
-
-            /// By its settings.
-            ///
-            /// # Errors
-            /// Too many channels.
-            #[track_caller]
-            pub fn from_config(config: &InstanceNormConfig) -> Result<$name> {
-                let channels = config.num_features;
-                as_layer(stringify!($name), || {
-                    Ok($name {
-                        affine: config.affine.then(|| Affine::new(&[channels], config.bias)).transpose()?,
-                        running: config.track_running_stats.then(|| Running::new(channels)).transpose()?,
-                        mode: Mode::default(),
-                        config: config.clone(),
-                    })
-                })
-            }
-        }
-
-        impl Module for $name {
-            fn kind(&self) -> &'static str {
-                stringify!($name)
-            }
-
-            fn visit(&self, visitor: &mut Visitor<'_>) {
-                Affine::visit(self.affine.as_ref(), visitor);
-                if let Some(running) = &self.running {
-                    running.visit(visitor);
-                }
-                visitor.field("mode", &self.mode);
-            }
-        }
-
-        impl Layer for $name {
-            #[track_caller]
-            fn forward(&self, x: &Tensor) -> Result<Tensor> {
-                let _scope = crate::scope(self);
-                let (channels, eps) = (self.config.num_features, self.config.eps);
-                let (x, single) = &batched(stringify!($name), x, Some(channels), $spatial)?;
-                let (weight, bias) = Affine::get(self.affine.as_ref())?;
-                let y = match &self.running {
-                    Some(running) if !self.mode.is_training() => {
-                        let (mean, variance) = (running.mean.get()?, running.variance.get()?);
-                        x.batch_norm_inference(&mean, &variance, weight.as_ref(), bias.as_ref(), eps)
-                    }
-                    running => {
-                        let run = x.shape()[2..].iter().product::<usize>();
-                        if self.mode.is_training() && run == 1 {
-                            return Err(Error::shape(format!("one value a channel in {} has no variance", x.shape()))
-                                .op(stringify!($name))
-                                .at(Location::caller())
-                                .mend("use larger samples, or eval()"));
-                        }
-                        if let Some(running) = running {
-                            // Each sample's statistics, averaged over the batch.
-                            no_grad(|| {
-                                let rows = x.detach().reshape([x.shape()[0], channels, run])?;
-                                let mean = rows.mean_axes(&[2], true)?;
-                                let variance = rows.sub(&mean)?.square()?.mean_axes(&[0, 2], false)?;
-                                let mean = mean.mean_axes(&[0, 2], false)?;
-                                running.take_in(&mean, &variance, run, self.config.momentum)
-                            })?;
-                        }
-                        x.instance_norm(weight.as_ref(), bias.as_ref(), eps)
-                    }
-                }?;
-                if *single { y.squeeze(&[0]) } else { Ok(y) }
-            }
-        }
-    )*};
-}
-
-instance_norms! {
+channel_norms! { InstanceNormConfig, by_instance:
     /// Instance normalisation of `[N, C, L]` or `[C, L]` (Ulyanov et al. 2016).
-    InstanceNorm1d, "L";
+    InstanceNorm1d("L");
     /// Instance normalisation of `[N, C, H, W]` or `[C, H, W]`.
-    InstanceNorm2d, "H, W";
+    InstanceNorm2d("H, W");
     /// Instance normalisation of `[N, C, D, H, W]` or `[C, D, H, W]`.
-    InstanceNorm3d, "D, H, W";
+    InstanceNorm3d("D, H, W");
+}
+
+impl Channels {
+    /// By each channel's statistics over the batch.
+    #[track_caller]
+    fn by_batch(&self, name: &'static str, x: &Tensor, ranks: RangeInclusive<usize>, shapes: &str) -> Result<Tensor> {
+        if !ranks.contains(&x.rank()) || x.shape()[1] != self.count {
+            let problem = format!("takes {shapes} with {} channels, not {}", self.count, x.shape());
+            return Err(Error::shape(problem).op(name).at(Location::caller()));
+        }
+        let (weight, bias) = Affine::get(self.affine.as_ref())?;
+        let (weight, bias) = (weight.as_ref(), bias.as_ref());
+        if let Some(running) = self.frozen() {
+            return running.normalize(x, weight, bias, self.eps);
+        }
+        let values = x.numel() / self.count.max(1);
+        self.expect_variance(name, x, values, "a larger batch")?;
+        let (y, mean, variance) = x.batch_norm(weight, bias, self.eps)?;
+        if let Some(running) = &self.running {
+            running.take_in(&mean, &variance, values, running.count(self.momentum)?)?;
+        }
+        Ok(y)
+    }
+
+    /// By each sample's own statistics of each channel.
+    #[track_caller]
+    fn by_instance(&self, name: &'static str, x: &Tensor, spatial: &str) -> Result<Tensor> {
+        let (x, single) = &batched(name, x, Some(self.count), spatial)?;
+        let (weight, bias) = Affine::get(self.affine.as_ref())?;
+        let (weight, bias) = (weight.as_ref(), bias.as_ref());
+        let y = if let Some(running) = self.frozen() {
+            running.normalize(x, weight, bias, self.eps)?
+        } else {
+            let run = x.shape()[2..].iter().product::<usize>();
+            self.expect_variance(name, x, run, "larger samples")?;
+            if let Some(running) = &self.running {
+                // Each sample's statistics, averaged over the batch.
+                no_grad(|| {
+                    let rows = x.detach().reshape([x.shape()[0], self.count, run])?;
+                    let mean = rows.mean_axes(&[2], true)?;
+                    let variance = rows.sub(&mean)?.square()?.mean_axes(&[0, 2], false)?;
+                    let mean = mean.mean_axes(&[0, 2], false)?;
+                    // Its settings always name a share, and PyTorch's layer does not count batches.
+                    running.take_in(&mean, &variance, run, self.momentum.unwrap_or_default())
+                })?;
+            }
+            x.instance_norm(weight, bias, self.eps)?
+        };
+        if *single { y.squeeze(&[0]) } else { Ok(y) }
+    }
 }
 
 /// Settings of [`LayerNorm`] and [`RmsNorm`], named as in PyTorch.

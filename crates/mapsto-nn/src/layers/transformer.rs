@@ -347,6 +347,14 @@ pub struct TransformerStackConfig {
     pub norm: bool,
 }
 
+impl TransformerStackConfig {
+    fn build<L>(&self, layer: fn(&TransformerLayerConfig) -> Result<L>) -> Result<(Vec<L>, Option<LayerNorm>)> {
+        check_layers(self.num_layers, 0)?;
+        let layers = (0..self.num_layers).map(|_| layer(&self.layer)).collect::<Result<_>>()?;
+        Ok((layers, self.norm.then(|| self.layer.norm()).transpose()?))
+    }
+}
+
 /// Layers of [`TransformerEncoderLayer`] one upon the other. As a [`Layer`] it masks nothing.
 ///
 /// ```
@@ -378,11 +386,7 @@ impl TransformerEncoder {
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerEncoder> {
         let config = *config;
         as_layer("TransformerEncoder", || {
-            check_layers(config.num_layers, 0)?;
-            let layers = (0..config.num_layers)
-                .map(|_| TransformerEncoderLayer::from_config(&config.layer))
-                .collect::<Result<_>>()?;
-            let norm = config.norm.then(|| config.layer.norm()).transpose()?;
+            let (layers, norm) = config.build(TransformerEncoderLayer::from_config)?;
             Ok(TransformerEncoder { layers, norm, config })
         })
     }
@@ -438,11 +442,7 @@ impl TransformerDecoder {
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerDecoder> {
         let config = *config;
         as_layer("TransformerDecoder", || {
-            check_layers(config.num_layers, 0)?;
-            let layers = (0..config.num_layers)
-                .map(|_| TransformerDecoderLayer::from_config(&config.layer))
-                .collect::<Result<_>>()?;
-            let norm = config.norm.then(|| config.layer.norm()).transpose()?;
+            let (layers, norm) = config.build(TransformerDecoderLayer::from_config)?;
             Ok(TransformerDecoder { layers, norm, config })
         })
     }

@@ -4,12 +4,10 @@ use crate::backend::{
     AttentionArgs, AttentionGrads, CtcArgs, ElementwiseKernels, RecurrentArgs, RecurrentGrads, RecurrentOut,
     SequenceKernels,
 };
-use crate::cpu::threads::parallel_for;
 use crate::cpu::{Cpu, attention, ctc, recurrent};
 use crate::dtype::DType;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tensor::Tensor;
-use std::sync::Mutex;
 
 impl Cpu {
     /// Halves as `f32`; others as they are.
@@ -138,15 +136,4 @@ impl SequenceKernels for Cpu {
         };
         self.cast(&found, args.log_probs.dtype())
     }
-}
-
-/// Runs tasks that may fail for want of memory.
-pub(super) fn try_parallel(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
-    parallel_for(tasks, |task| {
-        if let Err(error) = f(task) {
-            *failure.lock().unwrap_or_else(|e| e.into_inner()) = Some(error);
-        }
-    });
-    failure.into_inner().unwrap_or_else(|e| e.into_inner()).map_or(Ok(()), Err)
 }

@@ -3,6 +3,7 @@
 //! Results never depend on the number of threads, because callers fix what each task does from sizes alone.
 //! Only workers that have joined a job are waited for, so a worker whose core is busy elsewhere delays nothing.
 
+use crate::error::{Error, Result};
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
@@ -72,6 +73,17 @@ fn run_tasks(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
     if let Some(panic) = panic {
         resume_unwind(panic);
     }
+}
+
+/// Runs tasks that may fail for want of memory.
+pub(crate) fn try_parallel(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let failure: Mutex<Option<Error>> = Mutex::new(None);
+    parallel_for(tasks, |task| {
+        if let Err(error) = f(task) {
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+    });
+    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
 }
 
 /// Runs `f(i, chunk)` in parallel over the chunks of `data`, all of length `chunk` but perhaps the last.
