@@ -12,7 +12,8 @@ use syn::{Attribute, Data, DeriveInput, Error, Field, Fields, Ident, LitStr, Mem
 /// - `#[module(name = "weight_g")]` visits it under another name;
 /// - `#[module(skip)]` passes over it, whatever its type.
 ///
-/// An enum is a choice: the variant's only field takes the enum's own place in the tree, several are visited by name.
+/// An enum is a choice between modules: a variant's only unnamed field, which must be a module, takes the enum's own place
+/// in the tree; named fields, and several, are visited under their names.
 #[proc_macro_derive(Module, attributes(module))]
 pub fn derive_module(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);

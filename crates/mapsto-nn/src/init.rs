@@ -1,6 +1,6 @@
 //! First values of parameters.
 
-use mapsto_tensor::{Error, Result, Rng, Shape, Tensor};
+use mapsto_tensor::{DType, Error, Result, Rng, Shape, Tensor, Writing};
 use serde::{Deserialize, Serialize};
 
 /// A rule for a parameter's first value. The value depends on the rule, the shape and the random stream alone.
@@ -197,10 +197,9 @@ impl Init {
     /// # Errors
     /// A shape or numbers that the rule does not take.
     pub fn tensor(&self, shape: &Shape, rng: &Rng) -> Result<Tensor> {
-        let mut values = vec![0.0; shape.numel()];
-        self.fill(&mut values, shape, &mut rng.clone())?;
-        let values: Vec<f32> = values.into_iter().map(|x| x as f32).collect();
-        Tensor::from_vec(values, shape)
+        let mut values = Writing::<f64>::filled(*shape, 0.0)?;
+        self.fill(values.as_mut(), shape, &mut rng.clone())?;
+        values.finish().to_dtype(DType::F32)
     }
 
     /// Writes the values over zeros.

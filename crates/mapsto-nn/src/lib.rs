@@ -33,6 +33,7 @@
 extern crate self as mapsto_nn;
 
 mod average;
+mod curve;
 mod file;
 mod finder;
 pub mod init;
@@ -46,6 +47,7 @@ mod state;
 mod summary;
 
 pub use average::{Average, Averaged};
+pub use curve::{Curve, SATURATED, saturation};
 pub use file::{StateFile, read_state, write_state};
 pub use finder::{RateFinder, RateFinderConfig};
 pub use init::Init;

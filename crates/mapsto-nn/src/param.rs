@@ -56,7 +56,12 @@ impl Cell {
             return Err(Error::dtype(format!("a value of {} does not fit {}", value.dtype(), state.dtype))
                 .mend("convert with to_dtype first"));
         }
-        state.value = Some(if state.trainable { value.variable()? } else { value.detach() });
+        state.value = Some(match &state.value {
+            // It stays the variable that it is: what was computed from the old value still finds its gradients.
+            Some(old) if state.trainable && old.spec() == value.spec() => old.with_value(value)?,
+            _ if state.trainable => value.variable()?,
+            _ => value.detach(),
+        });
         Ok(())
     }
 

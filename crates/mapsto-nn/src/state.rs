@@ -72,10 +72,10 @@ enum Place {
 }
 
 impl Place {
-    fn id(&self) -> Option<usize> {
+    fn id(&self) -> usize {
         match self {
-            Place::Param(param) => Some(param.id()),
-            Place::Buffer(_) => None,
+            Place::Param(param) => param.id(),
+            Place::Buffer(buffer) => buffer.id(),
         }
     }
 
@@ -149,9 +149,9 @@ pub(crate) fn load(module: &(impl Module + ?Sized), values: &StateDict, options:
             report.mismatched.push(Mismatch { name: name.clone(), wants, given });
         }
     }
-    // A shared parameter needs a value under one of its names only.
-    let filled: HashSet<usize> = fits.iter().filter_map(|(_, place, _)| place.id()).collect();
-    let shared: HashMap<&String, usize> = places.iter().filter_map(|(name, p)| Some((name, p.id()?))).collect();
+    // What modules share needs a value under one of its names only.
+    let filled: HashSet<usize> = fits.iter().map(|(_, place, _)| place.id()).collect();
+    let shared: HashMap<&String, usize> = places.iter().map(|(name, place)| (name, place.id())).collect();
     report.missing.retain(|name| shared.get(name).is_none_or(|id| !filled.contains(id)));
     report.unexpected = given.into_keys().collect();
     report.unexpected.sort_unstable();

@@ -66,8 +66,17 @@ pub fn moment() -> u64 {
     fresh_ids(1)
 }
 
-/// A new contiguous tensor while a kernel writes it.
-pub(crate) struct Writing<T> {
+/// A new contiguous tensor while it is written.
+///
+/// ```
+/// use mapsto_tensor::{Shape, Writing};
+///
+/// let mut squares = Writing::filled(Shape::new(&[4])?, 0f32)?;
+/// squares.as_mut().iter_mut().enumerate().for_each(|(i, x)| *x = (i * i) as f32);
+/// assert_eq!(squares.finish().to_vec::<f32>()?, [0.0, 1.0, 4.0, 9.0]);
+/// # Ok::<(), mapsto_tensor::Error>(())
+/// ```
+pub struct Writing<T> {
     buffer: Buffer,
     shape: Shape,
     element: std::marker::PhantomData<T>,
@@ -75,11 +84,14 @@ pub(crate) struct Writing<T> {
 
 impl<T: Element> Writing<T> {
     /// Room for a tensor of this shape; its content is arbitrary until written.
-    pub fn new(shape: Shape) -> Result<Writing<T>> {
+    pub(crate) fn new(shape: Shape) -> Result<Writing<T>> {
         Ok(Writing { buffer: Buffer::new(shape.numel() * size_of::<T>())?, shape, element: std::marker::PhantomData })
     }
 
     /// Room filled with one value.
+    ///
+    /// # Errors
+    /// A refusal of memory.
     pub fn filled(shape: Shape, value: T) -> Result<Writing<T>> {
         let mut out = Writing::new(shape)?;
         out.as_mut().fill(value);
@@ -322,6 +334,22 @@ impl Tensor {
                 .mend("convert with to_dtype(DType::F32) first"));
         }
         Ok(self.detach().with_source(fresh_ids(1), Source::Variable))
+    }
+
+    /// This variable with another value: gradients with respect to it gather what both were used for.
+    ///
+    /// # Errors
+    /// A value of another shape or type; a tensor that is not a variable.
+    #[track_caller]
+    pub fn with_value(&self, value: &Tensor) -> Result<Tensor> {
+        let refuse = |error: Error| Err(error.op("with_value").at(Location::caller()));
+        if !matches!(self.0.source, Source::Variable) {
+            return refuse(Error::gradient("only a variable takes another value"));
+        }
+        if value.spec() != self.spec() {
+            return refuse(Error::shape(format!("a value {} does not fit the variable {}", value.spec(), self.spec())));
+        }
+        Ok(value.detach().with_source(self.id(), Source::Variable))
     }
 
     /// The same value without its origin: no gradient flows through it.

@@ -414,9 +414,10 @@ impl MultiheadAttention {
 
 /// A mask as numbers that are added.
 fn added(mask: &Tensor, dtype: DType) -> Result<Tensor> {
-    if mask.dtype() == DType::Bool {
-        mask.where_(f64::NEG_INFINITY, 0.0)?.to_dtype(dtype)
-    } else {
-        mask.to_dtype(dtype)
+    match mask.dtype() {
+        DType::Bool => mask.where_(f64::NEG_INFINITY, 0.0)?.to_dtype(dtype),
+        given if given.is_float() => mask.to_dtype(dtype),
+        given => Err(Error::dtype(format!("a mask is truth values that hide, or floats that are added, not {given}"))
+            .mend("compare first: mask.ne(0)")),
     }
 }

@@ -1,7 +1,7 @@
 //! Convolutions over 1, 2 and 3 spatial axes, and transposed ones.
 
 use super::linear::{uniform_by_fan_in, yes};
-use super::sizes::batched;
+use super::sizes::{batched, each, none};
 use super::{Layer, Sizes, as_layer, value};
 use crate::{Module, Param, Visitor};
 use mapsto_tensor::ops::{ConvOptions, PadMode};
@@ -77,14 +77,6 @@ pub struct ConvConfig {
     /// What lies around the image.
     #[serde(default)]
     pub padding_mode: PaddingMode,
-}
-
-fn each() -> Sizes {
-    1.into()
-}
-
-fn none() -> Sizes {
-    0.into()
 }
 
 fn no_padding() -> Padding {

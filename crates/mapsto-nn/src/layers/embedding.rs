@@ -102,10 +102,28 @@ impl Layer for Embedding {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
         as_layer("Embedding", || {
+            check(x, self.config.num_embeddings)?;
             shorten(&self.weight, &self.config, x)?;
             let rows = self.weight.get()?.embedding(x, self.padding)?;
             if self.config.scale_grad_by_freq { by_frequency(&rows, x, self.config.num_embeddings) } else { Ok(rows) }
         })
+    }
+}
+
+/// Fails unless these are numbers of rows.
+fn check(indices: &Tensor, count: usize) -> Result<()> {
+    if indices.dtype().is_float() || indices.dtype() == DType::Bool {
+        return Err(Error::dtype(format!("rows are named by integers, not {}", indices.dtype()))
+            .mend("convert with to_dtype(DType::I64)"));
+    }
+    if indices.numel() == 0 {
+        return Ok(());
+    }
+    let indices = indices.to_dtype(DType::I64)?;
+    let (least, most) = (indices.min()?.item::<i64>()?, indices.max()?.item::<i64>()?);
+    match [least, most].into_iter().find(|index| !(0..count as i64).contains(index)) {
+        Some(index) => Err(Error::index(format!("index {index} is not among {count} rows"))),
+        None => Ok(()),
     }
 }
 
@@ -214,6 +232,7 @@ impl EmbeddingBag {
         if weights.is_some_and(|weights| self.config.mode != BagMode::Sum || weights.shape() != x.shape()) {
             return Err(Error::argument("weights are for sums, and of the numbers' shape"));
         }
+        check(x, self.config.table.num_embeddings)?;
         shorten(&self.weight, &self.config.table, x)?;
         let starts = self.starts(x, offsets)?;
         let flat = x.flatten(0, -1)?;
@@ -251,7 +270,7 @@ impl EmbeddingBag {
         let count = x.numel();
         let offsets = match (x.rank(), offsets) {
             (2, None) => return Ok((0..x.shape()[0]).map(|bag| bag * x.shape()[1]).collect()),
-            (1, Some(offsets)) if offsets.rank() == 1 => offsets.to_vec::<i64>()?,
+            (1, Some(offsets)) if offsets.rank() == 1 => offsets.to_dtype(DType::I64)?.to_vec::<i64>()?,
             _ => {
                 return Err(Error::shape(format!("numbers of shape {}", x.shape()))
                     .mend("give [bags, size] alone, or [count] with offsets [bags]"));

@@ -1,6 +1,7 @@
 //! Layers, a family a file.
 
 mod activation;
+mod additive;
 mod attention;
 mod conv;
 mod distance;
@@ -23,6 +24,7 @@ pub use activation::{
     LogSoftmax, Mish, Prelu, Relu, Relu6, Rrelu, Selu, Sigmoid, Silu, Softmax, Softmax2d, Softmin, Softplus,
     Softshrink, Softsign, Tanh, Tanhshrink, Threshold,
 };
+pub use additive::{AdditiveAttention, AdditiveAttentionConfig};
 pub use attention::{AttentionMasks, MultiheadAttention, MultiheadAttentionConfig};
 pub use conv::*;
 pub use distance::{CosineSimilarity, PairwiseDistance};

@@ -1,21 +1,13 @@
 //! Pooling over the spatial axes of `[N, C, ...]` or `[C, ...]`.
 
 use super::linear::yes;
-use super::sizes::batched;
+use super::sizes::{batched, each, none};
 use super::{Layer, Sizes, as_layer};
 use crate::{Module, Visitor};
 use mapsto_tensor::ops::Window;
 use mapsto_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
-
-fn zero() -> Sizes {
-    0.into()
-}
-
-fn one() -> Sizes {
-    1.into()
-}
 
 /// Settings of a pooling layer, named as in PyTorch; those of one kind of pooling say nothing to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,10 +19,10 @@ pub struct PoolConfig {
     #[serde(default)]
     pub stride: Option<Sizes>,
     /// Places outside the input that it may cover on both sides.
-    #[serde(default = "zero")]
+    #[serde(default = "none")]
     pub padding: Sizes,
     /// How far the places of a window lie apart; of maxima alone.
-    #[serde(default = "one")]
+    #[serde(default = "each")]
     pub dilation: Sizes,
     /// Whether a last window that ends beyond the padding counts.
     #[serde(default)]
@@ -56,8 +48,8 @@ impl PoolConfig {
         PoolConfig {
             kernel_size: kernel_size.into(),
             stride: None,
-            padding: zero(),
-            dilation: one(),
+            padding: none(),
+            dilation: each(),
             ceil_mode: false,
             count_include_pad: true,
             divisor_override: None,

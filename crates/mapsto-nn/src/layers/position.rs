@@ -2,7 +2,7 @@
 
 use super::{Layer, as_layer};
 use crate::{Buffer, Init, Module, Param};
-use mapsto_tensor::{Error, Result, Tensor};
+use mapsto_tensor::{Error, Result, Shape, Tensor, Writing};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`SinusoidalEncoding`] and [`LearnedEncoding`].
@@ -81,13 +81,14 @@ impl SinusoidalEncoding {
         let config = *config;
         let PositionConfig { d_model: size, max_len, .. } = config;
         let make = || {
-            let count = mapsto_tensor::Shape::new(&[max_len, size])?.numel();
+            let mut table = Writing::filled(Shape::new(&[max_len, size])?, 0f32)?;
             let wave = |place: usize| {
                 let (position, feature) = (place / size, place % size);
                 let angle = position as f64 / 10_000f64.powf((feature - feature % 2) as f64 / size as f64);
                 (if feature % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
             };
-            Tensor::from_vec((0..count).map(wave).collect(), [max_len, size])
+            table.as_mut().iter_mut().enumerate().for_each(|(place, x)| *x = wave(place));
+            Ok(table.finish())
         };
         let table = as_layer("SinusoidalEncoding", make)?;
         Ok(SinusoidalEncoding { pe: Buffer::constant(&table), config })

@@ -1,7 +1,7 @@
 //! Weights that are computed from other parameters.
 
 use super::as_layer;
-use crate::{Buffer, Init, Mode, Module, Param, Parametrization};
+use crate::{Buffer, Init, Mode, Module, Node, Param, Parametrization};
 use mapsto_tensor::{Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,17 @@ fn find(module: &impl Module, name: &str) -> Result<Param> {
         let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
         Error::argument(format!("no parameter is named {name:?}")).mend(format!("the names are {}", names.join(", ")))
     })
+}
+
+/// The kind of the module whose field the parameter of this name is.
+fn owner(module: &impl Module, name: &str) -> &'static str {
+    let place = name.rsplit_once('.').map_or("", |(place, _)| place);
+    let mut kind = module.kind();
+    module.walk(&mut |path, node| match node {
+        Node::Module(found) if path == place => kind = found.kind(),
+        _ => {}
+    });
+    kind
 }
 
 fn check_axis(shape: &Shape, dim: usize) -> Result<()> {
@@ -180,7 +191,7 @@ impl Parametrization for SpectralNorm {
 pub fn spectral_norm<M: Module>(module: M, name: &str, config: SpectralNormConfig) -> Result<M> {
     as_layer("spectral_norm", || {
         let param = find(&module, name)?;
-        let dim = config.dim.unwrap_or(usize::from(module.kind().starts_with("ConvTranspose")));
+        let dim = config.dim.unwrap_or(usize::from(owner(&module, name).starts_with("ConvTranspose")));
         check_axis(param.shape(), dim)?;
         if config.n_power_iterations == 0 {
             return Err(Error::argument("n_power_iterations is 0"));

@@ -39,6 +39,16 @@ impl Sizes {
     }
 }
 
+/// One along every axis.
+pub(super) fn each() -> Sizes {
+    1.into()
+}
+
+/// Zero along every axis.
+pub(super) fn none() -> Sizes {
+    0.into()
+}
+
 impl From<usize> for Sizes {
     fn from(size: usize) -> Sizes {
         Sizes::All(size)

@@ -1,5 +1,6 @@
 //! Layers that move or resample the elements of images: padding, resizing, shuffling, folding.
 
+use super::sizes::{each, none};
 use super::{Layer, Sizes, as_layer};
 use crate::Module;
 use mapsto_tensor::ops::{ConvOptions, Interpolation, PadMode};
@@ -263,22 +264,14 @@ pub struct UnfoldConfig {
     /// Sizes of a patch.
     pub kernel_size: Sizes,
     /// How far a patch's elements lie apart.
-    #[serde(default = "one")]
+    #[serde(default = "each")]
     pub dilation: Sizes,
     /// Zeros around the image.
-    #[serde(default = "zero")]
+    #[serde(default = "none")]
     pub padding: Sizes,
     /// How far patches lie apart.
-    #[serde(default = "one")]
+    #[serde(default = "each")]
     pub stride: Sizes,
-}
-
-fn one() -> Sizes {
-    1.into()
-}
-
-fn zero() -> Sizes {
-    0.into()
 }
 
 fn pair(sizes: Vec<usize>) -> [usize; 2] {
@@ -288,7 +281,7 @@ fn pair(sizes: Vec<usize>) -> [usize; 2] {
 impl UnfoldConfig {
     /// Every patch of an image.
     pub fn new(kernel_size: impl Into<Sizes>) -> UnfoldConfig {
-        UnfoldConfig { kernel_size: kernel_size.into(), dilation: one(), padding: zero(), stride: one() }
+        UnfoldConfig { kernel_size: kernel_size.into(), dilation: each(), padding: none(), stride: each() }
     }
 
     fn parts(&self) -> Result<([usize; 2], ConvOptions)> {
@@ -309,13 +302,13 @@ pub struct FoldConfig {
     /// Sizes of a patch.
     pub kernel_size: Sizes,
     /// How far a patch's elements lie apart.
-    #[serde(default = "one")]
+    #[serde(default = "each")]
     pub dilation: Sizes,
     /// Zeros around the image, where patches may lie.
-    #[serde(default = "zero")]
+    #[serde(default = "none")]
     pub padding: Sizes,
     /// How far patches lie apart.
-    #[serde(default = "one")]
+    #[serde(default = "each")]
     pub stride: Sizes,
 }
 
