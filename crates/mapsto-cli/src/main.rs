@@ -38,6 +38,11 @@ enum Command {
     /// Show a network's layers, shapes, parameters, operations, receptive fields and memory
     #[command(after_help = "Examples:\n  mapsto summary runs/mine\n  mapsto summary runs/mine --batch-size 1 --json")]
     Summary(commands::summary::Arguments),
+    /// Draw activations: their values, their gradients, and where they saturate
+    #[command(
+        after_help = "Examples:\n  mapsto activation gelu relu\n  mapsto activation tanh --from -3 --to 3 --json"
+    )]
+    Activation(commands::activation::Arguments),
     /// Time whole training steps of reference networks
     #[command(after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json")]
     Bench(bench::Arguments),
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => commands::eval::run(&arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
         Command::Summary(arguments) => commands::summary::run(&arguments),
+        Command::Activation(arguments) => commands::activation::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match done {

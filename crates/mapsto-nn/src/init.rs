@@ -1,6 +1,6 @@
 //! First values of parameters.
 
-use mapsto_tensor::{DType, Error, Result, Rng, Shape, Tensor, Writing};
+use mapsto_tensor::{DType, Error, Result, Rng, Shape, Tensor, Writing, linalg};
 use serde::{Deserialize, Serialize};
 
 /// A rule for a parameter's first value. The value depends on the rule, the shape and the random stream alone.
@@ -304,31 +304,16 @@ fn matrix(shape: &Shape, what: &str) -> Result<usize> {
     Err(Error::shape(format!("{what} needs two axes, got {shape}")))
 }
 
-/// Normal vectors made orthogonal one after the other (Gram and Schmidt), twice against rounding.
+/// The orthogonal factor of normal numbers, the other's diagonal being positive: no rotation is likelier than another
+/// (Mezzadri, *How to Generate Random Matrices from the Classical Compact Groups*, 2007).
 fn orthogonal(out: &mut [f64], shape: &Shape, gain: f64, rng: &mut Rng) -> Result<()> {
     fans(shape)?;
     let (rows, columns) = (shape[0], shape[1..].iter().product::<usize>());
-    let (count, length) = (rows.min(columns), rows.max(columns));
-    let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let mut vector = vec![0.0; length];
-        normal(&mut vector, 0.0, 1.0, rng);
-        for _ in 0..2 {
-            for other in &vectors {
-                let along: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();
-                vector.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
-            }
-            let norm = vector.iter().map(|a| a * a).sum::<f64>().sqrt();
-            vector.iter_mut().for_each(|a| *a /= norm);
-        }
-        vectors.push(vector);
-    }
-    for (i, vector) in vectors.iter().enumerate() {
-        for (j, &value) in vector.iter().enumerate() {
-            let place = if rows <= columns { i * columns + j } else { j * columns + i };
-            out[place] = gain * value;
-        }
-    }
+    let mut numbers = Writing::<f64>::filled(Shape::new(&[rows.max(columns), rows.min(columns)])?, 0.0)?;
+    normal(numbers.as_mut(), 0.0, 1.0, rng);
+    let (factor, _) = linalg::qr(&numbers.finish())?;
+    let factor = if rows < columns { factor.t()? } else { factor };
+    out.iter_mut().zip(factor.to_vec::<f64>()?).for_each(|(out, x)| *out = gain * x);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
-//! The commands that take a run, a file each.
+//! The commands, a file each.
 
+pub mod activation;
 pub mod eval;
 pub mod predict;
 pub mod summary;
