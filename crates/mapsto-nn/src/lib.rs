@@ -32,6 +32,7 @@
 
 extern crate self as mapsto_nn;
 
+mod atomic;
 mod average;
 mod file;
 mod finder;
@@ -45,6 +46,7 @@ pub mod schedule;
 mod state;
 mod summary;
 
+pub use atomic::write_atomic;
 pub use average::{Average, Averaged};
 pub use file::{StateFile, read_state, write_state};
 pub use finder::{RateFinder, RateFinderConfig};

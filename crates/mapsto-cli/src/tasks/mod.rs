@@ -3,7 +3,7 @@
 pub mod digits;
 
 use crate::failure::Failure;
-use mapsto_nn::{StateDict, read_state, write_state};
+use mapsto_nn::{StateDict, read_state, write_atomic, write_state};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -82,7 +82,8 @@ pub fn write_config(run: &Path, task: &str, config: &impl Serialize) -> Result<(
     let config = RunConfig { mapsto: env!("CARGO_PKG_VERSION"), task, config };
     let path = run.join(CONFIG_FILE);
     let text = toml::to_string(&config).map_err(|e| wrong(&path, "content", &e))?;
-    Ok(mapsto_train::run_dir::write_atomic(&path, text.as_bytes())?)
+    write_atomic(&path, |out| out.write_all(text.as_bytes()))
+        .map_err(|e| Failure::user(format!("cannot write {}: {e}", path.display())))
 }
 
 /// The model file of a run's folder.
