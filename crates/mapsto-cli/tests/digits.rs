@@ -1,6 +1,8 @@
 //! The binary on the digits, as a user runs it.
 
-use serde_json::Value;
+use mapsto_nn::{StateFile, read_state, write_state};
+use mapsto_tensor::Tensor;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -98,4 +100,68 @@ fn mistakes_are_told() {
     assert!(complaint(folder, &["train", "digit"]).contains("digits"));
     assert!(complaint(folder, &["bench", "nothing"]).contains("tiny_policy"));
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "a refused run leaves nothing behind");
+}
+
+/// A change of a model file's configuration or labels.
+fn change(file: &mut StateFile, text: &str, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_str(&file.metadata[text]).unwrap();
+    change(&mut value);
+    file.metadata.insert(text.into(), value.to_string());
+}
+
+#[test]
+fn a_model_file_that_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    text(folder, &["train", "digits", "--epochs", "1", "--run", "a", "--runs", "."]);
+    std::fs::write(folder.join("row.csv"), vec!["3"; 64].join(",")).unwrap();
+    let good = read_state(folder.join("a/model.safetensors")).unwrap();
+    let broken = |arguments: &[&str], spoil: &dyn Fn(&mut StateFile)| {
+        let mut file = good.clone();
+        spoil(&mut file);
+        write_state(folder.join("x"), &file.tensors, &file.metadata).unwrap();
+        complaint(folder, arguments)
+    };
+    let set = |pointer: &'static str, value: Value| {
+        move |file: &mut StateFile| {
+            change(file, "config", |config| *config.pointer_mut(pointer).unwrap() = value.clone())
+        }
+    };
+
+    let told =
+        broken(&["predict", "x", "row.csv"], &|file| change(file, "labels", |labels| *labels = json!(["0", "1"])));
+    assert_eq!(told, "error: x: its labels cannot be used: there are 2, the network has 10 outputs\n");
+    for (pointer, value, what) in [
+        ("/batch_size", json!(4_294_967_295u32), "batch_size is 4294967295, it must be from 2 to 65536"),
+        ("/batch_size", json!(0), "batch_size is 0, it must be from 2 to 65536"),
+        ("/learning_rate", json!(-1), "learning_rate is -1, it must be above zero"),
+        ("/weight_decay", json!(-0.5), "weight_decay is -0.5, it must be at least zero"),
+        ("/label_smoothing", json!(2), "label_smoothing is 2, it must be from 0 to 1"),
+        ("/epochs", json!(0), "epochs is 0, it must be above zero"),
+    ] {
+        let told = broken(&["summary", "x"], &set(pointer, value));
+        assert_eq!(told, format!("error: x: its config cannot be used: {what}\n"));
+    }
+    for channels in [0, 40_000, usize::MAX] {
+        let told = broken(&["eval", "x"], &set("/network/channels", json!(channels)));
+        assert!(told.starts_with("error: x: its ") && told.contains(" cannot be used: "), "{told}");
+    }
+    // 230 GB, had it been made.
+    let told = broken(&["eval", "x"], &set("/network/channels", json!(40_000)));
+    assert!(told.contains("mismatched: 0.0.weight is f32[40000, 1, 3, 3], given f32[32, 1, 3, 3]"), "{told}");
+
+    // The last layer's: those before it are followed by functions that can hide a NaN.
+    let spoil = |file: &mut StateFile| {
+        let bias = Tensor::from_vec(vec![f32::NAN; 10], [10]).unwrap();
+        assert_eq!(file.tensors.insert("7.bias".into(), bias).unwrap().shape()[0], 10);
+    };
+    for arguments in [&["eval", "x", "--json"][..], &["eval", "x"], &["predict", "x", "row.csv", "--json"]] {
+        let told = broken(arguments, &spoil);
+        assert!(told.starts_with("error: the network's outputs for image 1 are NaN or infinite; "), "{told}");
+    }
+
+    // A bare name has a folder, too.
+    write_state(folder.join("x"), &good.tensors, &good.metadata).unwrap();
+    assert_eq!(events(folder, &["eval", "x", "--json"])[0]["run"], ".");
+    assert_eq!(events(folder, &["summary", "x", "--batch-size", "1", "--json"])[0]["run"], ".");
 }

@@ -49,7 +49,7 @@ impl Saved {
 
     /// Writes it.
     pub fn write(&self) -> Result<(), Failure> {
-        let labels = serde_json::to_string(&self.labels).map_err(|e| wrong(&self.path, "labels", &e))?;
+        let labels = serde_json::to_string(&self.labels).map_err(|e| self.wrong("labels", &e))?;
         let metadata = BTreeMap::from([
             ("mapsto".to_string(), env!("CARGO_PKG_VERSION").to_string()),
             ("task".to_string(), self.task.clone()),
@@ -59,9 +59,20 @@ impl Saved {
         write_state(&self.path, &self.weights, &metadata).map_err(Failure::of_file)
     }
 
+    /// The folder that it is in, to be shown.
+    pub fn folder(&self) -> String {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new(".")).display().to_string()
+    }
+
+    /// Says that a part of it is of no use.
+    pub fn wrong(&self, what: &str, error: &dyn std::fmt::Display) -> Failure {
+        wrong(&self.path, what, error)
+    }
+
     /// The task's configuration.
     pub fn config<C: DeserializeOwned>(&self) -> Result<C, Failure> {
-        serde_json::from_str(&self.config).map_err(|e| wrong(&self.path, "config", &e))
+        serde_json::from_str(&self.config).map_err(|e| self.wrong("config", &e))
     }
 }
 

@@ -15,11 +15,14 @@ use mapsto_train::progress::{Mode, Progress};
 use mapsto_train::run_dir::RunDir;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// The folder of runs.
 const RUNS: &str = "runs";
+/// Images that a step can take: batch norm wants two.
+const BATCH_SIZES: RangeInclusive<i64> = 2..=65_536;
 
 #[derive(clap::Args)]
 pub struct TrainArguments {
@@ -27,7 +30,7 @@ pub struct TrainArguments {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
     /// Images in a step
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=65536))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(BATCH_SIZES))]
     batch_size: u32,
     /// The highest learning rate
     #[arg(long, default_value_t = 4e-3, allow_negative_numbers = true)]
@@ -64,6 +67,23 @@ pub struct DigitsConfig {
 }
 
 impl DigitsConfig {
+    /// Says which setting of a file cannot be. Those of the network are left to its layers.
+    pub fn check(&self) -> Result<(), String> {
+        let batch = format!("from {} to {}", BATCH_SIZES.start(), BATCH_SIZES.end());
+        let smoothing = self.label_smoothing;
+        let settings = [
+            ("epochs", self.epochs as f64, self.epochs > 0, "above zero"),
+            ("batch_size", self.batch_size as f64, BATCH_SIZES.contains(&self.batch_size.into()), &batch),
+            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above zero"),
+            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least zero"),
+            ("label_smoothing", smoothing, (0.0..=1.0).contains(&smoothing), "from 0 to 1"),
+        ];
+        match settings.into_iter().find(|(_, _, fits, _)| !fits) {
+            Some((name, value, _, wanted)) => Err(format!("{name} is {value}, it must be {wanted}")),
+            None => Ok(()),
+        }
+    }
+
     /// The optimiser of a network.
     pub fn optimizer(&self, model: &Sequential) -> Result<Optimizer, Failure> {
         let algorithm = AdamW { lr: self.learning_rate, weight_decay: self.weight_decay, ..AdamW::default() };
