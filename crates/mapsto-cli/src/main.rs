@@ -3,7 +3,9 @@
 mod bench;
 mod commands;
 mod failure;
+mod interrupt;
 mod output;
+mod shell;
 mod tasks;
 
 use clap::{Parser, Subcommand};
@@ -46,14 +48,14 @@ enum Command {
 fn main() -> ExitCode {
     // clap exits with 2 by itself where the arguments are wrong.
     let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::Train(task) => commands::train::run(&task),
-        Command::Eval(arguments) => commands::eval::run(&arguments),
-        Command::Predict(arguments) => commands::predict::run(&arguments),
-        Command::Summary(arguments) => commands::summary::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
+    let run = || match &arguments.command {
+        Command::Train(task) => commands::train::run(task),
+        Command::Eval(arguments) => commands::eval::run(arguments),
+        Command::Predict(arguments) => commands::predict::run(arguments),
+        Command::Summary(arguments) => commands::summary::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     };
-    match done {
+    match check_environment().and_then(|()| run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Pipe) => ExitCode::SUCCESS, // the reader has seen enough, as with `| head`
         Err(failure) => {
@@ -61,4 +63,16 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Refuses what the engine would pass over in silence.
+fn check_environment() -> Result<(), Failure> {
+    const THREADS: &str = "MAPSTO_NUM_THREADS";
+    let asked = std::env::var_os(THREADS).unwrap_or_default();
+    let asked = asked.to_string_lossy();
+    // Set to nothing is not set.
+    if asked.is_empty() || asked.trim().parse::<usize>().is_ok_and(|threads| threads > 0) {
+        return Ok(());
+    }
+    Err(Failure::user(format!("{THREADS} is {asked:?}: give a whole number from 1, or unset it for one thread a core")))
 }

@@ -3,8 +3,9 @@
 use mapsto_nn::{StateFile, read_state, write_state};
 use mapsto_tensor::Tensor;
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Runs the binary in a folder.
 fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
@@ -164,4 +165,102 @@ fn a_model_file_that_cannot_be_is_refused() {
     write_state(folder.join("x"), &good.tensors, &good.metadata).unwrap();
     assert_eq!(events(folder, &["eval", "x", "--json"])[0]["run"], ".");
     assert_eq!(events(folder, &["summary", "x", "--batch-size", "1", "--json"])[0]["run"], ".");
+}
+
+/// Trains in JSON and gives what is left of it after its first line.
+fn started(folder: &Path, name: &str, epochs: &str) -> (std::process::Child, BufReader<std::process::ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mapsto"))
+        .args(["train", "digits", "--json", "--run", name, "--epochs", epochs])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert!(line.contains("\"start\""), "{line}");
+    (child, out)
+}
+
+#[test]
+fn training_goes_on_when_nobody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (child, out) = started(folder.path(), "mine", "1");
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    text(folder.path(), &["eval", "runs/mine"]);
+}
+
+#[test]
+fn a_run_that_comes_to_nothing_leaves_its_name_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let output = mapsto(folder, &["train", "digits", "--run", "mine", "--epochs", "1", "--lr", "1e30"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("error: the loss became ") && told.contains("lower rate than --lr 1e30"), "{told}");
+    assert!(!folder.join("runs/mine").exists());
+
+    #[cfg(unix)]
+    {
+        let (child, _out) = started(folder, "mine", "1000");
+        assert!(folder.join("runs/mine/config.toml").exists());
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.as_str()), (Some(130), "error: interrupted: nothing was saved\n"));
+        assert!(!folder.join("runs/mine").exists());
+    }
+    text(folder, &["train", "digits", "--run", "mine", "--epochs", "1"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_to_type_next_can_be_typed() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let shown = text(folder, &["train", "digits", "--epochs", "1", "--run", "a", "--runs", "it's mine"]);
+    let next = shown.lines().find(|line| line.contains(" eval ")).unwrap();
+    let typed = Command::new("sh").args(["-c", next]).current_dir(folder).output().unwrap();
+    assert!(typed.status.success(), "{next}");
+    assert!(String::from_utf8(typed.stdout).unwrap().starts_with("it's mine/a/model.safetensors on "));
+
+    // A name that is no text can be shown, if not typed.
+    let runs = std::ffi::OsStr::from_bytes(b"r\xff");
+    let output = Command::new(env!("CARGO_BIN_EXE_mapsto"))
+        .args(["train", "digits", "--json", "--epochs", "1", "--run", "a", "--runs"])
+        .arg(runs)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(folder.join(runs).join("a/model.safetensors").exists());
+    let evaluated = Command::new(env!("CARGO_BIN_EXE_mapsto"))
+        .args(["eval", "--json"])
+        .arg(folder.join(runs).join("a"))
+        .output()
+        .unwrap();
+    assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
+}
+
+#[test]
+fn a_senseless_environment_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |threads: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mapsto"));
+        command.args(["eval", "none"]).env("MAPSTO_NUM_THREADS", threads).current_dir(folder.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for threads in ["abc", "0", "-1", "2.5"] {
+        let mend = "give a whole number from 1, or unset it for one thread a core";
+        assert_eq!(with(threads), format!("error: MAPSTO_NUM_THREADS is {threads:?}: {mend}\n"));
+    }
+    for threads in ["1", " 2 ", ""] {
+        assert!(with(threads).starts_with("error: none is not there"), "{threads:?}");
+    }
 }
