@@ -205,7 +205,7 @@ fn a_run_that_comes_to_nothing_leaves_its_name_free() {
 
     #[cfg(unix)]
     {
-        let (child, _out) = started(folder, "mine", "1000");
+        let (child, _out) = started(folder, "mine", "60");
         assert!(folder.join("runs/mine/config.toml").exists());
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
         let output = child.wait_with_output().unwrap();
