@@ -1,5 +1,6 @@
-//! Why a command failed, and its exit code: 2 for the user's mistake, 1 for ours.
+//! Why a command failed, and its exit code: 2 for the user's mistake, 1 for ours, 130 for Ctrl-C.
 
+use crate::interrupt;
 use mapsto_tensor::{Category, Error};
 use mapsto_train::metrics::MetricError;
 use mapsto_train::run_dir::RunError;
@@ -15,6 +16,8 @@ pub enum Failure {
     Internal(String),
     /// Whoever read standard output has stopped reading.
     Pipe,
+    /// The user pressed Ctrl-C.
+    Interrupted,
 }
 
 impl Failure {
@@ -34,6 +37,7 @@ impl Failure {
             Failure::User(_) => ExitCode::from(2),
             Failure::Internal(_) => ExitCode::from(1),
             Failure::Pipe => ExitCode::SUCCESS,
+            Failure::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
         }
     }
 }
@@ -44,6 +48,7 @@ impl fmt::Display for Failure {
             Failure::User(what) => f.write_str(what),
             Failure::Internal(what) => write!(f, "internal error: {what}"),
             Failure::Pipe => f.write_str("standard output is closed"),
+            Failure::Interrupted => f.write_str("interrupted: nothing was saved"),
         }
     }
 }

@@ -3,11 +3,14 @@
 mod bench;
 mod commands;
 mod failure;
+mod interrupt;
 mod output;
+mod shell;
 mod tasks;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
+use mapsto_tensor::Isa;
 use std::process::ExitCode;
 
 /// Trains, evaluates and runs neural networks.
@@ -51,15 +54,15 @@ enum Command {
 fn main() -> ExitCode {
     // clap exits with 2 by itself where the arguments are wrong.
     let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::Train(task) => commands::train::run(&task),
-        Command::Eval(arguments) => commands::eval::run(&arguments),
-        Command::Predict(arguments) => commands::predict::run(&arguments),
-        Command::Summary(arguments) => commands::summary::run(&arguments),
-        Command::Activation(arguments) => commands::activation::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
+    let run = || match &arguments.command {
+        Command::Train(task) => commands::train::run(task),
+        Command::Eval(arguments) => commands::eval::run(arguments),
+        Command::Predict(arguments) => commands::predict::run(arguments),
+        Command::Summary(arguments) => commands::summary::run(arguments),
+        Command::Activation(arguments) => commands::activation::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     };
-    match done {
+    match check_environment().and_then(|()| run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Pipe) => ExitCode::SUCCESS, // the reader has seen enough, as with `| head`
         Err(failure) => {
@@ -67,4 +70,22 @@ fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// Refuses what the engine would pass over in silence. A variable that is set to nothing is not set.
+fn check_environment() -> Result<(), Failure> {
+    let of = |name: &str| std::env::var_os(name).unwrap_or_default().to_string_lossy().into_owned();
+    const THREADS: &str = "MAPSTO_NUM_THREADS";
+    let threads = of(THREADS);
+    if !threads.is_empty() && threads.trim().parse::<usize>().map_or(true, |threads| threads == 0) {
+        let mend = "give a whole number from 1, or unset it for one thread a core";
+        return Err(Failure::user(format!("{THREADS} is {threads:?}: {mend}")));
+    }
+    const ISA: &str = "MAPSTO_ISA";
+    let (isa, names) = (of(ISA), Isa::ALL.map(Isa::name));
+    if !isa.is_empty() && !names.contains(&isa.as_str()) {
+        let mend = format!("give one of {}, or unset it for the widest that there is", names.join(", "));
+        return Err(Failure::user(format!("{ISA} is {isa:?}: {mend}")));
+    }
+    Ok(())
 }

@@ -2,30 +2,34 @@
 
 use crate::failure::Failure;
 use serde_json::Value;
-use std::io::{Write, stderr, stdout};
+use std::fmt::Display;
+use std::io::{ErrorKind, Write, stderr, stdout};
 
 /// Where a command speaks: text for a person, or JSON lines for a program, never both.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     /// JSON lines.
     pub json: bool,
+    /// Whether the command goes on when nobody reads any more: it has a result besides what it says.
+    pub goes_on: bool,
 }
 
 impl Output {
     /// A line for a person; nothing in JSON.
     pub fn text(self, line: &str) -> Result<(), Failure> {
-        if !self.json {
-            writeln!(stdout(), "{line}")?;
-        }
-        Ok(())
+        if self.json { Ok(()) } else { self.write(&line) }
     }
 
     /// An event for a program; nothing in text.
     pub fn event(self, event: &Value) -> Result<(), Failure> {
-        if self.json {
-            writeln!(stdout(), "{event}")?;
+        if self.json { self.write(event) } else { Ok(()) }
+    }
+
+    fn write(self, line: &dyn Display) -> Result<(), Failure> {
+        match writeln!(stdout(), "{line}") {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe && self.goes_on => Ok(()),
+            written => Ok(written?),
         }
-        Ok(())
     }
 }
 

@@ -1,8 +1,11 @@
 //! The binary on the digits, as a user runs it.
 
-use serde_json::Value;
+use mapsto_nn::{StateFile, read_state, write_state};
+use mapsto_tensor::Tensor;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// Runs the binary in a folder.
 fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
@@ -98,4 +101,171 @@ fn mistakes_are_told() {
     assert!(complaint(folder, &["train", "digit"]).contains("digits"));
     assert!(complaint(folder, &["bench", "nothing"]).contains("tiny_policy"));
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "a refused run leaves nothing behind");
+}
+
+/// A change of a model file's configuration or labels.
+fn change(file: &mut StateFile, text: &str, change: impl FnOnce(&mut Value)) {
+    let mut value = serde_json::from_str(&file.metadata[text]).unwrap();
+    change(&mut value);
+    file.metadata.insert(text.into(), value.to_string());
+}
+
+#[test]
+fn a_model_file_that_cannot_be_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    text(folder, &["train", "digits", "--epochs", "1", "--run", "a", "--runs", "."]);
+    std::fs::write(folder.join("row.csv"), vec!["3"; 64].join(",")).unwrap();
+    let good = read_state(folder.join("a/model.safetensors")).unwrap();
+    let broken = |arguments: &[&str], spoil: &dyn Fn(&mut StateFile)| {
+        let mut file = good.clone();
+        spoil(&mut file);
+        write_state(folder.join("x"), &file.tensors, &file.metadata).unwrap();
+        complaint(folder, arguments)
+    };
+    let set = |pointer: &'static str, value: Value| {
+        move |file: &mut StateFile| {
+            change(file, "config", |config| *config.pointer_mut(pointer).unwrap() = value.clone())
+        }
+    };
+
+    let told =
+        broken(&["predict", "x", "row.csv"], &|file| change(file, "labels", |labels| *labels = json!(["0", "1"])));
+    assert_eq!(told, "error: x: its labels cannot be used: there are 2, the network has 10 outputs\n");
+    for (pointer, value, what) in [
+        ("/batch_size", json!(4_294_967_295u32), "batch_size is 4294967295, it must be from 2 to 65536"),
+        ("/batch_size", json!(0), "batch_size is 0, it must be from 2 to 65536"),
+        ("/learning_rate", json!(-1), "learning_rate is -1, it must be above zero"),
+        ("/weight_decay", json!(-0.5), "weight_decay is -0.5, it must be at least zero"),
+        ("/label_smoothing", json!(2), "label_smoothing is 2, it must be from 0 to 1"),
+        ("/epochs", json!(0), "epochs is 0, it must be above zero"),
+    ] {
+        let told = broken(&["summary", "x"], &set(pointer, value));
+        assert_eq!(told, format!("error: x: its config cannot be used: {what}\n"));
+    }
+    for channels in [0, 40_000, usize::MAX] {
+        let told = broken(&["eval", "x"], &set("/network/channels", json!(channels)));
+        assert!(told.starts_with("error: x: its ") && told.contains(" cannot be used: "), "{told}");
+    }
+    // 230 GB, had it been made.
+    let told = broken(&["eval", "x"], &set("/network/channels", json!(40_000)));
+    assert!(told.contains("mismatched: 0.0.weight is f32[40000, 1, 3, 3], given f32[32, 1, 3, 3]"), "{told}");
+
+    // The last layer's: those before it are followed by functions that can hide a NaN.
+    let spoil = |file: &mut StateFile| {
+        let bias = Tensor::from_vec(vec![f32::NAN; 10], [10]).unwrap();
+        assert_eq!(file.tensors.insert("7.bias".into(), bias).unwrap().shape()[0], 10);
+    };
+    for arguments in [&["eval", "x", "--json"][..], &["eval", "x"], &["predict", "x", "row.csv", "--json"]] {
+        let told = broken(arguments, &spoil);
+        assert!(told.starts_with("error: the network's outputs for image 1 are NaN or infinite; "), "{told}");
+    }
+
+    // A bare name has a folder, too.
+    write_state(folder.join("x"), &good.tensors, &good.metadata).unwrap();
+    assert_eq!(events(folder, &["eval", "x", "--json"])[0]["run"], ".");
+    assert_eq!(events(folder, &["summary", "x", "--batch-size", "1", "--json"])[0]["run"], ".");
+}
+
+/// Trains in JSON and gives what is left of it after its first line.
+fn started(folder: &Path, name: &str, epochs: &str) -> (std::process::Child, BufReader<std::process::ChildStdout>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mapsto"))
+        .args(["train", "digits", "--json", "--run", name, "--epochs", epochs])
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
+    assert!(line.contains("\"start\""), "{line}");
+    (child, out)
+}
+
+#[test]
+fn training_goes_on_when_nobody_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let (child, out) = started(folder.path(), "mine", "1");
+    drop(out);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+    text(folder.path(), &["eval", "runs/mine"]);
+}
+
+#[test]
+fn a_run_that_comes_to_nothing_leaves_its_name_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let output = mapsto(folder, &["train", "digits", "--run", "mine", "--epochs", "1", "--lr", "1e30"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("error: the loss became ") && told.contains("lower rate than --lr 1e30"), "{told}");
+    assert!(!folder.join("runs/mine").exists());
+
+    #[cfg(unix)]
+    {
+        let (child, _out) = started(folder, "mine", "60");
+        assert!(folder.join("runs/mine/config.toml").exists());
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), told.as_str()), (Some(130), "error: interrupted: nothing was saved\n"));
+        assert!(!folder.join("runs/mine").exists());
+    }
+    text(folder, &["train", "digits", "--run", "mine", "--epochs", "1"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_to_type_next_can_be_typed() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let shown = text(folder, &["train", "digits", "--epochs", "1", "--run", "a", "--runs", "it's mine"]);
+    let next = shown.lines().find(|line| line.contains(" eval ")).unwrap();
+    let typed = Command::new("sh").args(["-c", next]).current_dir(folder).output().unwrap();
+    assert!(typed.status.success(), "{next}");
+    assert!(String::from_utf8(typed.stdout).unwrap().starts_with("it's mine/a/model.safetensors on "));
+
+    // A name that is no text can be shown, if not typed.
+    let runs = std::ffi::OsStr::from_bytes(b"r\xff");
+    let output = Command::new(env!("CARGO_BIN_EXE_mapsto"))
+        .args(["train", "digits", "--json", "--epochs", "1", "--run", "a", "--runs"])
+        .arg(runs)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(folder.join(runs).join("a/model.safetensors").exists());
+    let evaluated = Command::new(env!("CARGO_BIN_EXE_mapsto"))
+        .args(["eval", "--json"])
+        .arg(folder.join(runs).join("a"))
+        .output()
+        .unwrap();
+    assert!(evaluated.status.success(), "{}", String::from_utf8_lossy(&evaluated.stderr));
+}
+
+#[test]
+fn a_senseless_environment_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let with = |name: &str, value: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mapsto"));
+        command.args(["eval", "none"]).env(name, value).current_dir(folder.path());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for threads in ["abc", "0", "-1", "2.5"] {
+        let mend = "give a whole number from 1, or unset it for one thread a core";
+        assert_eq!(with("MAPSTO_NUM_THREADS", threads), format!("error: MAPSTO_NUM_THREADS is {threads:?}: {mend}\n"));
+    }
+    for threads in ["1", " 2 ", ""] {
+        assert!(with("MAPSTO_NUM_THREADS", threads).starts_with("error: none is not there"), "{threads:?}");
+    }
+    assert!(
+        with("MAPSTO_ISA", "sse9")
+            .starts_with("error: MAPSTO_ISA is \"sse9\": give one of portable, neon, avx2, avx512")
+    );
+    assert!(with("MAPSTO_ISA", "portable").starts_with("error: none is not there"));
 }

@@ -1,5 +1,6 @@
 //! State dicts as safetensors files.
 
+use crate::atomic::write_atomic;
 use crate::state::StateDict;
 use mapsto_tensor::{DType, Error, Result};
 use mapsto_tensor::{Shape, Tensor};
@@ -7,11 +8,13 @@ use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The greatest header that is read: 100 MB, as other readers of the format allow.
 const MAX_HEADER: u64 = 100_000_000;
+/// The header's entry that is no tensor.
+const TEXTS: &str = "__metadata__";
 
 /// What a safetensors file holds.
 #[derive(Clone, Default)]
@@ -22,24 +25,22 @@ pub struct StateFile {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Writes values and texts to a safetensors file, under a temporary name first: a crash leaves the old file or the new
-/// one, never a part.
+/// Writes values and texts to a safetensors file, as [`write_atomic`] does: a crash leaves the old file or the new one,
+/// never a part.
 ///
 /// # Errors
-/// A refusal of the system.
+/// A refusal of the system; a tensor of the name `__metadata__`, which the format keeps for texts.
 #[track_caller]
 pub fn write_state(path: impl AsRef<Path>, tensors: &StateDict, metadata: &BTreeMap<String, String>) -> Result<()> {
-    let (path, at) = (path.as_ref(), std::panic::Location::caller());
-    let refused = |e: io::Error| Error::io(format!("cannot write {}", path.display()), e);
-    write(path, tensors, metadata, &refused).map_err(|e| e.op("save").at(at))
+    let at = std::panic::Location::caller();
+    write(path.as_ref(), tensors, metadata).map_err(|e| e.op("save").at(at))
 }
 
-fn write(
-    path: &Path,
-    tensors: &StateDict,
-    metadata: &BTreeMap<String, String>,
-    refused: &dyn Fn(io::Error) -> Error,
-) -> Result<()> {
+fn write(path: &Path, tensors: &StateDict, metadata: &BTreeMap<String, String>) -> Result<()> {
+    if tensors.contains_key(TEXTS) {
+        let what = format!("a tensor cannot be named {TEXTS:?}: the format keeps the name for texts");
+        return Err(Error::argument(what).mend("rename it"));
+    }
     // Largest elements first, so that each tensor is aligned.
     let mut order: Vec<(&String, &Tensor)> = tensors.iter().collect();
     order.sort_by_key(|(_, tensor)| std::cmp::Reverse(tensor.dtype().size()));
@@ -58,32 +59,12 @@ fn write(
     // By way of a value, whose keys are sorted: the same content gives the same bytes.
     let mut header = serde_json::to_value(&header).map_err(|e| not_written(&e))?.to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
-
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new().prefix(".mapsto-").tempfile_in(folder).map_err(refused)?;
-    let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file());
-    out.write_all(&(header.len() as u64).to_le_bytes()).map_err(refused)?;
-    out.write_all(&header).map_err(refused)?;
-    for (_, tensor) in order {
-        out.write_all(&tensor.to_bytes()?).map_err(refused)?;
-    }
-    out.flush().map_err(refused)?;
-    drop(out);
-    readable_by_all(temporary.as_file()).map_err(refused)?;
-    temporary.as_file().sync_all().map_err(refused)?;
-    temporary.persist(path).map_err(|e| refused(e.error))?;
-    // The new name is on disk when its folder is.
-    #[cfg(unix)]
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(refused)?;
-    Ok(())
-}
-
-/// Temporary files are their owner's alone; a saved one is like any other.
-fn readable_by_all(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    let _ = file;
-    Ok(())
+    write_atomic(path, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        order.iter().try_for_each(|(_, tensor)| out.write_all(&tensor.to_bytes().map_err(io::Error::other)?))
+    })
+    .map_err(|e| Error::io(format!("cannot write {}", path.display()), e))
 }
 
 /// Reads a safetensors file. Sizes that it claims are held against its length before anything is allocated.

@@ -32,6 +32,7 @@
 
 extern crate self as mapsto_nn;
 
+mod atomic;
 mod average;
 mod curve;
 mod file;
@@ -46,6 +47,7 @@ pub mod schedule;
 mod state;
 mod summary;
 
+pub use atomic::write_atomic;
 pub use average::{Average, Averaged};
 pub use curve::{Curve, SATURATED, saturation};
 pub use file::{StateFile, read_state, write_state};

@@ -41,7 +41,10 @@ fn embeddings_name_numbers_that_are_no_rows() -> Result<()> {
     for embedding in [table(1.0)?, Embedding::new(4, 2)?.init(1)?] {
         for wrong in [9, -1, 1 << 40] {
             let error = rows([0, wrong], &embedding).unwrap_err();
-            assert!(error.to_string().starts_with(&format!("Embedding: index {wrong} is not among 4 rows")), "{error}");
+            assert!(
+                error.to_string().starts_with(&format!("Embedding: index {wrong} (number 1 of 2) is not among 4 rows")),
+                "{error}"
+            );
         }
     }
     let bag = EmbeddingBag::new(4, 2)?.init(1)?;

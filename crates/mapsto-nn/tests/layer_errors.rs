@@ -289,7 +289,7 @@ fn embeddings_explain() -> Result<()> {
     );
     says(
         Embedding::new(3, 2)?.init(1)?.forward(&Tensor::new([0i64, 3])?),
-        "Embedding: index 3 at position [1] is outside axis 0 of size 3; indices are -3..=2",
+        "Embedding: index 3 (number 1 of 2) is not among 3 rows",
     );
     says(
         Embedding::from_config(&EmbeddingConfig { padding_idx: Some(3), ..EmbeddingConfig::new(3, 2) }),

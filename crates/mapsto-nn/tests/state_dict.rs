@@ -54,6 +54,23 @@ fn exactly_what_was_saved() -> Result<()> {
 }
 
 #[test]
+fn what_cannot_be_saved_is_told() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let named = |name: &str| StateDict::from([(name.to_string(), Tensor::from_vec(vec![1.0f32], [1]).unwrap())]);
+    // The format's own entry: the file could not be read.
+    let refused = write_state(&path, &named("__metadata__"), &BTreeMap::new()).unwrap_err();
+    assert!(format!("{refused:#}").starts_with("save: a tensor cannot be named \"__metadata__\": "), "{refused}");
+    assert!(!path.exists());
+    let missing = folder.path().join("none").join("x.safetensors");
+    let refused = write_state(&missing, &named("a"), &BTreeMap::new()).unwrap_err();
+    // The target and the reason, no temporary name.
+    let text = format!("save: cannot write {}: No such file or directory (os error 2)", missing.display());
+    assert_eq!(format!("{refused:#}"), text);
+    Ok(())
+}
+
+#[test]
 fn from_a_file_with_more_in_it() -> Result<()> {
     let encoder = encoder()?;
     let options = LoadOptions::partial().rename("state.", "");

@@ -1,9 +1,8 @@
-//! The folder of a run, and writing into it so that a crash leaves whole files.
+//! The folder of a run, and its metrics file, in which a crash leaves whole lines.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -89,6 +88,14 @@ impl RunDir {
         &self.path
     }
 
+    /// Removes the folder with all that is in it: the name is free again.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] when the system refuses.
+    pub fn remove(self) -> Result<(), RunError> {
+        fs::remove_dir_all(&self.path).map_err(doing("remove the folder", &self.path))
+    }
+
     /// Opens this run's [`METRICS_FILE`].
     ///
     /// # Errors
@@ -139,46 +146,6 @@ fn date(days: u64) -> (u64, u64, u64) {
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
     let month = (month_from_march + 2) % 12 + 1;
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
-}
-
-/// Writes a file so that a reader, or a crash at any moment, finds the old content or the new, never a part.
-///
-/// The bytes go to a temporary file in the same folder, are synced to disk and renamed over `path`; then the folder is
-/// synced. A crash may leave the temporary file (`.<name>.<process>-<number>.tmp`), an error does not.
-///
-/// # Errors
-/// [`RunError::Io`] when the system refuses or `path` names no file.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = path.file_name() else {
-        return Err(doing("write", path)(io::Error::new(io::ErrorKind::InvalidInput, "it names no file")));
-    };
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(".{}-{}.tmp", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
-    let temporary = path.with_file_name(temporary_name);
-
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(doing("write", path))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    drop(file);
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
-        let _ = fs::remove_file(&temporary);
-        return Err(doing("write", path)(error));
-    }
-    sync_parent(path).map_err(doing("sync the folder of", path))
-}
-
-/// Makes a rename last through a power cut.
-#[cfg(unix)]
-fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
-}
-
-/// Only Unix opens folders as files; elsewhere the rename is left to the file system.
-#[cfg(not(unix))]
-fn sync_parent(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// A file of metrics records, one JSON object a line, only ever added to.

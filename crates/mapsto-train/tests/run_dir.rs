@@ -1,10 +1,10 @@
-//! Run folders, atomic writes and the metrics file on a real file system.
+//! Run folders and the metrics file on a real file system.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use mapsto_train::run_dir::{METRICS_FILE, MetricsLog, RunDir, RunError, write_atomic};
+use mapsto_train::run_dir::{METRICS_FILE, MetricsLog, RunDir, RunError};
 use serde_json::json;
 
 fn names(folder: &Path) -> Vec<String> {
@@ -84,16 +84,14 @@ fn a_missing_or_unsuitable_parent_is_reported() {
     let error = RunDir::create(&missing, "a").unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot make the folder {}: ", missing.display())), "{error}");
     let file = missing.join("a.bin");
-    let error = write_atomic(&file, b"x").unwrap_err().to_string();
-    assert!(error.starts_with(&format!("cannot write {}: ", file.display())), "{error}");
-    assert!(MetricsLog::open(&file).is_err());
+    let error = MetricsLog::open(&file).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("cannot open {}: ", file.display())), "{error}");
     assert!(names(temp.path()).is_empty());
 
     let plain = temp.path().join("plain");
     fs::write(&plain, "").unwrap();
     assert!(matches!(RunDir::create(&plain, "a"), Err(RunError::Io { .. })));
     assert!(matches!(RunDir::create_next(&plain.join("runs"), "a"), Err(RunError::Io { .. })));
-    assert!(write_atomic(Path::new("/"), b"x").unwrap_err().to_string().ends_with("it names no file"));
 }
 
 #[cfg(unix)]
@@ -108,7 +106,6 @@ fn a_read_only_parent_is_reported() {
     if fs::write(root.join("probe"), "").is_err() {
         assert!(matches!(RunDir::create(&root, "a"), Err(RunError::Io { .. })));
         assert!(matches!(RunDir::create_next(&root, "a"), Err(RunError::Io { .. })));
-        assert!(matches!(write_atomic(&root.join("a"), b"x"), Err(RunError::Io { .. })));
         assert!(names(&root).is_empty());
     }
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
@@ -118,39 +115,19 @@ fn a_read_only_parent_is_reported() {
     {
         assert!(matches!(RunDir::create(Path::new("/proc"), "a"), Err(RunError::Io { .. })));
         assert!(matches!(RunDir::create_next(Path::new("/proc"), "a"), Err(RunError::Io { .. })));
-        assert!(matches!(write_atomic(Path::new("/proc/a"), b"x"), Err(RunError::Io { .. })));
     }
 }
 
 #[test]
-fn atomic_writes_replace_whole_files() {
+fn a_removed_run_frees_its_name() {
     let temp = tempfile::tempdir().unwrap();
-    let path = temp.path().join("model.bin");
-    write_atomic(&path, b"a long first version").unwrap();
-    write_atomic(&path, b"second").unwrap();
-    assert_eq!(fs::read(&path).unwrap(), b"second");
-    assert_eq!(names(temp.path()), ["model.bin"], "no temporary file stays");
-
-    // A folder in the way: the rename fails, and nothing is left behind.
-    fs::create_dir(temp.path().join("taken")).unwrap();
-    fs::write(temp.path().join("taken").join("inside"), "").unwrap();
-    assert!(write_atomic(&temp.path().join("taken"), b"x").is_err());
-    assert_eq!(names(temp.path()), ["model.bin", "taken"]);
-}
-
-#[test]
-fn a_reader_never_sees_a_part() {
-    let temp = tempfile::tempdir().unwrap();
-    let path = temp.path().join("state");
-    let versions = [vec![b'a'; 100_000], vec![b'b'; 50_000]];
-    write_atomic(&path, &versions[0]).unwrap();
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| (0..40).for_each(|i| write_atomic(&path, &versions[i % 2]).unwrap()));
-        while !writer.is_finished() {
-            let seen = fs::read(&path).unwrap();
-            assert!(versions.contains(&seen), "{} bytes seen", seen.len());
-        }
-    });
+    let run = RunDir::create(temp.path(), "a").unwrap();
+    run.metrics().unwrap().append(&json!({"step": 1})).unwrap();
+    run.clone().remove().unwrap();
+    assert!(names(temp.path()).is_empty());
+    let again = run.remove().unwrap_err().to_string();
+    assert!(again.starts_with(&format!("cannot remove the folder {}: ", temp.path().join("a").display())), "{again}");
+    RunDir::create(temp.path(), "a").unwrap();
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::user(format!("--seconds {} is no time", arguments.seconds)));
     };
     mapsto_tensor::set_num_threads(arguments.threads as usize);
-    let output = Output { json: arguments.json };
+    let output = Output { json: arguments.json, goes_on: false };
     output.text(&format!("{:<16}{:>12}{:>8}{:>10}", "workload", "median ms", "steps", "peak MB"))?;
     for (name, make) in workloads::NAMES.into_iter().zip(workloads::MAKERS) {
         if !arguments.workloads.is_empty() && !arguments.workloads.iter().any(|wanted| wanted == name) {

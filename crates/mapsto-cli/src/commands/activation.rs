@@ -79,7 +79,7 @@ fn first(pairs: &Tensor) -> Result<Tensor> {
 /// Draws the activations that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     const POINTS: usize = 241;
-    let output = Output { json: arguments.json };
+    let output = Output { json: arguments.json, goes_on: false };
     let names = if arguments.names.is_empty() { Name::value_variants() } else { &arguments.names[..] };
     for &name in names {
         let text = name.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string());

@@ -21,7 +21,7 @@ pub struct Arguments {
 /// Evaluates the network that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
-    let output = Output { json: arguments.json };
+    let output = Output { json: arguments.json, goes_on: false };
     match saved.task.as_str() {
         digits::NAME => digits::evaluate(&saved, arguments.data.as_deref(), output),
         _ => unknown_task(&saved),

@@ -21,7 +21,7 @@ pub struct Arguments {
 /// Predicts with the network that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
-    let output = Output { json: arguments.json };
+    let output = Output { json: arguments.json, goes_on: false };
     match saved.task.as_str() {
         digits::NAME => digits::predict(&saved, &arguments.files, output),
         _ => unknown_task(&saved),

@@ -3,7 +3,7 @@
 pub mod digits;
 
 use crate::failure::Failure;
-use mapsto_nn::{StateDict, read_state, write_state};
+use mapsto_nn::{StateDict, read_state, write_atomic, write_state};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl Saved {
 
     /// Writes it.
     pub fn write(&self) -> Result<(), Failure> {
-        let labels = serde_json::to_string(&self.labels).map_err(|e| wrong(&self.path, "labels", &e))?;
+        let labels = serde_json::to_string(&self.labels).map_err(|e| self.wrong("labels", &e))?;
         let metadata = BTreeMap::from([
             ("mapsto".to_string(), env!("CARGO_PKG_VERSION").to_string()),
             ("task".to_string(), self.task.clone()),
@@ -59,9 +59,20 @@ impl Saved {
         write_state(&self.path, &self.weights, &metadata).map_err(Failure::of_file)
     }
 
+    /// The folder that it is in, to be shown.
+    pub fn folder(&self) -> String {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new(".")).display().to_string()
+    }
+
+    /// Says that a part of it is of no use.
+    pub fn wrong(&self, what: &str, error: &dyn std::fmt::Display) -> Failure {
+        wrong(&self.path, what, error)
+    }
+
     /// The task's configuration.
     pub fn config<C: DeserializeOwned>(&self) -> Result<C, Failure> {
-        serde_json::from_str(&self.config).map_err(|e| wrong(&self.path, "config", &e))
+        serde_json::from_str(&self.config).map_err(|e| self.wrong("config", &e))
     }
 }
 
@@ -82,7 +93,8 @@ pub fn write_config(run: &Path, task: &str, config: &impl Serialize) -> Result<(
     let config = RunConfig { mapsto: env!("CARGO_PKG_VERSION"), task, config };
     let path = run.join(CONFIG_FILE);
     let text = toml::to_string(&config).map_err(|e| wrong(&path, "content", &e))?;
-    Ok(mapsto_train::run_dir::write_atomic(&path, text.as_bytes())?)
+    write_atomic(&path, |out| out.write_all(text.as_bytes()))
+        .map_err(|e| Failure::user(format!("cannot write {}: {e}", path.display())))
 }
 
 /// The model file of a run's folder.

@@ -113,18 +113,21 @@ impl Layer for Embedding {
 /// Fails unless these are numbers of rows.
 fn check(indices: &Tensor, count: usize) -> Result<()> {
     if indices.dtype().is_float() || indices.dtype() == DType::Bool {
-        return Err(Error::dtype(format!("rows are named by integers, not {}", indices.dtype()))
-            .mend("convert with to_dtype(DType::I64)"));
+        return Err(Error::dtype(format!("indices must be i64, not {}", indices.dtype()))
+            .mend("convert them with to_dtype(DType::I64)"));
     }
     if indices.numel() == 0 {
         return Ok(());
     }
     let indices = indices.to_dtype(DType::I64)?;
     let (least, most) = (indices.min()?.item::<i64>()?, indices.max()?.item::<i64>()?);
-    match [least, most].into_iter().find(|index| !(0..count as i64).contains(index)) {
-        Some(index) => Err(Error::index(format!("index {index} is not among {count} rows"))),
-        None => Ok(()),
+    let is_row = |index: i64| (0..count as i64).contains(&index);
+    if is_row(least) && is_row(most) {
+        return Ok(());
     }
+    let all = indices.to_vec::<i64>()?;
+    let place = all.iter().position(|&index| !is_row(index)).unwrap_or(0);
+    Err(Error::index(format!("index {} (number {place} of {}) is not among {count} rows", all[place], all.len())))
 }
 
 /// Shortens the rows that are used to the greatest norm, in the table itself.

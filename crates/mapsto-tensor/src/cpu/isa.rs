@@ -16,6 +16,9 @@ pub enum Isa {
 }
 
 impl Isa {
+    /// All, from the plainest.
+    pub const ALL: [Isa; 4] = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512];
+
     /// The name that `MAPSTO_ISA` takes.
     pub fn name(self) -> &'static str {
         match self {
@@ -33,8 +36,7 @@ pub fn isa() -> Isa {
     static CHOSEN: OnceLock<Isa> = OnceLock::new();
     *CHOSEN.get_or_init(|| {
         let cap = std::env::var("MAPSTO_ISA").ok();
-        let all = [Isa::Portable, Isa::Neon, Isa::Avx2, Isa::Avx512];
-        let cap = all.into_iter().find(|isa| Some(isa.name()) == cap.as_deref()).unwrap_or(Isa::Avx512);
+        let cap = Isa::ALL.into_iter().find(|isa| Some(isa.name()) == cap.as_deref()).unwrap_or(Isa::Avx512);
         widest().min(cap)
     })
 }

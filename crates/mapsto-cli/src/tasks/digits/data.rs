@@ -57,11 +57,17 @@ pub fn pixels_to_images(pixels: &[f32]) -> Result<Tensor> {
     Tensor::from_vec(scaled, [count, 1, Digits::HEIGHT, Digits::WIDTH])
 }
 
-/// The network's outputs `[N, 10]`, without gradients.
-pub fn logits(model: &impl Layer, images: &Tensor) -> Result<Tensor> {
+/// The network's outputs `[N, 10]`, without gradients. All are finite: others would be ranked as if they meant something.
+pub fn logits(model: &impl Layer, images: &Tensor) -> Result<Tensor, Failure> {
     let forward = || images.split(EVAL_BATCH, 0)?.iter().map(|batch| model.forward(batch)).collect();
     let outputs: Vec<Tensor> = no_grad::<Result<_>>(forward)?;
-    Tensor::concat(&outputs.iter().collect::<Vec<_>>(), 0)
+    let outputs = Tensor::concat(&outputs.iter().collect::<Vec<_>>(), 0)?;
+    if let Some(place) = outputs.to_vec::<f32>()?.iter().position(|output| !output.is_finite()) {
+        let image = place / Digits::CLASSES + 1;
+        let mend = "train again, with a lower --lr";
+        return Err(Failure::user(format!("the network's outputs for image {image} are NaN or infinite; {mend}")));
+    }
+    Ok(outputs)
 }
 
 /// How far training images are changed at random.

@@ -42,14 +42,15 @@ fn read_table(path: &Path) -> Result<Vec<Item>, Failure> {
         return Err(Failure::user(format!("{name} is larger than {} MB: split it", MAX_TABLE >> 20)));
     }
     let mut items = Vec::new();
+    // Spreadsheets begin their files with a mark of the encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let place = format!("{name}:{}", number + 1);
-        match parse_line(line, &place) {
-            Ok((pixels, label)) => items.push(Item { place, pixels, label }),
-            // A first line of words is a heading.
-            Err(_) if number == 0 && line.chars().any(char::is_alphabetic) => {}
-            Err(failure) => return Err(failure),
+        if number == 0 && is_heading(line) {
+            continue;
         }
+        let place = format!("{name}:{}", number + 1);
+        let (pixels, label) = parse_line(line, &place)?;
+        items.push(Item { place, pixels, label });
     }
     if items.is_empty() {
         return Err(Failure::user(format!("{name} holds no digits: each line needs {PIXELS} numbers from 0 to 16")));
@@ -57,8 +58,17 @@ fn read_table(path: &Path) -> Result<Vec<Item>, Failure> {
     Ok(items)
 }
 
+fn cells(line: &str) -> impl Iterator<Item = &str> {
+    line.split([',', ';', '\t']).map(str::trim)
+}
+
+/// Words and not one number: a row with a mistake in it is none.
+fn is_heading(line: &str) -> bool {
+    line.chars().any(char::is_alphabetic) && cells(line).all(|cell| cell.parse::<f32>().is_err())
+}
+
 fn parse_line(line: &str, place: &str) -> Result<([f32; PIXELS], Option<usize>), Failure> {
-    let cells: Vec<&str> = line.split([',', ';', '\t']).map(str::trim).collect();
+    let cells: Vec<&str> = cells(line).collect();
     if cells.len() != PIXELS && cells.len() != PIXELS + 1 {
         let found = cells.len();
         return Err(Failure::user(format!("{place}: {found} values, expected {PIXELS} pixels and perhaps a label")));
@@ -72,7 +82,10 @@ fn parse_line(line: &str, place: &str) -> Result<([f32; PIXELS], Option<usize>),
     }
     let label = |cell: &&str| match cell.parse::<f64>() {
         Ok(label) if label.fract() == 0.0 && (0.0..Digits::CLASSES as f64).contains(&label) => Ok(label as usize),
-        _ => Err(Failure::user(format!("{place}: the label {cell:?} is not a digit from 0 to 9"))),
+        _ => {
+            let column = PIXELS + 1;
+            Err(Failure::user(format!("{place}: the label {cell:?} in column {column} is not a digit from 0 to 9")))
+        }
     };
     Ok((pixels, cells.get(PIXELS).map(label).transpose()?))
 }
@@ -88,6 +101,10 @@ fn read_picture(path: &Path) -> Result<Item, Failure> {
     (limits.max_image_width, limits.max_image_height) = (Some(MAX_SIDE), Some(MAX_SIDE));
     reader.limits(limits);
     let picture = reader.decode().map_err(|e| refused(&e))?;
+    let (width, height) = (picture.width(), picture.height());
+    if width == 0 || height == 0 {
+        return Err(Failure::user(format!("{name} has no pixels: it is {width} wide and {height} high")));
+    }
     let pixels = normalise(&flatten(&picture))
         .ok_or_else(|| Failure::user(format!("{name} is blank: there is no digit in it")))?;
     Ok(Item { place: name, pixels, label: None })
@@ -162,6 +179,39 @@ mod tests {
         std::fs::write(&path, "1,2,3\n").unwrap();
         let text = read(&path).err().unwrap().to_string();
         assert!(text.ends_with("digits.csv:1: 3 values, expected 64 pixels and perhaps a label"), "{text}");
+    }
+
+    #[test]
+    fn a_heading_is_passed_over_and_a_wrong_row_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("digits.csv");
+        let row = |value: &str| vec![value; PIXELS].join(",");
+        let heading: Vec<String> = (0..PIXELS).map(|pixel| format!("pixel {pixel}")).collect();
+        for start in ["", "\u{feff}"] {
+            std::fs::write(&path, format!("{start}{},digit\n{},7\n", heading.join(","), row("3"))).unwrap();
+            let items = read(&path).unwrap();
+            assert_eq!((items.len(), items[0].label), (1, Some(7)));
+            assert!(items[0].place.ends_with("digits.csv:2"), "{}", items[0].place);
+            std::fs::write(&path, format!("{start}{}\n", row("3"))).unwrap();
+            assert_eq!(read(&path).unwrap()[0].pixels, [3.0; PIXELS]);
+            std::fs::write(&path, format!("{start}1,2,x{}\n{}\n", ",3".repeat(PIXELS - 3), row("3"))).unwrap();
+            let text = read(&path).err().unwrap().to_string();
+            assert!(text.ends_with("digits.csv:1: \"x\" in column 3 is not from 0 to 16"), "{text}");
+        }
+        std::fs::write(&path, format!("{},seven\n", row("3"))).unwrap();
+        let text = read(&path).err().unwrap().to_string();
+        assert!(text.ends_with(":1: the label \"seven\" in column 65 is not a digit from 0 to 9"), "{text}");
+    }
+
+    #[test]
+    fn a_picture_without_pixels_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none.pgm");
+        for (header, shown) in [("P2 0 0 255\n", "0 wide and 0 high"), ("P2 0 5 255\n", "0 wide and 5 high")] {
+            std::fs::write(&path, header).unwrap();
+            let text = read(&path).err().unwrap().to_string();
+            assert!(text.ends_with(&format!("none.pgm has no pixels: it is {shown}")), "{text}");
+        }
     }
 
     #[test]

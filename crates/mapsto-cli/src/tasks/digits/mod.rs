@@ -14,6 +14,7 @@ use crate::tasks::Saved;
 use data::{Part, pixels_to_images};
 use mapsto_data::Digits;
 use mapsto_nn::{LoadOptions, Module, Sequential, Summary};
+use mapsto_tensor::Error;
 use report::Evaluation;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,16 @@ pub const NAME: &str = "digits";
 /// The network of a model file, ready to be used.
 fn load(saved: &Saved) -> Result<(DigitsConfig, Sequential), Failure> {
     let config: DigitsConfig = saved.config()?;
-    let model = config.network.build().and_then(|model| model.init(config.seed)).map_err(Failure::of_file)?;
-    model.load_state_dict(&saved.weights, &LoadOptions::default()).map_err(Failure::of_file)?;
+    config.check().map_err(|what| saved.wrong("config", &what))?;
+    if saved.labels.len() != Digits::CLASSES {
+        let what = format!("there are {}, the network has {} outputs", saved.labels.len(), Digits::CLASSES);
+        return Err(saved.wrong("labels", &what));
+    }
+    let told = |what| move |e: Error| saved.wrong(what, &format!("{e:#}"));
+    let model = config.network.build().map_err(told("config"))?;
+    // The weights first: their sizes are compared before anything of the configuration's sizes is made.
+    model.load_state_dict(&saved.weights, &LoadOptions::default()).map_err(told("weights"))?;
+    let model = model.init(config.seed)?;
     model.eval();
     Ok((config, model))
 }
@@ -39,7 +48,7 @@ pub fn summarise(saved: &Saved, batch_size: Option<u32>, output: Output) -> Resu
     let batch = pixels_to_images(&vec![0.0; images * input::PIXELS])?;
     let summary = Summary::of(&model, &batch)?.with_optimizer(&config.optimizer(&model)?)?;
     output.text(&summary.to_string())?;
-    output.event(&json!({ "event": "summary", "run": saved.path.parent(), "summary": summary }))
+    output.event(&json!({ "event": "summary", "run": saved.folder(), "summary": summary }))
 }
 
 /// Evaluates on the test part of the embedded digits, or on a labelled table.
@@ -53,7 +62,7 @@ pub fn evaluate(saved: &Saved, data: Option<&Path>, output: Output) -> Result<()
     output.text(&format!("{} on {name}: {} images\n", saved.path.display(), part.len()))?;
     output.text(&evaluation.to_string())?;
     output.event(&json!({
-        "event": "done", "run": saved.path.parent(), "data": name, "images": part.len(), "test": evaluation.to_json(),
+        "event": "done", "run": saved.folder(), "data": name, "images": part.len(), "test": evaluation.to_json(),
     }))
 }
 

@@ -5,8 +5,9 @@ use super::data::{Augmentation, Part};
 use super::model::NetworkConfig;
 use super::report::Evaluation;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, complain};
 use crate::tasks::{Saved, model_path, write_config};
+use crate::{interrupt, shell};
 use mapsto_data::Digits;
 use mapsto_nn::schedule::{OneCycle, Schedule};
 use mapsto_nn::{AdamW, CrossEntropyLoss, Layer, Module, Optimizer, Sequential};
@@ -15,11 +16,14 @@ use mapsto_train::progress::{Mode, Progress};
 use mapsto_train::run_dir::RunDir;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// The folder of runs.
 const RUNS: &str = "runs";
+/// Images that a step can take: batch norm wants two.
+const BATCH_SIZES: RangeInclusive<i64> = 2..=65_536;
 
 #[derive(clap::Args)]
 pub struct TrainArguments {
@@ -27,7 +31,7 @@ pub struct TrainArguments {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: u32,
     /// Images in a step
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(2..=65536))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(BATCH_SIZES))]
     batch_size: u32,
     /// The highest learning rate
     #[arg(long, default_value_t = 4e-3, allow_negative_numbers = true)]
@@ -64,6 +68,23 @@ pub struct DigitsConfig {
 }
 
 impl DigitsConfig {
+    /// Says which setting of a file cannot be. Those of the network are left to its layers.
+    pub fn check(&self) -> Result<(), String> {
+        let batch = format!("from {} to {}", BATCH_SIZES.start(), BATCH_SIZES.end());
+        let smoothing = self.label_smoothing;
+        let settings = [
+            ("epochs", self.epochs as f64, self.epochs > 0, "above zero"),
+            ("batch_size", self.batch_size as f64, BATCH_SIZES.contains(&self.batch_size.into()), &batch),
+            ("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above zero"),
+            ("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "at least zero"),
+            ("label_smoothing", smoothing, (0.0..=1.0).contains(&smoothing), "from 0 to 1"),
+        ];
+        match settings.into_iter().find(|(_, _, fits, _)| !fits) {
+            Some((name, value, _, wanted)) => Err(format!("{name} is {value}, it must be {wanted}")),
+            None => Ok(()),
+        }
+    }
+
     /// The optimiser of a network.
     pub fn optimizer(&self, model: &Sequential) -> Result<Optimizer, Failure> {
         let algorithm = AdamW { lr: self.learning_rate, weight_decay: self.weight_decay, ..AdamW::default() };
@@ -89,12 +110,23 @@ pub fn train(arguments: &TrainArguments) -> Result<(), Failure> {
         network: NetworkConfig::default(),
         augmentation: Augmentation::default(),
     };
-    let output = Output { json: arguments.json };
+    interrupt::watch()?;
     let run = match &arguments.run {
         Some(name) => RunDir::create(&arguments.runs, name)?,
         None => RunDir::create_next(&arguments.runs, NAME)?,
     };
-    write_config(run.path(), NAME, &config)?;
+    let done = fill(&run, &config, Output { json: arguments.json, goes_on: true });
+    // A folder without a model is of no use, and takes a name.
+    if done.is_err() && !model_path(run.path()).exists() {
+        run.remove().unwrap_or_else(|error| complain(&error.to_string()));
+    }
+    done
+}
+
+/// The whole of a run, in its folder.
+fn fill(run: &RunDir, config: &DigitsConfig, output: Output) -> Result<(), Failure> {
+    let folder = run.path().display().to_string();
+    write_config(run.path(), NAME, config)?;
     let [train, test] = Part::both()?;
     let model = config.network.build()?.init(config.seed)?;
     let (parameters, threads) = (model.num_parameters(), num_threads());
@@ -105,18 +137,18 @@ pub fn train(arguments: &TrainArguments) -> Result<(), Failure> {
         config.seed
     ))?;
     output.event(&json!({
-        "event": "start", "task": NAME, "run": run.path(), "config": config, "parameters": parameters,
+        "event": "start", "task": NAME, "run": folder, "config": config, "parameters": parameters,
         "threads": threads, "train_images": train.len(), "test_images": test.len(),
     }))?;
 
     let start = Instant::now();
-    fit(&model, &config, &train, &run, output)?;
+    fit(&model, config, &train, run, output)?;
     let seconds = start.elapsed().as_secs_f64();
     model.eval();
     let evaluation = Evaluation::of(&model, &test)?;
     let saved = Saved {
         task: NAME.into(),
-        config: serde_json::to_string(&config).map_err(|e| Failure::Internal(e.to_string()))?,
+        config: serde_json::to_string(config).map_err(|e| Failure::Internal(e.to_string()))?,
         labels: (0..Digits::CLASSES).map(|digit| digit.to_string()).collect(),
         weights: model.state_dict()?,
         path: model_path(run.path()),
@@ -124,11 +156,10 @@ pub fn train(arguments: &TrainArguments) -> Result<(), Failure> {
     saved.write()?;
     run.metrics()?.append(&json!({ "event": "test", "seconds": seconds, "test": evaluation.to_json() }))?;
 
-    let folder = run.path().display();
     output.text(&format!("\n{evaluation} on {} test images, after {seconds:.1} s of training\n", test.len()))?;
-    output
-        .text(&format!("saved in {folder}\n\nnext:\n  mapsto eval {folder}\n  mapsto predict {folder} PICTURE.png"))?;
-    output.event(&json!({ "event": "done", "run": run.path(), "seconds": seconds, "test": evaluation.to_json() }))
+    let (mapsto, run) = (shell::program(), shell::quoted(&folder));
+    output.text(&format!("saved in {folder}\n\nnext:\n  {mapsto} eval {run}\n  {mapsto} predict {run} PICTURE.png"))?;
+    output.event(&json!({ "event": "done", "run": folder, "seconds": seconds, "test": evaluation.to_json() }))
 }
 
 /// All steps of training.
@@ -154,6 +185,7 @@ fn fit(model: &Sequential, config: &DigitsConfig, train: &Part, run: &RunDir, ou
         let mut changes = chance.split("augmentation").fork(epoch);
         let (mut loss_sum, mut right) = (0.0, 0);
         for (step, items) in (0u64..).zip(order.chunks_exact(batch)) {
+            interrupt::check()?;
             let labels: Vec<i64> = items.iter().map(|&item| train.labels[item] as i64).collect();
             let index = Tensor::from_vec(items.iter().map(|&item| item as i64).collect(), [batch])?;
             let images = config.augmentation.apply(&train.images.index_select(0, &index)?, &mut changes)?;
@@ -164,7 +196,7 @@ fn fit(model: &Sequential, config: &DigitsConfig, train: &Part, run: &RunDir, ou
 
             let value = loss.item::<f32>()? as f64;
             if !value.is_finite() {
-                let mend = format!("try a lower rate than --lr {}", config.learning_rate);
+                let mend = format!("try a lower rate than --lr {:?}", config.learning_rate);
                 return Err(Failure::user(format!("the loss became {value} in epoch {epoch}; {mend}")));
             }
             let hits = logits
