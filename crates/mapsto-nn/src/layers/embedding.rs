@@ -273,7 +273,13 @@ impl EmbeddingBag {
         let count = x.numel();
         let offsets = match (x.rank(), offsets) {
             (2, None) => return Ok((0..x.shape()[0]).map(|bag| bag * x.shape()[1]).collect()),
-            (1, Some(offsets)) if offsets.rank() == 1 => offsets.to_dtype(DType::I64)?.to_vec::<i64>()?,
+            (1, Some(offsets)) if offsets.rank() == 1 => {
+                if offsets.dtype() == DType::I32 {
+                    offsets.to_dtype(DType::I64)?.to_vec::<i64>()?
+                } else {
+                    offsets.to_vec::<i64>()?
+                }
+            }
             _ => {
                 return Err(Error::shape(format!("numbers of shape {}", x.shape()))
                     .mend("give [bags, size] alone, or [count] with offsets [bags]"));
