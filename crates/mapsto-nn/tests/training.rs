@@ -1,0 +1,283 @@
+//! What optimisers, schedules, averages and the search for a rate do with mistakes, and with settings that change.
+
+use mapsto_nn::schedule::{OneCycle, Schedule};
+use mapsto_nn::*;
+use mapsto_tensor::{DType, Gradients, Result, Tensor};
+
+#[derive(Module)]
+struct Pair {
+    a: Param,
+    b: Param,
+}
+
+/// Two parameters of these sizes, all ones.
+fn ones(a: &[usize], b: &[usize]) -> Result<Pair> {
+    let param = |sizes: &[usize]| Param::from_tensor(&Tensor::ones(sizes, DType::F32)?);
+    Ok(Pair { a: param(a)?, b: param(b)? })
+}
+
+impl Pair {
+    /// Gradients of these sizes, filled with numbers that differ.
+    fn gradients(&self, a: &[usize], b: &[usize]) -> Result<Gradients> {
+        let mut gradients = Gradients::default();
+        for (param, sizes) in [(&self.a, a), (&self.b, b)] {
+            let count = sizes.iter().product::<usize>() as f32;
+            let numbers = Tensor::arange(1.0f32, count + 1.0, 1.0)?.sin()?.reshape(sizes)?;
+            gradients.insert(&param.get()?, numbers);
+        }
+        Ok(gradients)
+    }
+
+    fn values(&self) -> Result<[Vec<f64>; 2]> {
+        Ok([wide(&self.a.get()?)?, wide(&self.b.get()?)?])
+    }
+}
+
+fn wide(x: &Tensor) -> Result<Vec<f64>> {
+    x.detach().to_dtype(DType::F64)?.to_vec()
+}
+
+fn numbers(state: &StateDict) -> Result<Vec<(String, Vec<f64>)>> {
+    state.iter().map(|(name, value)| Ok((name.clone(), wide(value)?))).collect()
+}
+
+/// Fails unless the error is this text and names a line of this file.
+#[track_caller]
+fn says<T>(result: Result<T>, text: &str) {
+    let Err(error) = result else { panic!("no error: {text}") };
+    let at = error.location().expect("the caller's line");
+    let place = format!(" at {}:{}", at.file(), at.line());
+    assert_eq!(error.to_string().replace(&place, ""), text);
+    assert!(place.contains("training.rs:"), "{error}");
+}
+
+fn algorithms() -> Vec<Algorithm> {
+    vec![
+        Sgd { momentum: 0.9, ..Sgd::default() }.into(),
+        Asgd::default().into(),
+        RmsProp::default().into(),
+        Rprop::default().into(),
+        Adagrad::default().into(),
+        Adadelta::default().into(),
+        Adam::default().into(),
+        Adamax::default().into(),
+        NAdam::default().into(),
+        RAdam::default().into(),
+        Lion::default().into(),
+        Lamb::default().into(),
+        Muon::default().into(),
+        Adafactor::default().into(),
+    ]
+}
+
+#[test]
+fn another_algorithm_begins_anew() -> Result<()> {
+    let sizes: &[usize] = &[2, 3];
+    for first in algorithms() {
+        for second in algorithms().into_iter().filter(|second| second.name() != first.name()) {
+            let model = ones(sizes, sizes)?;
+            let mut optimizer = Optimizer::new(&model, first.clone())?;
+            for _ in 0..2 {
+                optimizer.step(&model.gradients(sizes, sizes)?)?;
+            }
+            let copy = Pair { a: Param::from_tensor(&model.a.get()?)?, b: Param::from_tensor(&model.b.get()?)? };
+            optimizer.groups_mut()[0].algorithm = second.clone();
+            let mut fresh = Optimizer::new(&copy, second.clone())?;
+            for _ in 0..2 {
+                optimizer.step(&model.gradients(sizes, sizes)?)?;
+                fresh.step(&copy.gradients(sizes, sizes)?)?;
+            }
+            assert_eq!(model.values()?, copy.values()?, "{} to {}", first.name(), second.name());
+        }
+    }
+    Ok(())
+}
+
+/// Values after steps with a gradient of one, before each of which `change` may change the settings.
+fn walk(
+    settings: impl Into<Algorithm>,
+    steps: u64,
+    change: impl Fn(u64, &mut Optimizer) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let one = Tensor::ones([1], DType::F64)?;
+    let model = Pair { a: Param::from_tensor(&one)?, b: Param::from_tensor(&one)? };
+    let mut optimizer = Optimizer::new(&model, settings)?;
+    let mut values = vec![1.0];
+    for t in 0..steps {
+        change(t, &mut optimizer)?;
+        let mut gradients = Gradients::default();
+        gradients.insert(&model.a.get()?, one.clone());
+        optimizer.step(&gradients)?;
+        values.push(model.values()?[0][0]);
+    }
+    Ok(values)
+}
+
+/// How far each step went.
+fn lengths(values: &[f64]) -> Vec<f64> {
+    values.windows(2).map(|two| two[0] - two[1]).collect()
+}
+
+#[track_caller]
+fn assert_near(ours: &[f64], theirs: &[f64]) {
+    assert_eq!(ours.len(), theirs.len());
+    let near = ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 1e-12);
+    assert!(near, "{ours:?} is not {theirs:?}");
+}
+
+#[test]
+fn settings_that_change_keep_what_they_still_name() -> Result<()> {
+    // A buffer that begins later begins with the whole gradient: PyTorch's values.
+    let sgd = Sgd { lr: 0.1, ..Sgd::default() };
+    let later = walk(sgd.clone(), 3, |t, optimizer| {
+        if t == 1 {
+            optimizer.groups_mut()[0].algorithm = Sgd { momentum: 0.9, dampening: 0.5, ..sgd.clone() }.into();
+        }
+        Ok(())
+    })?;
+    assert_near(&later[1..], &[0.9, 0.8, 0.66]);
+    // And one that ends is gone.
+    let ended = walk(Sgd { momentum: 0.9, ..sgd.clone() }, 3, |t, optimizer| {
+        optimizer.groups_mut()[0].algorithm.set_momentum(if t == 2 { 0.0 } else { 0.9 });
+        Ok(())
+    })?;
+    assert_near(&lengths(&ended), &[0.1, 0.19, 0.1]);
+
+    // The mean square stays when the buffer begins.
+    let plain = lengths(&walk(RmsProp::default(), 3, |_, _| Ok(()))?);
+    let momentum = lengths(&walk(RmsProp::default(), 3, |t, optimizer| {
+        optimizer.groups_mut()[0].algorithm.set_momentum(if t == 0 { 0.0 } else { 0.5 });
+        Ok(())
+    })?);
+    assert_near(&momentum, &[plain[0], plain[1], 0.5 * plain[1] + plain[2]]);
+    // A mean of the gradient that begins at the second step is one hundredth of it.
+    let centered = lengths(&walk(RmsProp::default(), 2, |t, optimizer| {
+        optimizer.groups_mut()[0].algorithm = RmsProp { centered: t == 1, ..RmsProp::default() }.into();
+        Ok(())
+    })?);
+    assert_near(&centered, &[plain[0], 0.01 / ((0.0199f64 - 1e-4).sqrt() + 1e-8)]);
+    // The greatest mean square is that of now, where it never falls.
+    let plain = walk(Adam::default(), 3, |_, _| Ok(()))?;
+    let amsgrad = walk(Adam::default(), 3, |t, optimizer| {
+        optimizer.groups_mut()[0].algorithm = Adam { amsgrad: t > 0, ..Adam::default() }.into();
+        Ok(())
+    })?;
+    assert_near(&amsgrad, &plain);
+
+    let cycle = Schedule::OneCycle(OneCycle { total_steps: 4, ..OneCycle::default() });
+    let run =
+        |settings: RmsProp| walk(settings, 4, |t, optimizer| if t == 0 { Ok(()) } else { optimizer.follow(&cycle, t) });
+    assert!(run(RmsProp::default())?.iter().all(|value| value.is_finite()));
+    Ok(())
+}
+
+/// A file that was written between a change of the settings and the step that takes them up.
+#[test]
+fn changed_settings_are_saved_with_their_states() -> Result<()> {
+    let (folder, sizes) = (tempfile::tempdir().unwrap(), &[3][..]);
+    let path = folder.path().join("optimizer");
+    for momentum in [0.9, 0.0] {
+        let model = ones(sizes, sizes)?;
+        let mut optimizer = Optimizer::new(&model, Sgd { momentum: 0.9 - momentum, ..Sgd::default() })?;
+        optimizer.step(&model.gradients(sizes, sizes)?)?;
+        optimizer.groups_mut()[0].algorithm.set_momentum(momentum);
+        optimizer.save(&path)?;
+        let copy = Pair { a: Param::from_tensor(&model.a.get()?)?, b: Param::from_tensor(&model.b.get()?)? };
+        let mut resumed = Optimizer::new(&copy, Sgd { momentum: 0.5, ..Sgd::default() })?;
+        resumed.load(&path)?;
+        for (model, optimizer) in [(&model, &mut optimizer), (&copy, &mut resumed)] {
+            for _ in 0..2 {
+                optimizer.step(&model.gradients(sizes, sizes)?)?;
+            }
+        }
+        assert_eq!(model.values()?, copy.values()?, "{momentum}");
+        assert_eq!(numbers(&optimizer.state_dict()?)?, numbers(&resumed.state_dict()?)?);
+    }
+    Ok(())
+}
+
+#[test]
+fn settings_outside_their_domains_move_nothing() -> Result<()> {
+    let sizes = &[3][..];
+    let model = ones(sizes, sizes)?;
+    let mut optimizer = Optimizer::new(&model, Sgd::default())?;
+    optimizer.step(&model.gradients(sizes, sizes)?)?;
+    let before = model.values()?;
+    optimizer.groups_mut()[0].algorithm.set_lr(f64::NAN);
+    says(
+        optimizer.step(&model.gradients(sizes, sizes)?),
+        "step: lr must be finite and not negative, got NaN (in Sgd > a)",
+    );
+    optimizer.groups_mut()[0].algorithm = Sgd { momentum: 0.9, dampening: f64::INFINITY, ..Sgd::default() }.into();
+    says(optimizer.step(&model.gradients(sizes, sizes)?), "step: dampening must be finite, got inf (in Sgd > a)");
+    optimizer.groups_mut()[0].algorithm = Adafactor { eps1: Some(f64::NAN), ..Adafactor::default() }.into();
+    says(
+        optimizer.step(&model.gradients(sizes, sizes)?),
+        "step: eps1 must be finite and not negative, got NaN (in Adafactor > a)",
+    );
+    optimizer.groups_mut()[0].algorithm = Muon::default().into();
+    says(
+        optimizer.step(&model.gradients(sizes, sizes)?),
+        "step: Muon moves matrices, not a parameter of shape [3] (in Muon > a); choose another algorithm for it with \
+         Optimizer::grouped",
+    );
+    assert_eq!(model.values()?, before);
+    optimizer.groups_mut()[0].algorithm = Sgd::default().into();
+    optimizer.step(&model.gradients(sizes, sizes)?)
+}
+
+#[test]
+fn a_step_that_fails_is_not_remembered() -> Result<()> {
+    let model = ones(&[2, 3], &[4])?;
+    for matrices in [Algorithm::from(Muon::default()), Adafactor::default().into()] {
+        let choose = |name: &str, _: &Param| Some(if name == "a" { matrices.clone() } else { Sgd::default().into() });
+        let mut optimizer = Optimizer::grouped(&model, choose)?;
+        optimizer.step(&model.gradients(&[2, 3], &[4])?)?;
+        let before = (model.values()?, numbers(&optimizer.state_dict()?)?);
+        says(
+            optimizer.step(&model.gradients(&[2, 3], &[1])?),
+            "step: a gradient f32[1] does not fit its parameter f32[4] (in b)",
+        );
+        assert_eq!((model.values()?, numbers(&optimizer.state_dict()?)?), before);
+        says(
+            optimizer.step(&model.gradients(&[1, 3], &[4])?),
+            "step: a gradient f32[1, 3] does not fit its parameter f32[2, 3] (in a)",
+        );
+        assert_eq!((model.values()?, numbers(&optimizer.state_dict()?)?), before);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_count_of_steps_is_one_at_least() -> Result<()> {
+    let sizes = &[3][..];
+    let model = ones(sizes, sizes)?;
+    let mut optimizer = Optimizer::new(&model, Adam::default())?;
+    optimizer.step(&model.gradients(sizes, sizes)?)?;
+    let mut state = optimizer.state_dict()?;
+    let before = numbers(&state)?;
+    for t in [-1i64, 0] {
+        state.insert("b.step".to_string(), Tensor::new(t)?);
+        says(
+            optimizer.load_state_dict(&state),
+            &format!("load_state_dict: b.step is {t}, but what is remembered is of a step at least"),
+        );
+    }
+    assert_eq!(numbers(&optimizer.state_dict()?)?, before);
+    Ok(())
+}
+
+#[test]
+fn a_parameter_that_is_computed_by_now_is_no_longer_moved() -> Result<()> {
+    let model = Linear::new(3, 2)?.init(1)?;
+    let mut optimizer = Optimizer::new(&model, Sgd::default())?;
+    let model = weight_norm(model, "weight", Some(0))?;
+    let loss = model.forward(&Tensor::ones([4, 3], DType::F32)?)?.sum()?;
+    let before = numbers(&model.state_dict()?)?;
+    says(
+        optimizer.step(&loss.backward()?),
+        "step: weight is computed from other parameters by now (WeightNorm); make the optimiser after weight_norm and the like",
+    );
+    assert_eq!(numbers(&model.state_dict()?)?, before);
+    Ok(())
+}
