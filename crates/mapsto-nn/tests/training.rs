@@ -1,6 +1,6 @@
 //! What optimisers, schedules, averages and the search for a rate do with mistakes, and with settings that change.
 
-use mapsto_nn::schedule::{OneCycle, Schedule};
+use mapsto_nn::schedule::{Cyclic, CyclicMode, OneCycle, PlateauConfig, ReduceOnPlateau, Schedule};
 use mapsto_nn::*;
 use mapsto_tensor::{DType, Gradients, Result, Tensor};
 
@@ -49,6 +49,88 @@ fn says<T>(result: Result<T>, text: &str) {
     let place = format!(" at {}:{}", at.file(), at.line());
     assert_eq!(error.to_string().replace(&place, ""), text);
     assert!(place.contains("training.rs:"), "{error}");
+}
+
+#[test]
+fn milestones_that_fall_are_refused() -> Result<()> {
+    let constant = |factor: f64| Schedule::Constant { factor, total_iters: 3 };
+    let schedule = constant(0.5).then(10, constant(0.2)).then(5, Schedule::OneCycle(OneCycle::default()));
+    assert_eq!((schedule.rate(0.1, 7), schedule.momentum(7)), (0.1, None));
+    says(schedule.check(), "schedule: milestones must rise, got [10, 5]");
+    let mut optimizer = Optimizer::new(&ones(&[1], &[1])?, Sgd { lr: 0.1, ..Sgd::default() })?;
+    says(optimizer.follow(&schedule, 0), "follow: milestones must rise, got [10, 5]");
+    assert_eq!(optimizer.groups()[0].algorithm.lr(), 0.1);
+    Ok(())
+}
+
+#[test]
+fn numbers_that_make_no_rate_are_refused() {
+    let nan = f64::NAN;
+    let one = OneCycle::default;
+    let cyclic = Cyclic::default;
+    let nonsense = [
+        Schedule::Constant { factor: nan, total_iters: 3 },
+        Schedule::Linear { start_factor: -0.1, end_factor: 1.0, total_iters: 3 },
+        Schedule::Linear { start_factor: 0.1, end_factor: f64::INFINITY, total_iters: 3 },
+        Schedule::Step { step_size: 0, gamma: 0.5 },
+        Schedule::Step { step_size: 2, gamma: nan },
+        Schedule::MultiStep { milestones: vec![2], gamma: -1.0 },
+        Schedule::Exponential { gamma: nan },
+        Schedule::Polynomial { total_iters: 4, power: -1.0 },
+        Schedule::Cosine { t_max: 0, eta_min: 0.0 },
+        Schedule::Cosine { t_max: 4, eta_min: nan },
+        Schedule::CosineRestarts { t_0: 4, t_mult: 1, eta_min: nan },
+        Schedule::OneCycle(OneCycle { max_lr: nan, ..one() }),
+        Schedule::OneCycle(OneCycle { div_factor: 0.0, ..one() }),
+        Schedule::OneCycle(OneCycle { final_div_factor: 0.0, ..one() }),
+        Schedule::OneCycle(OneCycle { pct_start: nan, ..one() }),
+        Schedule::OneCycle(OneCycle { momenta: Some([0.8, nan]), ..one() }),
+        Schedule::Cyclic(Cyclic { base_lr: nan, ..cyclic() }),
+        Schedule::Cyclic(Cyclic { max_lr: nan, ..cyclic() }),
+        Schedule::Cyclic(Cyclic { mode: CyclicMode::ExpRange(nan), ..cyclic() }),
+        Schedule::Cyclic(Cyclic { momenta: Some([-0.1, 0.9]), ..cyclic() }),
+    ];
+    for schedule in nonsense {
+        assert!(schedule.check().is_err(), "{schedule:?}");
+        assert!(Schedule::Product(vec![schedule.clone()]).check().is_err(), "{schedule:?}");
+        assert!(Schedule::Exponential { gamma: 0.9 }.then(3, schedule.clone()).check().is_err(), "{schedule:?}");
+    }
+    let schedule = Schedule::Polynomial { total_iters: 4, power: -1.0 };
+    says(schedule.check(), "schedule: power must be finite and not negative, got -1");
+    let schedule = Schedule::OneCycle(OneCycle { div_factor: 0.0, ..one() });
+    says(schedule.check(), "schedule: div_factor must be finite and above zero, got 0");
+}
+
+#[test]
+fn a_product_knows_no_order() {
+    let cosine = Schedule::Cosine { t_max: 10, eta_min: 0.02 };
+    let step = Schedule::Step { step_size: 3, gamma: 0.5 };
+    let cycle = Schedule::OneCycle(OneCycle { total_steps: 10, ..OneCycle::default() });
+    for t in 0..10 {
+        let product = |parts: [&Schedule; 3]| Schedule::Product(parts.map(Clone::clone).to_vec());
+        let (one, other) = (product([&cosine, &step, &cycle]), product([&cycle, &step, &cosine]));
+        assert!((one.rate(0.3, t) - other.rate(0.3, t)).abs() < 1e-15);
+        assert_eq!((one.rate(0.0, t), one.momentum(t)), (0.0, cycle.momentum(t)));
+    }
+}
+
+/// The rates are those of PyTorch's `ReduceLROnPlateau(factor=0.5, patience=1)`.
+#[test]
+fn a_measure_that_is_no_number_is_never_the_best() {
+    let nan = f64::NAN;
+    let rates = |maximize: bool, measures: &[f64]| {
+        let config = PlateauConfig { maximize, factor: 0.5, patience: 1, ..PlateauConfig::default() };
+        let (mut plateau, mut rate) = (ReduceOnPlateau::new(config), 1.0);
+        let mut next = |&measure: &f64| {
+            rate = plateau.next(measure, rate);
+            rate
+        };
+        measures.iter().map(&mut next).collect::<Vec<f64>>()
+    };
+    let measures = [nan, 3.0, nan, 2.0, nan, nan, nan, 1.0];
+    assert_eq!(rates(false, &measures), [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5]);
+    assert_eq!(rates(false, &[nan; 4]), [1.0, 0.5, 0.5, 0.25]);
+    assert_eq!(rates(true, &[f64::NEG_INFINITY; 4]), [1.0, 0.5, 0.5, 0.25]);
 }
 
 fn algorithms() -> Vec<Algorithm> {

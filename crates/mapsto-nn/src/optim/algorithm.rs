@@ -74,7 +74,7 @@ macro_rules! settings {
 pub(super) use settings;
 
 /// The domains of settings.
-pub(super) mod domain {
+pub(crate) mod domain {
     use mapsto_tensor::{Error, Result};
 
     /// Numbers that a setting consists of.
@@ -111,6 +111,14 @@ pub(super) mod domain {
         match value.numbers().iter().find(|x| !(**x >= 0.0 && x.is_finite())) {
             None => Ok(()),
             Some(x) => Err(Error::argument(format!("{name} must be finite and not negative, got {x}"))),
+        }
+    }
+
+    /// Finite and greater than 0.
+    pub fn above_zero(name: &str, value: &impl Numbers) -> Result<()> {
+        match value.numbers().iter().find(|x| !(**x > 0.0 && x.is_finite())) {
+            None => Ok(()),
+            Some(x) => Err(Error::argument(format!("{name} must be finite and above zero, got {x}"))),
         }
     }
 

@@ -6,6 +6,7 @@ mod composed;
 mod gradients;
 
 pub use adaptive::{Adadelta, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, NAdam, RAdam, RmsProp, Rprop};
+pub(crate) use algorithm::domain;
 pub use algorithm::{Algorithm, Asgd, Sgd};
 pub use composed::{Adafactor, AdjustLr, Muon};
 pub use gradients::{Accumulator, clip_grad_norm, clip_grad_value, gradient_norms, scale_gradients};
