@@ -363,3 +363,39 @@ fn a_parameter_that_is_computed_by_now_is_no_longer_moved() -> Result<()> {
     assert_eq!(numbers(&model.state_dict()?)?, before);
     Ok(())
 }
+
+#[test]
+fn gradients_stay_where_a_change_of_them_fails() -> Result<()> {
+    let model = ones(&[2], &[2])?;
+    let mut gradients = model.gradients(&[2], &[2])?;
+    let empty = Param::new(5, Init::Zeros)?;
+    let params = [model.a.clone(), model.b.clone(), empty];
+    let text = "this parameter of shape [5] has no value yet; call init(seed) on the network, or load a state";
+    says(clip_grad_norm(&mut gradients, &params, 1e-3, Norm::Two), &format!("clip_grad_norm: {text}"));
+    says(clip_grad_value(&mut gradients, &params, 1e-3), &format!("clip_grad_value: {text}"));
+    says(scale_gradients(&mut gradients, &params, 0.5), &format!("scale_gradients: {text}"));
+    let get = |gradients: &Gradients, param: &Param| wide(gradients.get(&param.get()?).expect("a gradient"));
+    let whole = model.gradients(&[2], &[2])?;
+    for param in [&model.a, &model.b] {
+        assert_eq!(get(&gradients, param)?, get(&whole, param)?);
+    }
+    // A parameter that is named twice is scaled once.
+    scale_gradients(&mut gradients, &[model.a.clone(), model.a.clone()], 0.5)?;
+    assert_eq!(get(&gradients, &model.a)?, get(&whole, &model.a)?.into_iter().map(|x| x / 2.0).collect::<Vec<_>>());
+    says(
+        gradient_norms(&whole, &Linear::new(3, 2)?),
+        "gradient_norms: this parameter of shape [2, 3] has no value yet (in weight); call init(seed) on the network, or \
+         load a state",
+    );
+
+    // Means are of the parameters asked for; an error loses nothing.
+    let mut gathered = Accumulator::default();
+    gathered.add(model.gradients(&[2], &[2])?)?;
+    gathered.add(model.gradients(&[2], &[2])?)?;
+    says(gathered.mean(&params), &format!("accumulate: {text}"));
+    let means = gathered.mean(std::slice::from_ref(&model.b))?;
+    assert_eq!((means.len(), get(&means, &model.b)?), (1, get(&whole, &model.b)?));
+    gathered.add(model.gradients(&[2], &[2])?)?;
+    assert!(gathered.mean(&[])?.is_empty());
+    Ok(())
+}
