@@ -133,6 +133,53 @@ fn a_measure_that_is_no_number_is_never_the_best() {
     assert_eq!(rates(true, &[f64::NEG_INFINITY; 4]), [1.0, 0.5, 0.5, 0.25]);
 }
 
+#[test]
+fn averages_are_saved_also_while_they_are_in_the_network() -> Result<()> {
+    let model = ones(&[1], &[1])?;
+    let mut averaged = Averaged::new(&model, Average::Equal)?;
+    averaged.update()?;
+    model.a.set(&Tensor::full([1], 3.0, DType::F32)?)?;
+    averaged.update()?;
+    averaged.swap_in()?;
+    let saved = averaged.state_dict();
+    assert_eq!(wide(&saved["a"])?, [2.0]);
+    says(averaged.load_state_dict(&saved, 2), "Averaged: the averages are in the network; swap them out first");
+    // What is done to the network meanwhile is undone.
+    model.a.set(&Tensor::full([1], 7.0, DType::F32)?)?;
+    averaged.swap_out()?;
+    assert_eq!((wide(&model.a.get()?)?, wide(&averaged.state_dict()["a"])?), (vec![3.0], vec![2.0]));
+    let empty = Averaged::new(&Pair { a: Param::new(2, Init::Zeros)?, b: Param::new(2, Init::Zeros)? }, Average::Equal);
+    says(
+        empty?.update(),
+        "Averaged: this parameter of shape [2] has no value yet (in a); call init(seed) on the network, or load a state",
+    );
+    Ok(())
+}
+
+#[test]
+fn averages_of_halves_move_by_less_than_their_spacing() -> Result<()> {
+    for dtype in [DType::BF16, DType::F16] {
+        let model = ones(&[1], &[1])?;
+        model.to_dtype(dtype)?;
+        let mut averaged = Averaged::new(&model, Average::Exponential { decay: 0.9999 })?;
+        averaged.update()?;
+        model.a.set(&Tensor::full([1], 2.0, dtype)?)?;
+        for _ in 0..1000 {
+            averaged.update()?;
+        }
+        let expected = 2.0 - 0.9999f64.powi(1000);
+        assert!((wide(&averaged.state_dict()["a"])?[0] - expected).abs() < 1e-4);
+        averaged.swap_in()?;
+        assert_eq!(model.a.get()?.dtype(), dtype);
+        assert!((wide(&model.a.get()?)?[0] - expected).abs() < 0.01);
+        averaged.swap_out()?;
+        let mut other = Averaged::new(&model, Average::Equal)?;
+        other.load_state_dict(&averaged.state_dict(), averaged.count())?;
+        assert_eq!(numbers(&other.state_dict())?, numbers(&averaged.state_dict())?);
+    }
+    Ok(())
+}
+
 fn algorithms() -> Vec<Algorithm> {
     vec![
         Sgd { momentum: 0.9, ..Sgd::default() }.into(),
@@ -353,6 +400,8 @@ fn a_count_of_steps_is_one_at_least() -> Result<()> {
 fn a_parameter_that_is_computed_by_now_is_no_longer_moved() -> Result<()> {
     let model = Linear::new(3, 2)?.init(1)?;
     let mut optimizer = Optimizer::new(&model, Sgd::default())?;
+    let mut averaged = Averaged::new(&model, Average::Equal)?;
+    averaged.update()?;
     let model = weight_norm(model, "weight", Some(0))?;
     let loss = model.forward(&Tensor::ones([4, 3], DType::F32)?)?.sum()?;
     let before = numbers(&model.state_dict()?)?;
@@ -360,6 +409,9 @@ fn a_parameter_that_is_computed_by_now_is_no_longer_moved() -> Result<()> {
         optimizer.step(&loss.backward()?),
         "step: weight is computed from other parameters by now (WeightNorm); make the optimiser after weight_norm and the like",
     );
+    let text = "weight is computed from other parameters by now (WeightNorm); make the averages after weight_norm and the like";
+    says(averaged.update(), &format!("Averaged: {text}"));
+    says(averaged.swap_in(), &format!("swap_in: {text}"));
     assert_eq!(numbers(&model.state_dict()?)?, before);
     Ok(())
 }
