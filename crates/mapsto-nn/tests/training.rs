@@ -3,6 +3,7 @@
 use mapsto_nn::schedule::{Cyclic, CyclicMode, OneCycle, PlateauConfig, ReduceOnPlateau, Schedule};
 use mapsto_nn::*;
 use mapsto_tensor::{DType, Gradients, Result, Tensor};
+use serde_json::json;
 
 #[derive(Module)]
 struct Pair {
@@ -131,6 +132,35 @@ fn a_measure_that_is_no_number_is_never_the_best() {
     assert_eq!(rates(false, &measures), [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5]);
     assert_eq!(rates(false, &[nan; 4]), [1.0, 0.5, 0.5, 0.25]);
     assert_eq!(rates(true, &[f64::NEG_INFINITY; 4]), [1.0, 0.5, 0.5, 0.25]);
+}
+
+#[test]
+fn a_search_from_a_file_is_checked() {
+    let file = |steps: u64| {
+        let config = json!({"start": 1e-3, "end": 1.0, "steps": steps, "smoothing": 0.9, "diverged": 4.0});
+        let search = json!({"config": config, "average": 0.0, "curve": [], "exploded": false});
+        serde_json::from_value::<RateFinder>(search)
+    };
+    for steps in [0, 1] {
+        let error = file(steps).unwrap_err().to_string();
+        assert_eq!(error, format!("RateFinder: two steps are the least, got {steps}"));
+    }
+    assert_eq!(file(2).unwrap().rate(), Some(1e-3));
+    assert!(RateFinder::new(RateFinderConfig { steps: 1, ..RateFinderConfig::default() }).is_err());
+}
+
+#[test]
+fn losses_below_zero_explode_too() -> Result<()> {
+    let recorded = |losses: &[f64]| -> Result<usize> {
+        let mut finder = RateFinder::new(RateFinderConfig { smoothing: 0.0, ..RateFinderConfig::default() })?;
+        losses.iter().for_each(|&loss| finder.record(loss));
+        Ok(finder.curve().len())
+    };
+    assert_eq!(recorded(&[-1.0, -2.0, -3.0, 5.9, 6.1, 0.0])?, 5);
+    // Around zero the fall so far is the measure: a loss that wavers there has not exploded.
+    assert_eq!(recorded(&[1.0, -1e-3, 3e-3, 2.0, 3.1, 0.0])?, 5);
+    assert_eq!(recorded(&[1.0, 0.1, 0.39, 0.41, 0.0])?, 4);
+    Ok(())
 }
 
 #[test]
