@@ -481,3 +481,20 @@ fn gradients_stay_where_a_change_of_them_fails() -> Result<()> {
     assert!(gathered.mean(&[])?.is_empty());
     Ok(())
 }
+
+#[test]
+fn networks_explain_at_the_callers_line() -> Result<()> {
+    let x = Tensor::ones([4, 5], DType::F32)?;
+    says(
+        Summary::of(&Linear::new(3, 2)?.init(1)?, &x),
+        "linear: input [4, 5] has 5 features, weight [2, 3] takes 3 (in the network: Linear); the input's last size must be \
+         the weight's last",
+    );
+    says(
+        Linear::new(3, 2)?.to_dtype(DType::I64),
+        "to_dtype: a network's numbers cannot be i64; choose one of f16, bf16, f32, f64",
+    );
+    // The sizes of states are known before there are values.
+    assert_eq!(Optimizer::new(&Linear::new(3, 2)?, Adam::default())?.state_bytes()?, 2 * 4 * (3 * 2 + 2));
+    Ok(())
+}
