@@ -992,7 +992,7 @@ def make_optimisers(store):
 
 
 STEPS = 60
-SCHEDULES = {   # case: (class, arguments, base learning rate); a list of (class, arguments) is a SequentialLR
+SCHEDULES = {   # case: (class, arguments, base learning rate); a list of (class, arguments) is a SequentialLR, without arguments a Product
     "step": ("StepLR", dict(step_size=7, gamma=0.5), 0.3),
     "multi_step": ("MultiStepLR", dict(milestones=[4, 11, 11, 30], gamma=0.3), 0.3),
     "exponential": ("ExponentialLR", dict(gamma=0.93), 0.3),
@@ -1015,6 +1015,7 @@ SCHEDULES = {   # case: (class, arguments, base learning rate); a list of (class
     "plateau_max_abs": ("ReduceLROnPlateau", dict(mode="max", factor=0.5, patience=4, threshold=0.1, threshold_mode="abs"), 0.3),
     "warmup_then_cosine": ([("LinearLR", dict(start_factor=0.05, end_factor=1.0, total_iters=11)), ("CosineAnnealingLR", dict(T_max=49, eta_min=0.001))], dict(milestones=[11]), 0.3),
     "warmup_step_exponential": ([("ConstantLR", dict(factor=0.1, total_iters=5)), ("StepLR", dict(step_size=9, gamma=0.5)), ("ExponentialLR", dict(gamma=0.9))], dict(milestones=[5, 32]), 0.3),
+    "product": ([("ConstantLR", dict(factor=0.1, total_iters=5)), ("CosineAnnealingLR", dict(T_max=70, eta_min=0.02)), ("StepLR", dict(step_size=9, gamma=0.5))], None, 0.3),
 }
 
 
@@ -1024,6 +1025,15 @@ def full_config(cls, args):
     return {k: plain(v) for k, v in bound.arguments.items() if k not in ("optimizer", "scale_fn", "last_epoch") and isinstance(v, (*SCALARS, list))}
 
 
+class Product:
+    """What ChainedScheduler is used for, in any order: the closed forms of the schedules as factors of the base rate."""
+    def __init__(self, opt, parts): self.opt, self.parts, self.base, self.k = opt, parts, parts[0].base_lrs[0], -1; self.step()
+    def step(self):
+        self.k += 1
+        for part in self.parts: part.last_epoch = self.k
+        self.opt.param_groups[0]["lr"] = self.base * math.prod(part._get_closed_form_lr()[0] / self.base for part in self.parts)
+
+
 def make_schedules(store):
     sch = torch.optim.lr_scheduler
     for case, (name, args, base) in SCHEDULES.items():
@@ -1031,8 +1041,9 @@ def make_schedules(store):
         opt = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=base, momentum=0.9)
         if isinstance(name, list):
             parts = [getattr(sch, n)(opt, **a) for n, a in name]
-            s = sch.SequentialLR(opt, parts, **args)
-            meta = {"schedule": "SequentialLR", "config": args | {"schedulers": [{"schedule": n, "config": full_config(getattr(sch, n), a)} for n, a in name]}}
+            s = sch.SequentialLR(opt, parts, **args) if args else Product(opt, parts)
+            config = {"schedulers": [{"schedule": n, "config": full_config(getattr(sch, n), a)} for n, a in name]}
+            meta = {"schedule": type(s).__name__, "config": (args or {}) | config}
         else:
             s = getattr(sch, name)(opt, **args)
             meta = {"schedule": name, "config": full_config(getattr(sch, name), args)}

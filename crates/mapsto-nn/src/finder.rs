@@ -1,7 +1,8 @@
 //! A search for the learning rate to train with.
 
 use mapsto_tensor::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::panic::Location;
 
 /// Settings of [`RateFinder`].
@@ -16,7 +17,8 @@ pub struct RateFinderConfig {
     pub steps: u64,
     /// The share of the past in the loss's running average.
     pub smoothing: f64,
-    /// How many times its least the loss may reach.
+    /// How many times its least the loss may reach; from a least that is not positive, how many times less one its size, or
+    /// the fall to it where that is more, the loss may rise.
     pub diverged: f64,
 }
 
@@ -24,6 +26,31 @@ impl Default for RateFinderConfig {
     fn default() -> RateFinderConfig {
         RateFinderConfig { start: 1e-7, end: 10.0, steps: 100, smoothing: 0.9, diverged: 4.0 }
     }
+}
+
+impl RateFinderConfig {
+    fn check(&self) -> Result<()> {
+        let RateFinderConfig { start, end, steps, smoothing, diverged } = *self;
+        let what = if !(0.0 < start && start < end && end.is_finite()) {
+            format!("rates rise from above zero, got {start} to {end}")
+        } else if steps < 2 {
+            format!("two steps are the least, got {steps}")
+        } else if !(0.0..1.0).contains(&smoothing) {
+            format!("the smoothing lies in [0, 1), got {smoothing}")
+        } else if !(diverged > 1.0) {
+            format!("a loss has exploded at more than once its least, got {diverged}")
+        } else {
+            return Ok(());
+        };
+        Err(Error::argument(what).op("RateFinder"))
+    }
+}
+
+/// Settings from a file, which [`RateFinder::new`] has not seen.
+fn checked<'de, D: Deserializer<'de>>(file: D) -> Result<RateFinderConfig, D::Error> {
+    let config = RateFinderConfig::deserialize(file)?;
+    config.check().map_err(D::Error::custom)?;
+    Ok(config)
 }
 
 /// Finds a learning rate: a short run whose rate grows at each step by the same factor, until the loss explodes; a good
@@ -45,6 +72,7 @@ impl Default for RateFinderConfig {
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RateFinder {
+    #[serde(deserialize_with = "checked")]
     config: RateFinderConfig,
     /// The running average, not yet corrected for its beginning at zero.
     average: f64,
@@ -59,19 +87,8 @@ impl RateFinder {
     /// Rates that are not positive and rising; fewer than two steps; a share outside `[0, 1)`; a bound of one or less.
     #[track_caller]
     pub fn new(config: RateFinderConfig) -> Result<RateFinder> {
-        let RateFinderConfig { start, end, steps, smoothing, diverged } = config;
-        let what = if !(0.0 < start && start < end && end.is_finite()) {
-            format!("rates rise from above zero, got {start} to {end}")
-        } else if steps < 2 {
-            format!("two steps are the least, got {steps}")
-        } else if !(0.0..1.0).contains(&smoothing) {
-            format!("the smoothing lies in [0, 1), got {smoothing}")
-        } else if !(diverged > 1.0) {
-            format!("a loss has exploded at more than once its least, got {diverged}")
-        } else {
-            return Ok(RateFinder { config, average: 0.0, curve: Vec::new(), exploded: false });
-        };
-        Err(Error::argument(what).op("RateFinder").at(Location::caller()))
+        config.check().map_err(|e| e.at(Location::caller()))?;
+        Ok(RateFinder { config, average: 0.0, curve: Vec::new(), exploded: false })
     }
 
     /// The rate of the next step; none where the search has ended.
@@ -93,7 +110,9 @@ impl RateFinder {
         self.average = smoothing * self.average + (1.0 - smoothing) * loss;
         let smooth = self.average / (1.0 - smoothing.powi(self.curve.len() as i32 + 1));
         let least = self.curve.iter().fold(smooth, |least, &(_, loss)| least.min(loss));
-        self.exploded = least > 0.0 && smooth > self.config.diverged * least;
+        let first = self.curve.first().map_or(smooth, |&(_, loss)| loss);
+        let scale = if least > 0.0 { least } else { (first - least).max(-least) };
+        self.exploded = smooth - least > (self.config.diverged - 1.0) * scale;
         self.curve.push((rate, smooth));
     }
 

@@ -131,6 +131,7 @@ pub trait Module: Any + Send + Sync {
     /// A type that is not of floats.
     #[track_caller]
     fn to_dtype(&self, dtype: DType) -> Result<()> {
+        let at = std::panic::Location::caller();
         let mut result = Ok(());
         self.walk(&mut |_, node| {
             let converted = match node {
@@ -140,7 +141,7 @@ pub trait Module: Any + Send + Sync {
             };
             result = std::mem::replace(&mut result, Ok(())).and(converted);
         });
-        result
+        result.map_err(|e| e.as_of("to_dtype", at))
     }
 
     /// All values by name: parameters and persistent buffers.

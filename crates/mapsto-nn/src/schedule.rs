@@ -1,10 +1,14 @@
 //! Learning rates over the course of training: pure functions of the step, and one that watches a measure.
 
+use crate::optim::domain::{above_zero, positive};
 use mapsto_tensor::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+use std::panic::Location;
 
-/// A learning rate as a function of the step, counted from 0, and of the rate that the optimiser was given.
+/// A learning rate as a function of the step, counted from 0, and of the rate that the optimiser was given. It is data, to
+/// save with a run; a function of your own needs none: give its values to
+/// [`Algorithm::set_lr`](crate::Algorithm::set_lr).
 ///
 /// ```
 /// use mapsto_nn::schedule::Schedule;
@@ -90,7 +94,8 @@ pub enum Schedule {
         /// One more than the milestones.
         schedules: Vec<Schedule>,
     },
-    /// All factors at once: the product of the schedules' rates over the rate.
+    /// All factors at once: the rate times the product of the schedules' rates over the rate, in any order. Of several that
+    /// move the momentum, the last does, as with PyTorch's `ChainedScheduler`.
     Product(Vec<Schedule>),
 }
 
@@ -111,37 +116,70 @@ impl Schedule {
     ///
     /// # Errors
     /// What makes no sense.
+    #[track_caller]
     pub fn check(&self) -> Result<()> {
-        let positive = |name: &str, x: u64| match x {
-            0 => Err(Error::argument(format!("{name} must be at least 1, got 0")).op("schedule")),
+        let at = Location::caller();
+        self.makes_sense().map_err(|e| e.as_of("schedule", at))
+    }
+
+    fn makes_sense(&self) -> Result<()> {
+        let counts = |name: &str, x: u64| match x {
+            0 => Err(Error::argument(format!("{name} must be at least 1, got 0"))),
             _ => Ok(()),
         };
         match self {
-            Schedule::Step { step_size, .. } => positive("step_size", *step_size),
-            Schedule::Cosine { t_max, .. } => positive("t_max", *t_max),
-            Schedule::CosineRestarts { t_0, t_mult, .. } => positive("t_0", *t_0).and(positive("t_mult", *t_mult)),
+            Schedule::Constant { factor, .. } => positive("factor", factor),
+            Schedule::Linear { start_factor, end_factor, .. } => {
+                positive("start_factor", start_factor)?;
+                positive("end_factor", end_factor)
+            }
+            Schedule::Step { step_size, gamma } => {
+                counts("step_size", *step_size)?;
+                positive("gamma", gamma)
+            }
+            Schedule::MultiStep { gamma, .. } | Schedule::Exponential { gamma } => positive("gamma", gamma),
+            Schedule::Polynomial { power, .. } => positive("power", power),
+            Schedule::Cosine { t_max, eta_min } => {
+                counts("t_max", *t_max)?;
+                positive("eta_min", eta_min)
+            }
+            Schedule::CosineRestarts { t_0, t_mult, eta_min } => {
+                counts("t_0", *t_0)?;
+                counts("t_mult", *t_mult)?;
+                positive("eta_min", eta_min)
+            }
             Schedule::OneCycle(cycle) => {
-                positive("total_steps", cycle.total_steps)?;
+                counts("total_steps", cycle.total_steps)?;
+                positive("max_lr", &cycle.max_lr)?;
+                above_zero("div_factor", &cycle.div_factor)?;
+                above_zero("final_div_factor", &cycle.final_div_factor)?;
+                positive("momenta", &cycle.momenta.unwrap_or_default())?;
                 if (0.0..=1.0).contains(&cycle.pct_start) {
                     return Ok(());
                 }
-                Err(Error::argument(format!("pct_start must lie in [0, 1], got {}", cycle.pct_start)).op("schedule"))
+                Err(Error::argument(format!("pct_start must lie in [0, 1], got {}", cycle.pct_start)))
             }
-            Schedule::Cyclic(cycle) => positive("step_size_up", cycle.step_size_up),
+            Schedule::Cyclic(cycle) => {
+                counts("step_size_up", cycle.step_size_up)?;
+                positive("base_lr", &cycle.base_lr)?;
+                positive("max_lr", &cycle.max_lr)?;
+                positive("momenta", &cycle.momenta.unwrap_or_default())?;
+                match &cycle.mode {
+                    CyclicMode::ExpRange(gamma) => positive("gamma", gamma),
+                    CyclicMode::Triangular | CyclicMode::Triangular2 => Ok(()),
+                }
+            }
             Schedule::Sequence { milestones, schedules } => {
                 if schedules.len() != milestones.len() + 1 {
                     let (m, s) = (milestones.len(), schedules.len());
-                    return Err(
-                        Error::argument(format!("{m} milestones part {} schedules, got {s}", m + 1)).op("schedule")
-                    );
+                    return Err(Error::argument(format!("{m} milestones part {} schedules, got {s}", m + 1)));
                 }
                 if !milestones.is_sorted() {
-                    return Err(Error::argument(format!("milestones must rise, got {milestones:?}")).op("schedule"));
+                    return Err(Error::argument(format!("milestones must rise, got {milestones:?}")));
                 }
-                schedules.iter().try_for_each(Schedule::check)
+                schedules.iter().try_for_each(Schedule::makes_sense)
             }
-            Schedule::Product(schedules) => schedules.iter().try_for_each(Schedule::check),
-            _ => Ok(()),
+            Schedule::Product(schedules) => schedules.iter().try_for_each(Schedule::makes_sense),
         }
     }
 
@@ -176,11 +214,14 @@ impl Schedule {
             Schedule::OneCycle(cycle) => cycle.at(step, cycle.rates()),
             Schedule::Cyclic(cycle) => cycle.base_lr + (cycle.max_lr - cycle.base_lr) * cycle.height(step),
             Schedule::Sequence { milestones, schedules } => {
-                let current = milestones.iter().filter(|&&milestone| milestone <= step).count();
-                let begun = if current == 0 { 0 } else { milestones[current - 1] };
+                let (current, begun) = part(milestones, step);
                 schedules.get(current).map_or(base, |schedule| schedule.rate(base, step - begun))
             }
-            Schedule::Product(schedules) => schedules.iter().fold(base, |rate, schedule| schedule.rate(rate, step)),
+            // No factors are known of a rate of zero.
+            Schedule::Product(_) if base == 0.0 => 0.0,
+            Schedule::Product(schedules) => {
+                schedules.iter().fold(base, |rate, schedule| rate * (schedule.rate(base, step) / base))
+            }
         }
     }
 
@@ -196,13 +237,20 @@ impl Schedule {
                 Some(high - (high - low) * cycle.height(step))
             }
             Schedule::Sequence { milestones, schedules } => {
-                let current = milestones.iter().filter(|&&milestone| milestone <= step).count();
-                let begun = if current == 0 { 0 } else { milestones[current - 1] };
+                let (current, begun) = part(milestones, step);
                 schedules.get(current)?.momentum(step - begun)
             }
+            Schedule::Product(schedules) => schedules.iter().rev().find_map(|schedule| schedule.momentum(step)),
             _ => None,
         }
     }
+}
+
+/// Which part of a sequence a step is in, and the step at which that part began. Parts are passed in their order, so that
+/// none begins after the step even where milestones fall.
+fn part(milestones: &[u64], step: u64) -> (usize, u64) {
+    let passed = milestones.iter().take_while(|&&milestone| milestone <= step);
+    (passed.clone().count(), passed.last().copied().unwrap_or(0))
 }
 
 /// Between `a` and `b`.
@@ -391,7 +439,7 @@ impl ReduceOnPlateau {
 
     /// The rate after a measure, from the one before it.
     pub fn next(&mut self, measure: f64, rate: f64) -> f64 {
-        if self.best.is_none_or(|best| self.is_better(measure, best)) {
+        if self.is_better(measure) {
             self.best = Some(measure);
             self.bad = 0;
         } else {
@@ -410,8 +458,13 @@ impl ReduceOnPlateau {
         if rate - lower > self.config.eps { lower } else { rate }
     }
 
-    fn is_better(&self, measure: f64, best: f64) -> bool {
-        let margin = if self.config.relative { self.config.threshold * best } else { self.config.threshold };
-        if self.config.maximize { measure > best + margin } else { measure < best - margin }
+    /// Never of a NaN; of the first measure, unless it is as bad as can be.
+    fn is_better(&self, measure: f64) -> bool {
+        let PlateauConfig { maximize, threshold, relative, .. } = self.config;
+        let Some(best) = self.best else {
+            return if maximize { measure > f64::NEG_INFINITY } else { measure < f64::INFINITY };
+        };
+        let margin = if relative { threshold * best } else { threshold };
+        if maximize { measure > best + margin } else { measure < best - margin }
     }
 }

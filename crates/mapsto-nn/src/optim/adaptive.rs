@@ -2,7 +2,7 @@
 
 use super::algorithm::{Method, settings};
 use mapsto_tensor::update::{Rule, state_dtype};
-use mapsto_tensor::{Result, Shape, Tensor};
+use mapsto_tensor::{DType, Result, Shape, Tensor};
 
 settings! {
     /// Adam. See [`Rule::Adam`].
@@ -250,8 +250,8 @@ impl Method for Adagrad {
         vec!["sum"]
     }
 
-    fn begin(&self, param: &Tensor) -> Result<Vec<Tensor>> {
-        Ok(vec![Tensor::full(*param.shape(), self.initial_accumulator_value, state_dtype(param.dtype()))?])
+    fn begin(&self, shape: &Shape, dtype: DType) -> Result<Vec<Tensor>> {
+        Ok(vec![Tensor::full(*shape, self.initial_accumulator_value, state_dtype(dtype))?])
     }
 
     fn rule(&self, t: u64, _: &mut f64) -> Rule {
@@ -294,8 +294,8 @@ impl Method for Rprop {
         vec!["prev", "step_size"]
     }
 
-    fn begin(&self, param: &Tensor) -> Result<Vec<Tensor>> {
-        let full = |value: f64| Tensor::full(*param.shape(), value, state_dtype(param.dtype()));
+    fn begin(&self, shape: &Shape, dtype: DType) -> Result<Vec<Tensor>> {
+        let full = |value: f64| Tensor::full(*shape, value, state_dtype(dtype));
         Ok(vec![full(0.0)?, full(self.lr)?])
     }
 

@@ -3,7 +3,7 @@
 use super::adaptive::{Adadelta, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, NAdam, RAdam, RmsProp, Rprop};
 use super::composed::{Adafactor, Muon};
 use mapsto_tensor::update::{Rule, state_dtype};
-use mapsto_tensor::{Error, Result, Shape, Tensor};
+use mapsto_tensor::{DType, Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// How one algorithm moves one parameter.
@@ -12,22 +12,16 @@ pub(super) trait Method {
     fn states(&self, shape: &Shape) -> Vec<&'static str>;
 
     /// The states before the first step: zeros, unless the algorithm says otherwise.
-    fn begin(&self, param: &Tensor) -> Result<Vec<Tensor>> {
-        let zeros = |_| Tensor::zeros(*param.shape(), state_dtype(param.dtype()));
-        self.states(param.shape()).into_iter().map(zeros).collect()
+    fn begin(&self, shape: &Shape, dtype: DType) -> Result<Vec<Tensor>> {
+        let zeros = |_| Tensor::zeros(*shape, state_dtype(dtype));
+        self.states(shape).into_iter().map(zeros).collect()
     }
 
     /// The rule of step `t`, counted from 1; `product` is NAdam's, to be multiplied on.
     fn rule(&self, t: u64, product: &mut f64) -> Rule;
 
-    /// For an algorithm that is no rule of single elements: the direction it would move in, and the rule to do so.
-    fn direction(
-        &self,
-        _t: u64,
-        _param: &Tensor,
-        _grad: &Tensor,
-        _state: &mut [Tensor],
-    ) -> Result<Option<(Rule, Tensor)>> {
+    /// For an algorithm that is no rule of single elements: the direction it would move in.
+    fn direction(&self, _t: u64, _param: &Tensor, _grad: &Tensor, _state: &[Tensor]) -> Result<Option<Direction>> {
         Ok(None)
     }
 
@@ -40,6 +34,15 @@ pub(super) trait Method {
     fn momentum_mut(&mut self) -> Option<&mut f64> {
         None
     }
+}
+
+/// Where an algorithm would move a parameter.
+pub(super) struct Direction {
+    /// The rule that moves it, with the direction for a gradient.
+    pub rule: Rule,
+    pub along: Tensor,
+    /// The states after the step.
+    pub state: Vec<Tensor>,
 }
 
 /// Declares the settings of an algorithm: a struct of PyTorch's names and defaults, each with its domain.
@@ -71,7 +74,7 @@ macro_rules! settings {
 pub(super) use settings;
 
 /// The domains of settings.
-pub(super) mod domain {
+pub(crate) mod domain {
     use mapsto_tensor::{Error, Result};
 
     /// Numbers that a setting consists of.
@@ -89,11 +92,33 @@ pub(super) mod domain {
         }
     }
 
+    impl Numbers for Option<f64> {
+        fn numbers(&self) -> &[f64] {
+            self.as_slice()
+        }
+    }
+
+    /// Finite.
+    pub fn finite(name: &str, value: &impl Numbers) -> Result<()> {
+        match value.numbers().iter().find(|x| !x.is_finite()) {
+            None => Ok(()),
+            Some(x) => Err(Error::argument(format!("{name} must be finite, got {x}"))),
+        }
+    }
+
     /// Finite and not negative.
     pub fn positive(name: &str, value: &impl Numbers) -> Result<()> {
         match value.numbers().iter().find(|x| !(**x >= 0.0 && x.is_finite())) {
             None => Ok(()),
-            Some(x) => Err(Error::argument(format!("{name} must not be negative, got {x}"))),
+            Some(x) => Err(Error::argument(format!("{name} must be finite and not negative, got {x}"))),
+        }
+    }
+
+    /// Finite and greater than 0.
+    pub fn above_zero(name: &str, value: &impl Numbers) -> Result<()> {
+        match value.numbers().iter().find(|x| !(**x > 0.0 && x.is_finite())) {
+            None => Ok(()),
+            Some(x) => Err(Error::argument(format!("{name} must be finite and above zero, got {x}"))),
         }
     }
 
@@ -199,7 +224,7 @@ settings! {
         /// Share of the momentum buffer that stays.
         momentum: f64 = 0.0, positive;
         /// Share of the gradient kept out of the buffer.
-        dampening: f64 = 0.0, free;
+        dampening: f64 = 0.0, finite;
         /// Coupled weight decay.
         weight_decay: f64 = 0.0, positive;
         /// Step by what the buffer will be.
@@ -215,7 +240,7 @@ settings! {
         /// Decay of the rate and of the parameter.
         lambd: f64 = 1e-4, positive;
         /// Power of the rate's decay.
-        alpha: f64 = 0.75, free;
+        alpha: f64 = 0.75, finite;
         /// The step at which averaging starts.
         t0: f64 = 1e6, positive;
         /// Coupled weight decay.

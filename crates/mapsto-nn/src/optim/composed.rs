@@ -1,6 +1,6 @@
 //! Algorithms that look at a whole matrix: made of tensor operations, with the last step in the common pass.
 
-use super::algorithm::{Method, settings};
+use super::algorithm::{Direction, Method, settings};
 use mapsto_tensor::update::{Norm, Rule, norms, state_dtype};
 use mapsto_tensor::{DType, Error, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ settings! {
         /// Step by what the mean will be.
         nesterov: bool = true, free;
         /// Coefficients of the iteration's polynomial.
-        ns_coefficients: [f64; 3] = [3.4445, -4.775, 2.0315], free;
+        ns_coefficients: [f64; 3] = [3.4445, -4.775, 2.0315], finite;
         /// The least norm that is divided by.
         eps: f64 = 1e-7, positive;
         /// Number of iterations.
@@ -34,9 +34,9 @@ settings! {
         /// Greatest relative step.
         lr: f64 = 1e-2, positive;
         /// Power of the step count by which the newest square's weight falls.
-        beta2_decay: f64 = -0.8, free;
+        beta2_decay: f64 = -0.8, finite;
         /// Least mean square, under a root; the precision of the type if none.
-        eps1: Option<f64> = None, free;
+        eps1: Option<f64> = None, positive;
         /// The least norm of a parameter that counts.
         eps2: f64 = 1e-3, positive;
         /// Greatest root mean square of a step before scaling.
@@ -73,11 +73,11 @@ impl Method for Muon {
         along(self.lr, self.lr * self.weight_decay)
     }
 
-    fn direction(&self, _: u64, param: &Tensor, grad: &Tensor, state: &mut [Tensor]) -> Result<Option<(Rule, Tensor)>> {
+    fn direction(&self, _: u64, param: &Tensor, grad: &Tensor, state: &[Tensor]) -> Result<Option<Direction>> {
         let wide = grad.to_dtype(state_dtype(param.dtype()))?;
         let lerp = |a: &Tensor, b: &Tensor, share: f64| a.add(b.sub(a)?.mul(share)?);
-        state[0] = lerp(&state[0], &wide, 1.0 - self.momentum)?;
-        let ahead = if self.nesterov { lerp(&wide, &state[0], self.momentum)? } else { state[0].clone() };
+        let mean = lerp(&state[0], &wide, 1.0 - self.momentum)?;
+        let ahead = if self.nesterov { lerp(&wide, &mean, self.momentum)? } else { mean.clone() };
         let [rows, columns] = [0, 1].map(|axis| param.shape()[axis]);
         let mut x = if rows > columns { ahead.t()? } else { ahead };
         let norm = norms(&[&x], Norm::Two)?[0].max(self.eps);
@@ -94,7 +94,8 @@ impl Method for Muon {
             AdjustLr::Original => (rows / columns).max(1.0).sqrt(),
             AdjustLr::MatchRmsAdamw => 0.2 * rows.max(columns).sqrt(),
         };
-        Ok(Some((along(self.lr * adjust, self.lr * self.weight_decay), direction.to_dtype(param.dtype())?)))
+        let rule = along(self.lr * adjust, self.lr * self.weight_decay);
+        Ok(Some(Direction { rule, along: direction.to_dtype(param.dtype())?, state: vec![mean] }))
     }
 
     fn check_shape(&self, shape: &Shape) -> Result<()> {
@@ -115,10 +116,10 @@ impl Method for Adafactor {
         if shape.rank() > 1 { vec!["row_var", "col_var"] } else { vec!["variance"] }
     }
 
-    fn begin(&self, param: &Tensor) -> Result<Vec<Tensor>> {
-        let (shape, dtype) = (*param.shape(), state_dtype(param.dtype()));
+    fn begin(&self, shape: &Shape, dtype: DType) -> Result<Vec<Tensor>> {
+        let dtype = state_dtype(dtype);
         if shape.rank() < 2 {
-            return Ok(vec![Tensor::zeros(shape, dtype)?]);
+            return Ok(vec![Tensor::zeros(*shape, dtype)?]);
         }
         let without = |axis: usize| {
             let mut sizes = shape.to_vec();
@@ -132,7 +133,7 @@ impl Method for Adafactor {
         along(self.lr, self.lr * self.weight_decay)
     }
 
-    fn direction(&self, t: u64, param: &Tensor, grad: &Tensor, state: &mut [Tensor]) -> Result<Option<(Rule, Tensor)>> {
+    fn direction(&self, t: u64, param: &Tensor, grad: &Tensor, state: &[Tensor]) -> Result<Option<Direction>> {
         let wide = grad.to_dtype(state_dtype(param.dtype()))?;
         let wide = if self.maximize { wide.neg()? } else { wide };
         let precision = if wide.dtype() == DType::F64 { f64::EPSILON } else { f32::EPSILON.into() };
@@ -141,17 +142,17 @@ impl Method for Adafactor {
         let rate = self.lr.min(1.0 / (t as f64).sqrt()) * (norms(&[param], Norm::Two)?[0] / count).max(self.eps2);
         let squares = wide.square()?;
         let toward = |mean: &Tensor, new: Tensor| mean.add(new.sub(mean)?.mul(weight)?);
-        let variance = if param.rank() > 1 {
-            state[0] = toward(&state[0], squares.mean_axes(&[-1], true)?)?;
-            state[1] = toward(&state[1], squares.mean_axes(&[-2], true)?)?;
-            state[0].matmul(&state[1])?.div(state[0].mean_axes(&[-2], true)?.maximum(eps)?)?
+        let (variance, state) = if param.rank() > 1 {
+            let rows = toward(&state[0], squares.mean_axes(&[-1], true)?)?;
+            let columns = toward(&state[1], squares.mean_axes(&[-2], true)?)?;
+            (rows.matmul(&columns)?.div(rows.mean_axes(&[-2], true)?.maximum(eps)?)?, vec![rows, columns])
         } else {
-            state[0] = toward(&state[0], squares)?;
-            state[0].clone()
+            let variance = toward(&state[0], squares)?;
+            (variance.clone(), vec![variance])
         };
         let direction = wide.div(variance.maximum(eps * eps)?.sqrt()?)?;
         let excess = (norms(&[&direction], Norm::Two)?[0] / (count * self.d)).max(1.0);
         let rule = along(rate / excess, self.lr * self.weight_decay);
-        Ok(Some((rule, direction.to_dtype(param.dtype())?)))
+        Ok(Some(Direction { rule, along: direction.to_dtype(param.dtype())?, state }))
     }
 }

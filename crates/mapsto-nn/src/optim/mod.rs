@@ -6,6 +6,7 @@ mod composed;
 mod gradients;
 
 pub use adaptive::{Adadelta, Adagrad, Adam, AdamW, Adamax, Lamb, Lion, NAdam, RAdam, RmsProp, Rprop};
+pub(crate) use algorithm::domain;
 pub use algorithm::{Algorithm, Asgd, Sgd};
 pub use composed::{Adafactor, AdjustLr, Muon};
 pub use gradients::{Accumulator, clip_grad_norm, clip_grad_value, gradient_norms, scale_gradients};
@@ -16,7 +17,8 @@ use crate::module::Module;
 use crate::param::Param;
 use crate::schedule::Schedule;
 use crate::state::StateDict;
-use mapsto_tensor::update::{Rule, Slot, update};
+use algorithm::Direction;
+use mapsto_tensor::update::{Slot, update};
 use mapsto_tensor::{Error, Gradients, Result, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -45,8 +47,11 @@ pub struct Optimizer {
 
 /// Parameters that move by the same settings.
 pub struct Group {
-    /// The settings.
+    /// The settings. Those set here hold from the next step on: what it remembers of past steps stays where they still
+    /// name it, and begins where they newly do; another algorithm begins anew.
     pub algorithm: Algorithm,
+    /// The settings that the members' pasts belong to.
+    settled: Algorithm,
     base_lr: f64,
     members: Vec<Member>,
 }
@@ -61,17 +66,71 @@ impl Group {
     pub fn base_lr(&self) -> f64 {
         self.base_lr
     }
+
+    /// What settings that have changed make of a member's past, where that differs from it.
+    fn resettled(&self, member: &Member) -> Result<Option<Past>> {
+        let (shape, same) = (member.param.shape(), self.settled.name() == self.algorithm.name());
+        let [before, now] = [&self.settled, &self.algorithm].map(|settings| settings.method().states(shape));
+        if member.past.t == 0 || (same && before == now) {
+            return Ok(None);
+        }
+        if !same || before.is_empty() {
+            return Ok(Some(Past::default()));
+        }
+        let begun = self.algorithm.method().begin(shape, member.param.dtype())?;
+        let kept = |name| Some(member.past.state[before.iter().position(|own| *own == name)?].clone());
+        let state = now.into_iter().zip(begun).map(|(name, begun)| kept(name).unwrap_or(begun)).collect();
+        Ok(Some(Past { state, ..member.past }))
+    }
+
+    /// Takes up settings that have changed.
+    fn settle(&mut self) -> Result<()> {
+        if self.algorithm == self.settled {
+            return Ok(());
+        }
+        for member in &self.members {
+            let within = |e: Error| e.within(member.name.as_str()).within(self.algorithm.name());
+            self.algorithm.check(member.param.shape()).map_err(within)?;
+        }
+        let pasts = self.members.iter().map(|member| self.resettled(member)).collect::<Result<Vec<_>>>()?;
+        for (member, past) in self.members.iter_mut().zip(pasts) {
+            if let Some(past) = past {
+                member.past = past;
+            }
+        }
+        self.settled = self.algorithm.clone();
+        Ok(())
+    }
 }
 
 /// A parameter and what is remembered of its past.
 struct Member {
     name: String,
     param: Param,
-    /// Steps so far.
+    past: Past,
+}
+
+/// What is remembered of past steps.
+struct Past {
+    /// How many.
     t: u64,
     /// NAdam's product of momentum coefficients.
     product: f64,
+    /// The algorithm's states, in its order; none before the first step.
     state: Vec<Tensor>,
+}
+
+impl Default for Past {
+    fn default() -> Past {
+        Past { t: 0, product: 1.0, state: Vec::new() }
+    }
+}
+
+/// Fails where a parameter, of which `holder` was made, has become computed from others since.
+pub(crate) fn expect_own_value(name: &str, param: &Param, holder: &str) -> Result<()> {
+    let Some(by) = param.parametrization() else { return Ok(()) };
+    Err(Error::argument(format!("{name} is computed from other parameters by now ({})", by.kind()))
+        .mend(format!("make {holder} after weight_norm and the like")))
 }
 
 /// What a file says of a group.
@@ -112,10 +171,15 @@ impl Optimizer {
             }
             let Some(algorithm) = choose(&name, &param) else { continue };
             algorithm.check(param.shape()).map_err(|e| e.op(algorithm.name()).at(at).within(name.as_str()))?;
-            let member = Member { name, param, t: 0, product: 1.0, state: Vec::new() };
+            let member = Member { name, param, past: Past::default() };
             match groups.iter_mut().find(|group| group.algorithm == algorithm) {
                 Some(group) => group.members.push(member),
-                None => groups.push(Group { base_lr: algorithm.lr(), algorithm, members: vec![member] }),
+                None => groups.push(Group {
+                    base_lr: algorithm.lr(),
+                    settled: algorithm.clone(),
+                    algorithm,
+                    members: vec![member],
+                }),
             }
         }
         if groups.is_empty() {
@@ -127,32 +191,34 @@ impl Optimizer {
     /// One step: every parameter that has a gradient moves. Other threads must not use the network meanwhile.
     ///
     /// # Errors
-    /// No gradient for any parameter; a gradient that does not fit. Then nothing has moved.
+    /// No gradient for any parameter; a gradient that does not fit; settings outside their domains; a parameter that has
+    /// become computed from others. Then nothing has moved, and nothing is remembered of it.
     #[track_caller]
     pub fn step(&mut self, gradients: &Gradients) -> Result<()> {
         let at = Location::caller();
         let mut taken: Vec<Option<(Tensor, &Tensor)>> = Vec::new();
+        let mut fit = Ok(());
         for member in self.groups.iter().flat_map(|group| &group.members) {
             let value = member.param.take();
-            taken.push(match value {
-                Some(value) => match gradients.get(&value) {
-                    Some(gradient) => Some((value, gradient)),
-                    None => {
-                        member.param.put_back(value);
-                        None
-                    }
-                },
-                None => None,
-            });
+            if value.is_none() && fit.is_ok() {
+                fit = expect_own_value(&member.name, &member.param, "the optimiser");
+            }
+            taken.push(value.and_then(|value| match gradients.get(&value) {
+                Some(gradient) => Some((value, gradient)),
+                None => {
+                    member.param.put_back(value);
+                    None
+                }
+            }));
         }
-        let moved = no_grad(|| self.advance(&mut taken));
+        let moved = fit.and_then(|()| no_grad(|| self.advance(&mut taken)));
         let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
         for (member, taken) in members.zip(taken) {
             if let Some((value, _)) = taken {
                 member.param.put_back(value);
             }
         }
-        moved.map_err(|e| e.op("step").at(at))
+        moved.map_err(|e| e.as_of("step", at))
     }
 
     /// Moves the values that were taken out.
@@ -163,49 +229,56 @@ impl Optimizer {
                 "run backward() on a loss that was computed after the last step, with parameters that are not frozen",
             ));
         }
+        self.groups.iter_mut().try_for_each(Group::settle)?;
         // Rules that are made of tensor operations hand a ready direction to the common pass.
-        let mut ready: Vec<Option<(Rule, Tensor)>> = Vec::with_capacity(taken.len());
+        let mut ready: Vec<Option<Direction>> = Vec::with_capacity(taken.len());
         let mut products = Vec::with_capacity(taken.len());
         let mut place = 0;
         for Group { algorithm, members, .. } in &mut self.groups {
-            for member in members {
+            for Member { name, param, past } in members {
                 let taken = &taken[place];
                 place += 1;
-                products.push(member.product);
+                products.push(past.product);
                 let Some((value, gradient)) = taken else {
                     ready.push(None);
                     continue;
                 };
-                let within = |e: Error| e.within(member.name.as_str());
-                if member.state.is_empty() {
-                    member.state = algorithm.method().begin(value)?;
+                let within = |e: Error| e.within(name.as_str());
+                if value.spec() != gradient.spec() {
+                    let (wants, has) = (value.spec(), gradient.spec());
+                    return Err(within(Error::shape(format!("a gradient {has} does not fit its parameter {wants}"))));
                 }
-                let direction = algorithm.method().direction(member.t + 1, value, gradient, &mut member.state);
+                if past.t == 0 {
+                    past.state = algorithm.method().begin(param.shape(), value.dtype())?;
+                }
+                let direction = algorithm.method().direction(past.t + 1, value, gradient, &past.state);
                 ready.push(direction.map_err(within)?);
             }
         }
         let mut slots = Vec::with_capacity(taken.len());
         let members = self.groups.iter_mut().flat_map(|group| {
             let algorithm = &group.algorithm;
-            group.members.iter_mut().map(move |member| (algorithm, member))
+            group.members.iter_mut().map(move |member| (algorithm, &mut member.past))
         });
-        for ((((algorithm, member), taken), ready), product) in members.zip(&mut *taken).zip(&ready).zip(&mut products)
-        {
+        for ((((algorithm, past), taken), ready), product) in members.zip(&mut *taken).zip(&ready).zip(&mut products) {
             let Some((param, grad)) = taken else { continue };
             slots.push(match ready {
-                Some((rule, direction)) => Slot { rule: *rule, param, grad: direction, state: &mut [] },
+                Some(Direction { rule, along, .. }) => Slot { rule: *rule, param, grad: along, state: &mut [] },
                 None => {
-                    let rule = algorithm.method().rule(member.t + 1, product);
-                    Slot { rule, param, grad, state: &mut member.state }
+                    let rule = algorithm.method().rule(past.t + 1, product);
+                    Slot { rule, param, grad, state: &mut past.state }
                 }
             });
         }
         update(&mut slots)?;
         let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
-        for ((member, taken), product) in members.zip(taken).zip(products) {
+        for (((member, taken), ready), product) in members.zip(taken).zip(ready).zip(products) {
             if taken.is_some() {
-                member.t += 1;
-                member.product = product;
+                member.past.t += 1;
+                member.past.product = product;
+            }
+            if let Some(direction) = ready {
+                member.past.state = direction.state;
             }
         }
         Ok(())
@@ -214,15 +287,19 @@ impl Optimizer {
     /// Bytes of what is remembered of past steps, or will be after the first, of parameters that are trained.
     ///
     /// # Errors
-    /// A refusal of memory; parameters without a value.
+    /// A refusal of memory.
+    #[track_caller]
     pub fn state_bytes(&self) -> Result<u64> {
+        let at = Location::caller();
         let mut bytes = 0;
         for Group { algorithm, members, .. } in &self.groups {
-            for member in members.iter().filter(|member| member.param.is_trainable()) {
-                let begun =
-                    if member.state.is_empty() { algorithm.method().begin(&member.param.get()?)? } else { Vec::new() };
-                let size = |state: &Tensor| (state.numel() * state.dtype().size()) as u64;
-                bytes += member.state.iter().chain(&begun).map(size).sum::<u64>();
+            for Member { param, past, .. } in members.iter().filter(|member| member.param.is_trainable()) {
+                let states = match past.t {
+                    0 => algorithm.method().begin(param.shape(), param.dtype()),
+                    _ => Ok(past.state.clone()),
+                };
+                let states = states.map_err(|e| e.as_of("state_bytes", at))?;
+                bytes += states.iter().map(|state| (state.numel() * state.dtype().size()) as u64).sum::<u64>();
             }
         }
         Ok(bytes)
@@ -239,29 +316,48 @@ impl Optimizer {
     }
 
     /// Sets every group to the learning rate (and momentum, where the schedule moves it) of a step, counted from 0.
-    pub fn follow(&mut self, schedule: &Schedule, step: u64) {
+    ///
+    /// # Errors
+    /// A schedule that makes no sense.
+    #[track_caller]
+    pub fn follow(&mut self, schedule: &Schedule, step: u64) -> Result<()> {
+        let at = Location::caller();
+        schedule.check().map_err(|e| e.as_of("follow", at))?;
         for group in &mut self.groups {
             group.algorithm.set_lr(schedule.rate(group.base_lr, step));
             if let Some(momentum) = schedule.momentum(step) {
                 group.algorithm.set_momentum(momentum);
             }
         }
+        Ok(())
     }
 
     /// What is remembered of past steps, by parameter name and PyTorch's name of the state: `0.weight.exp_avg`.
     ///
     /// # Errors
     /// A refusal of memory.
+    #[track_caller]
     pub fn state_dict(&self) -> Result<StateDict> {
+        let at = Location::caller();
+        self.remembered().map_err(|e| e.as_of("state_dict", at))
+    }
+
+    /// The state as the settings of now name it, although a step may not have taken them up yet.
+    fn remembered(&self) -> Result<StateDict> {
         let mut found = StateDict::new();
-        for Group { algorithm, members, .. } in &self.groups {
-            for member in members.iter().filter(|member| member.t > 0) {
-                for (state, tensor) in algorithm.method().states(member.param.shape()).iter().zip(&member.state) {
+        for group in &self.groups {
+            for member in &group.members {
+                let resettled = group.resettled(member)?;
+                let Past { t, product, state } = resettled.as_ref().unwrap_or(&member.past);
+                if *t == 0 {
+                    continue;
+                }
+                for (state, tensor) in group.algorithm.method().states(member.param.shape()).iter().zip(state) {
                     found.insert(format!("{}.{state}", member.name), tensor.clone());
                 }
-                found.insert(format!("{}.step", member.name), Tensor::new(member.t as i64)?);
-                if matches!(algorithm, Algorithm::NAdam(_)) {
-                    found.insert(format!("{}.mu_product", member.name), Tensor::new(member.product)?);
+                found.insert(format!("{}.step", member.name), Tensor::new(*t as i64)?);
+                if matches!(group.algorithm, Algorithm::NAdam(_)) {
+                    found.insert(format!("{}.mu_product", member.name), Tensor::new(*product)?);
                 }
             }
         }
@@ -272,51 +368,64 @@ impl Optimizer {
     /// error.
     ///
     /// # Errors
-    /// States that are missing, left over, or of another shape or type.
+    /// States that are missing, left over, or of another shape or type; a count of steps that is none.
     #[track_caller]
     pub fn load_state_dict(&mut self, values: &StateDict) -> Result<()> {
         let at = Location::caller();
-        let loaded = self.gather(values).map_err(|e| e.op("load_state_dict").at(at))?;
-        let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
-        for (member, (t, product, state)) in members.zip(loaded) {
-            (member.t, member.product, member.state) = (t, product, state);
+        let algorithms = self.groups.iter().map(|group| group.algorithm.clone()).collect();
+        self.take_up(algorithms, values).map_err(|e| e.as_of("load_state_dict", at))
+    }
+
+    /// Takes up settings for each group, and the states that belong to them.
+    fn take_up(&mut self, algorithms: Vec<Algorithm>, values: &StateDict) -> Result<()> {
+        let pasts = self.gather(&algorithms, values)?;
+        for (group, algorithm) in self.groups.iter_mut().zip(algorithms) {
+            (group.settled, group.algorithm) = (algorithm.clone(), algorithm);
         }
+        let members = self.groups.iter_mut().flat_map(|group| &mut group.members);
+        members.zip(pasts).for_each(|(member, past)| member.past = past);
         Ok(())
     }
 
-    fn gather(&self, values: &StateDict) -> Result<Vec<(u64, f64, Vec<Tensor>)>> {
-        let mut loaded = Vec::new();
+    fn gather(&self, algorithms: &[Algorithm], values: &StateDict) -> Result<Vec<Past>> {
+        let mut pasts = Vec::new();
         let mut used = 0;
-        for Group { algorithm, members, .. } in &self.groups {
-            for member in members {
+        for (Group { members, .. }, algorithm) in self.groups.iter().zip(algorithms) {
+            for Member { name, param, .. } in members {
+                algorithm.check(param.shape()).map_err(|e| e.within(name.as_str()).within(algorithm.name()))?;
                 let find = |state: &str| {
-                    let name = format!("{}.{state}", member.name);
+                    let name = format!("{name}.{state}");
                     values.get(&name).ok_or_else(|| Error::data(format!("no value {name}")))
                 };
                 let Ok(t) = find("step") else {
-                    loaded.push((0, 1.0, Vec::new()));
+                    pasts.push(Past::default());
                     continue;
                 };
+                let t = t.item::<i64>()?;
+                if t < 1 {
+                    return Err(Error::data(format!(
+                        "{name}.step is {t}, but what is remembered is of a step at least"
+                    )));
+                }
                 used += 1;
                 let mut product = 1.0;
                 if matches!(algorithm, Algorithm::NAdam(_)) {
                     product = find("mu_product")?.item::<f64>()?;
                     used += 1;
                 }
-                let like = Tensor::zeros(*member.param.shape(), member.param.dtype())?;
-                let fresh = algorithm.method().begin(&like)?;
-                let names = algorithm.method().states(member.param.shape());
+                let fresh = algorithm.method().begin(param.shape(), param.dtype())?;
+                let names = algorithm.method().states(param.shape());
                 let mut state = Vec::with_capacity(fresh.len());
-                for (name, fresh) in names.iter().zip(&fresh) {
-                    let value = find(name)?;
+                for (own, fresh) in names.iter().zip(&fresh) {
+                    let value = find(own)?;
                     used += 1;
                     if value.spec() != fresh.spec() {
                         let (has, wants) = (value.spec(), fresh.spec());
-                        return Err(Error::data(format!("{}.{name} is {has}, not {wants}", member.name)));
+                        return Err(Error::data(format!("{name}.{own} is {has}, not {wants}")));
                     }
                     state.push(value.detach());
                 }
-                loaded.push((t.item::<i64>()? as u64, product, state));
+                pasts.push(Past { t: t as u64, product, state });
             }
         }
         if used < values.len() {
@@ -327,7 +436,7 @@ impl Optimizer {
             ))
             .mend("make it for the same network with the same algorithms"));
         }
-        Ok(loaded)
+        Ok(pasts)
     }
 
     /// Writes state and settings to a safetensors file.
@@ -366,10 +475,9 @@ impl Optimizer {
                 return Err(Error::data("the file's groups are not this optimiser's")
                     .mend("make it for the same network with the same algorithms"));
             }
-            self.load_state_dict(&state.tensors)?;
-            for (group, record) in self.groups.iter_mut().zip(records) {
-                (group.algorithm, group.base_lr) = (record.algorithm, record.base_lr);
-            }
+            let base_lrs: Vec<f64> = records.iter().map(|record| record.base_lr).collect();
+            self.take_up(records.into_iter().map(|record| record.algorithm).collect(), &state.tensors)?;
+            self.groups.iter_mut().zip(base_lrs).for_each(|(group, base_lr)| group.base_lr = base_lr);
             Ok(())
         };
         take().map_err(|e: Error| e.as_of("load", at).within(path.display().to_string()))

@@ -13,11 +13,12 @@ use crate::layers::Layer;
 use crate::module::Module;
 use crate::optim::Optimizer;
 use fields::seen;
-use mapsto_tensor::{Memory, Origin, Record, Result, Tensor, ValueId};
+use mapsto_tensor::{Error, Memory, Origin, Record, Result, Tensor, ValueId};
 use places::{Kind, Placed, Tree};
 use scope::logged;
 use serde::Serialize;
 use std::collections::{BTreeSet, HashSet};
+use std::panic::Location;
 
 /// What a network is and takes: of each module in its tree the shapes, parameters, multiply-adds and receptive field, and
 /// of the whole the memory of a training step.
@@ -123,7 +124,9 @@ impl Summary {
     /// Those of `forward`, with the path of the layer where it failed.
     #[track_caller]
     pub fn of(network: &(impl Layer + ?Sized), x: &Tensor) -> Result<Summary> {
-        Summary::of_forward(network, &[x], |inputs| Ok(vec![network.forward(&inputs[0])?]))
+        let at = Location::caller();
+        let forward = |inputs: &[Tensor]| Ok(vec![network.forward(&inputs[0])?]);
+        Summary::read(network, &[x], forward).map_err(|e| theirs(e, at))
     }
 
     /// The summary of a network by its forward pass, which `forward` runs once on the inputs, as in training (a batch of one
@@ -148,6 +151,15 @@ impl Summary {
     /// Those of `forward`, with the path of the layer where it failed.
     #[track_caller]
     pub fn of_forward(
+        network: &(impl Module + ?Sized),
+        inputs: &[&Tensor],
+        forward: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>>,
+    ) -> Result<Summary> {
+        let at = Location::caller();
+        Summary::read(network, inputs, forward).map_err(|e| theirs(e, at))
+    }
+
+    fn read(
         network: &(impl Module + ?Sized),
         inputs: &[&Tensor],
         forward: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>>,
@@ -207,7 +219,8 @@ impl Summary {
     /// With the memory of what an optimiser remembers, or will after its first step.
     ///
     /// # Errors
-    /// A refusal of memory; parameters without a value.
+    /// A refusal of memory.
+    #[track_caller]
     pub fn with_optimizer(mut self, optimizer: &Optimizer) -> Result<Summary> {
         self.memory.optimizer = optimizer.state_bytes()?;
         self.memory.add_up();
@@ -237,6 +250,17 @@ impl Summary {
             } else {
                 layer.frozen += count;
             }
+        }
+    }
+}
+
+/// With the caller's line for one of this file; a line in a network's own `forward` says more and stays.
+fn theirs(error: Error, at: &'static Location<'static>) -> Error {
+    match error.location() {
+        Some(place) if place.file() != file!() => error,
+        _ => {
+            let op = error.operation().unwrap_or("Summary");
+            error.as_of(op, at)
         }
     }
 }

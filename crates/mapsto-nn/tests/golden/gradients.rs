@@ -123,7 +123,7 @@ fn groups_move_by_their_own_rules() {
     assert_eq!(wide(&model.a.get().unwrap()), [0.5; 2]);
     assert_eq!(wide(&model.b.get().unwrap()), [0.9f32 as f64; 2]);
     let schedule = schedule::Schedule::Step { step_size: 1, gamma: 0.5 };
-    optimizer.follow(&schedule, 1);
+    optimizer.follow(&schedule, 1).unwrap();
     let names: Vec<Vec<&str>> = optimizer.groups().iter().map(|group| group.names().collect()).collect();
     assert_eq!(names, [["a"], ["b"]]);
     assert_eq!(optimizer.groups().iter().map(|group| group.algorithm.lr()).collect::<Vec<_>>(), [0.25, 0.05]);

@@ -9,6 +9,10 @@ fn schedule(name: &str, config: &Value) -> Schedule {
     let ints = |key: &str| config[key].as_array().unwrap().iter().map(|x| x.as_u64().unwrap()).collect::<Vec<_>>();
     let momenta =
         || config["cycle_momentum"].as_bool().unwrap().then(|| [float("base_momentum"), float("max_momentum")]);
+    let parts = || {
+        let parts = config["schedulers"].as_array().unwrap().iter();
+        parts.map(|inner| schedule(inner["schedule"].as_str().unwrap(), &inner["config"])).collect::<Vec<_>>()
+    };
     match name {
         "ConstantLR" => Schedule::Constant { factor: float("factor"), total_iters: int("total_iters") },
         "LinearLR" => Schedule::Linear {
@@ -47,15 +51,8 @@ fn schedule(name: &str, config: &Value) -> Schedule {
             },
             momenta: momenta(),
         }),
-        "SequentialLR" => Schedule::Sequence {
-            milestones: ints("milestones"),
-            schedules: config["schedulers"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|inner| schedule(inner["schedule"].as_str().unwrap(), &inner["config"]))
-                .collect(),
-        },
+        "SequentialLR" => Schedule::Sequence { milestones: ints("milestones"), schedules: parts() },
+        "Product" => Schedule::Product(parts()),
         _ => panic!("no schedule {name}"),
     }
 }
