@@ -191,7 +191,7 @@ fn fit(model: &Sequential, config: &DigitsConfig, train: &Part, run: &RunDir, ou
             let images = config.augmentation.apply(&train.images.index_select(0, &index)?, &mut changes)?;
             let logits = model.forward(&images)?;
             let loss = criterion.forward(&logits, &Tensor::from_vec(labels.clone(), [batch])?)?;
-            optimizer.follow(&schedule, (epoch - 1) * batches as u64 + step);
+            optimizer.follow(&schedule, (epoch - 1) * batches as u64 + step)?;
             optimizer.step(&loss.backward()?)?;
 
             let value = loss.item::<f32>()? as f64;
