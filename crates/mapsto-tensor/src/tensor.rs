@@ -4,7 +4,9 @@ use crate::backend::Backend;
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
 use crate::memory::{Buffer, Memory};
-use crate::op::{Node, Outputs};
+use crate::op::Node;
+use crate::ops::Detach;
+use crate::record::{Tracing, tracing};
 use crate::shape::{IntoShape, Layout, Shape, Spec};
 use std::panic::Location;
 use std::sync::Arc;
@@ -327,6 +329,7 @@ impl Tensor {
     /// The same value without its origin: no gradient flows through it.
     pub fn detach(&self) -> Tensor {
         match self.0.source {
+            _ if tracing() != Tracing::Off => Detach::traced(self),
             Source::Constant => self.clone(),
             _ => self.view(*self.layout()),
         }
@@ -376,11 +379,6 @@ impl Tensor {
         Err(Error::dtype(format!("a tensor of {} cannot be read as {}", self.dtype(), T::DTYPE))
             .mend(format!("convert with to_dtype(DType::{:?}) first", T::DTYPE)))
     }
-}
-
-/// The first of an operation's outputs.
-pub(crate) fn only(mut outputs: Outputs) -> Tensor {
-    outputs.swap_remove(0)
 }
 
 /// Numbers and nested arrays, from which [`Tensor::new`] makes a tensor.
