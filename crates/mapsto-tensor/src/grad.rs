@@ -85,8 +85,11 @@ impl Gradients {
     ///
     /// # Errors
     /// Shapes that differ, where the two are not of the same variables.
+    #[track_caller]
     pub fn accumulate(&mut self, other: Gradients) -> Result<()> {
+        let at = Location::caller();
         no_grad(|| other.by_id.into_iter().try_for_each(|(id, gradient)| add_to(&mut self.by_id, id, gradient)))
+            .map_err(|e| e.as_of("accumulate", at))
     }
 }
 
@@ -263,8 +266,8 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
             (0..node.outputs.len()).map(|i| grads.remove(&(node.id + i as u64))).collect();
         let edges: SmallVec<[(u64, Source); 3]> =
             node.state().edges.iter().map(|edge| (edge.id, edge.source.clone())).collect();
-        let outgoing = node_vjp(&node, &incoming, options)
-            .map_err(|e| e.op(node.op.name()).at(node.at).within(format!("the gradient of {}", node.op.name())))?;
+        let fails = |e: Error| e.as_of(node.op.name(), node.at).within(format!("the gradient of {}", node.op.name()));
+        let outgoing = node_vjp(&node, &incoming, options).map_err(fails)?;
         if !(options.retain || options.create_graph) {
             node.free();
         }
@@ -272,8 +275,9 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
             if let Some(gradient) = outgoing
                 && source.is_tracked()
             {
-                let gradient = fit(gradient, spec, &node)?;
-                reach(*id, source, gradient, &mut pending, &mut grads)?;
+                fit(gradient, spec)
+                    .and_then(|gradient| reach(*id, source, gradient, &mut pending, &mut grads))
+                    .map_err(fails)?;
             }
         }
     }
@@ -283,7 +287,7 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
 /// One operation's vector-Jacobian product.
 fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) -> Result<crate::op::Cotangents> {
     if !node.op.differentiable() {
-        return Err(Error::gradient(format!("{} has no gradient", node.op.name()))
+        return Err(Error::gradient("the operation has no gradient")
             .mend("detach() its input if no gradient should flow through it"));
     }
     let cx = {
@@ -341,15 +345,13 @@ fn through_composed(
 }
 
 /// Checks a gradient against its input and sums it over the axes that were broadcast.
-fn fit(gradient: Tensor, input: &Spec, node: &Node) -> Result<Tensor> {
+fn fit(gradient: Tensor, input: &Spec) -> Result<Tensor> {
     if gradient.spec() == *input {
         return Ok(gradient);
     }
     let reaches = input.shape.broadcast(gradient.shape()).is_ok_and(|shape| shape == *gradient.shape());
     if gradient.dtype() != input.dtype || !reaches {
-        return Err(Error::gradient(format!("a gradient {} does not fit its input {input}", gradient.spec()))
-            .op(node.op.name())
-            .at(node.at));
+        return Err(Error::gradient(format!("a gradient {} does not fit its input {input}", gradient.spec())));
     }
     gradient.sum_to(input.shape)
 }

@@ -144,7 +144,7 @@ impl Buffer {
         Memory { address: self.start.as_ptr() as usize, bytes: self.bytes }
     }
 
-    /// The content as elements. Every bit pattern that kernels leave is a valid `T`.
+    /// The content as elements. Every bit pattern is a valid number; a buffer of truth values begins as zeros.
     pub fn as_slice<T: Copy>(&self) -> &[T] {
         // SAFETY: the start is aligned for every element type, the bytes are initialised and inside the allocation.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes / size_of::<T>()) }
@@ -171,6 +171,14 @@ impl Drop for Buffer {
         POOLED.fetch_add(size, Relaxed);
         FREE[class].lock().unwrap_or_else(|e| e.into_inner()).push(Block(self.start));
     }
+}
+
+/// A vector with room for `count` elements, where a user's number says how many: too many are an error, not an abort.
+pub(crate) fn room<T>(count: usize) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    let refused = |_| Error::memory(format!("the system has no memory for {count} elements")).mend("ask for fewer");
+    all.try_reserve_exact(count).map_err(refused)?;
+    Ok(all)
 }
 
 #[cfg(test)]

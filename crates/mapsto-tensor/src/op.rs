@@ -439,7 +439,7 @@ fn run(op: &dyn Op, inputs: &[&Tensor], at: &'static Location<'static>) -> Resul
             Ok(Ran::Plain(values))
         }
     };
-    run().map_err(|e: Error| e.op(op.name()).at(at))
+    run().map_err(|e: Error| e.as_of(op.name(), at))
 }
 
 /// [`apply`] for operations of one output.

@@ -323,7 +323,8 @@ impl Record {
             match self.origins.iter().position(|origin| matches!(origin, Origin::NotKept)) {
                 None => Ok(()),
                 Some(value) => {
-                    let what = format!("a value {} (%{value}), which the computation read, was not kept", self.specs[value]);
+                    let what =
+                        format!("a value {} (%{value}), which the computation read, was not kept", self.specs[value]);
                     Err(Error::argument(what).mend("record with Record::trace"))
                 }
             }

@@ -78,7 +78,12 @@ pub(crate) struct Writing<T> {
 impl<T: Element> Writing<T> {
     /// Room for a tensor of this shape; its content is arbitrary until written.
     pub fn new(shape: Shape) -> Result<Writing<T>> {
-        Ok(Writing { buffer: Buffer::new(shape.numel() * size_of::<T>())?, shape, element: std::marker::PhantomData })
+        let mut buffer = Buffer::new(shape.numel() * size_of::<T>())?;
+        // What a buffer held before may be no truth value.
+        if T::DTYPE == DType::Bool {
+            buffer.as_mut_slice::<u8>().fill(0);
+        }
+        Ok(Writing { buffer, shape, element: std::marker::PhantomData })
     }
 
     /// Room filled with one value.
@@ -131,12 +136,14 @@ impl Tensor {
     /// A tensor from a number, an array, or arrays of arrays of equal lengths.
     ///
     /// # Errors
-    /// None but a refusal of memory: the type of nested arrays makes their lengths equal.
+    /// Arrays nested deeper than a tensor has axes ([`MAX_RANK`](crate::MAX_RANK)); a refusal of memory. That lengths are
+    /// equal the type of nested arrays ensures.
     #[track_caller]
     pub fn new<A: Nested>(data: A) -> Result<Tensor> {
+        let at = Location::caller();
         let mut flat = Vec::new();
         data.flatten(&mut flat);
-        Tensor::from_vec(flat, &A::sizes()[..])
+        Tensor::from_vec(flat, &A::sizes()[..]).map_err(|e| e.as_of("new", at))
     }
 
     /// A tensor of the given shape from its elements in row-major order.
@@ -165,7 +172,8 @@ impl Tensor {
     /// Those of [`Tensor::from_slice`].
     #[track_caller]
     pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Result<Tensor> {
-        Tensor::from_slice(&data, shape)
+        let at = Location::caller();
+        Tensor::from_slice(&data, shape).map_err(|e| e.as_of("from_vec", at))
     }
 
     /// A scalar of type `dtype`.
@@ -194,7 +202,8 @@ impl Tensor {
     /// A shape that cannot be.
     #[track_caller]
     pub fn zeros(shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        Tensor::full(shape, 0, dtype)
+        let at = Location::caller();
+        Tensor::full(shape, 0, dtype).map_err(|e| e.as_of("zeros", at))
     }
 
     /// A tensor of ones.
@@ -203,7 +212,8 @@ impl Tensor {
     /// A shape that cannot be.
     #[track_caller]
     pub fn ones(shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        Tensor::full(shape, 1, dtype)
+        let at = Location::caller();
+        Tensor::full(shape, 1, dtype).map_err(|e| e.as_of("ones", at))
     }
 }
 

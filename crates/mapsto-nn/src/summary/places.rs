@@ -152,7 +152,10 @@ impl Tree {
             record,
             owners: HashMap::new(),
             frames: vec![Some(Frame { place: 0, last: None, pending: Vec::new() })],
-            placed: Placed { steps: vec![0; record.steps().len()], values: vec![Kind::Constant; record.origins().len()] },
+            placed: Placed {
+                steps: vec![0; record.steps().len()],
+                values: vec![Kind::Constant; record.origins().len()],
+            },
         };
         for (value, origin) in record.origins().iter().enumerate() {
             if let Origin::Input(_) = origin {
