@@ -184,6 +184,8 @@ pub(crate) fn room<T>(count: usize) -> Result<Vec<T>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shape::Shape;
+    use crate::tensor::Writing;
 
     #[test]
     fn every_size_fits_its_class_and_no_smaller_one() {
@@ -203,6 +205,14 @@ mod tests {
         assert!(Buffer::new(usize::MAX).is_err());
         assert!(Buffer::new(1 << 60).is_err());
         assert!(Buffer::new(0).unwrap().as_slice::<f32>().is_empty());
+    }
+
+    #[test]
+    fn truth_values_begin_as_zeros() {
+        let shape = Shape::new(&[77 * 4096]).unwrap();
+        drop(Writing::<u8>::filled(shape, 7).unwrap());
+        let bytes = Writing::<bool>::new(shape).unwrap().finish().to_bytes().unwrap();
+        assert!(bytes.iter().all(|&byte| byte == 0));
     }
 
     #[test]

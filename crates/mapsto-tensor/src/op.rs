@@ -99,7 +99,8 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn infer(&self, inputs: &[Spec]) -> Result<Specs>;
 
     /// The outputs' values, exactly as [`infer`](Op::infer) said. The inputs fit: `infer` ran before. What
-    /// [`vjp`](Op::vjp) needs beyond inputs and outputs goes to [`Forward::save`].
+    /// [`vjp`](Op::vjp) needs beyond inputs and outputs goes to [`Forward::save`]. A record may run it again: the same inputs
+    /// give the same outputs.
     ///
     /// # Errors
     /// Values that do not fit (an index outside its range), or a refusal of memory.

@@ -260,7 +260,7 @@ fn a_checkpoint_follows_its_inputs() -> Result<()> {
     assert_eq!(record.steps().len(), 2, "{record}");
     assert_eq!(record.multiply_adds(), 2 * 5 * 5);
     let x = Gen::new(2).tensor(&[7, 5], -1.0, 1.0).variable()?;
-    let (again, straight) = (record.replay(&[&x])?.remove(0), model(&[x.clone()])?.remove(0));
+    let (again, straight) = (record.replay(&[&x])?.remove(0), model(std::slice::from_ref(&x))?.remove(0));
     assert_eq!(again.to_vec::<f64>()?, straight.to_vec::<f64>()?);
     for variable in [&x, &w] {
         let of = |y: &Tensor| {
