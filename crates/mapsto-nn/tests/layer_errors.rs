@@ -364,7 +364,7 @@ fn recurrent_layers_explain() -> Result<()> {
     says(GruCell::new(3, 4)?.init(1)?.forward(&ones(&[2, 4]), None), "GruCell: takes [N, 3] or [3], not [2, 4]");
     says(
         LstmCell::new(3, 4)?.init(1)?.forward(&ones(&[2, 3]), Some((&ones(&[2, 4]), &ones(&[3, 4])))),
-        "lstm: the first state is [1, 3, 4], not [1, 2, 4]; states are [layers * directions, sequences, hidden] also where the batch comes first",
+        "lstm_cell: the first state is [1, 3, 4], not [1, 2, 4]; states are [layers * directions, sequences, hidden] also where the batch comes first",
     );
     Ok(())
 }
