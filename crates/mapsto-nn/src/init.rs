@@ -250,7 +250,7 @@ impl Init {
                 normal(out, 0.0, std, rng);
                 let zeros = (sparsity * shape[0] as f64).ceil() as usize;
                 for column in 0..columns {
-                    for row in rng.permutation(shape[0]).into_iter().take(zeros) {
+                    for row in rng.permutation(shape[0])?.into_iter().take(zeros) {
                         out[row * columns + column] = 0.0;
                     }
                 }

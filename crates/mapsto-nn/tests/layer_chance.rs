@@ -1,7 +1,7 @@
 //! Layers that draw: what they keep, what they drop, and that the same seed draws the same.
 
 use mapsto_nn::*;
-use mapsto_tensor::{DType, Result, Tensor};
+use mapsto_tensor::{DType, Gradients, Result, Rng, Tensor, checkpoint};
 
 fn ones(sizes: &[usize]) -> Tensor {
     Tensor::ones(sizes, DType::F32).expect("a small tensor")
@@ -191,6 +191,34 @@ fn dropout_inside_layers() -> Result<()> {
         assert_ne!(values(&run()?), values(&run()?), "{}", layer.kind());
         layer.eval();
         assert_eq!(values(&run()?), values(&run()?), "{}", layer.kind());
+    }
+    Ok(())
+}
+
+/// What makes a block draw and count.
+fn drawing_block() -> Result<Sequential> {
+    sequential![Linear::new(6, 8)?, BatchNorm1d::new(8)?, Dropout::new(0.5)?, Tanh, Dropout::new(0.3)?].init(5)
+}
+
+#[test]
+fn a_checkpointed_block_draws_and_counts_once() -> Result<()> {
+    let (plain, saved) = (drawing_block()?, drawing_block()?);
+    let x = Tensor::rand([9, 6], DType::F32, &mut Rng::new(1))?;
+    for round in 0..3 {
+        let wants = plain.forward(&x)?.square()?.sum()?.backward()?;
+        let y = checkpoint(|x| Ok(vec![saved.forward(&x[0])?]), &[&x])?.remove(0);
+        let has = y.square()?.sum()?.backward()?;
+        for ((name, p), (_, q)) in plain.named_parameters().iter().zip(saved.named_parameters()) {
+            let values = |gradients: &Gradients, param: &Param| {
+                gradients.get(&param.get()?).expect("every parameter is read").to_vec::<f32>()
+            };
+            assert_eq!(values(&wants, p)?, values(&has, &q)?, "{name}, round {round}");
+        }
+        for ((name, p), (_, q)) in plain.named_buffers().iter().zip(saved.named_buffers()) {
+            let values = |buffer: &Buffer| buffer.get()?.to_dtype(DType::F64)?.to_vec::<f64>();
+            assert_eq!(values(p)?, values(&q)?, "{name}, round {round}");
+        }
+        assert_eq!(plain.random_state(), saved.random_state());
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ fn convolutions_explain() -> Result<()> {
     );
     says(
         Conv2d::new(3, 4, 3)?.init(1)?.forward(&ones(&[1, 3, 2, 5])),
-        "conv: a kernel that spans 3 does not fit on spatial axis 0 of [1, 3, 2, 5], 2 with padding 0 and 0; pad the image or use a smaller kernel or dilation",
+        "conv2d: a kernel that spans 3 does not fit on spatial axis 0 of [1, 3, 2, 5], 2 with padding 0 and 0; pad the image or use a smaller kernel or dilation",
     );
     says(Conv2d::new(3, 4, 0), "Conv2d: kernel_size [0, 0] must be above zero along every axis");
     says(Conv2d::new(3, 4, [3, 3, 3]), "Conv2d: kernel_size [3, 3, 3] has 3 numbers for 2 axes");
@@ -155,7 +155,7 @@ fn convolutions_explain() -> Result<()> {
         ConvTranspose2d::from_config(&ConvTransposeConfig::new(3, 4, 3).output_padding(1))?
             .init(1)?
             .forward(&ones(&[3, 5, 5])),
-        "conv_transpose: output_padding 1 of spatial axis 0 is not below stride 1 or dilation 1",
+        "conv_transpose2d: output_padding 1 of spatial axis 0 is not below stride 1 or dilation 1",
     );
     says(
         ConvTranspose2d::from_config(&ConvTransposeConfig::new(3, 4, 3).stride(0)),
@@ -167,7 +167,7 @@ fn convolutions_explain() -> Result<()> {
     );
     says(
         ConvTranspose1d::from_config(&ConvTransposeConfig::new(3, 4, 3).padding(9))?.init(1)?.forward(&ones(&[3, 5])),
-        "conv_transpose: nothing is left of 5 places with kernel 3 along spatial axis 0; the input and the kernel need a size, and the padding must leave some of the output",
+        "conv_transpose1d: nothing is left of 5 places with kernel 3 along spatial axis 0; the input and the kernel need a size, and the padding must leave some of the output",
     );
     Ok(())
 }
@@ -335,7 +335,7 @@ fn recurrent_layers_explain() -> Result<()> {
     says(Gru::new(3, 4)?.init(1)?.forward(&ones(&[3]), None), "Gru: takes [T, N, 3] or [T, 3], not [3]");
     says(
         Gru::new(3, 4)?.init(1)?.forward(&whole(&[5, 2, 3]), None),
-        "recurrent: is not defined for i64 elements; convert with to_dtype(DType::F32) first",
+        "gru: is not defined for i64 elements; convert with to_dtype(DType::F32) first",
     );
     says(
         Gru::new(3, 4)?.init(1)?.forward(&ones(&[5, 2, 3]), Some(&ones(&[1, 3, 4]))),
@@ -351,20 +351,20 @@ fn recurrent_layers_explain() -> Result<()> {
     );
     says(
         Rnn::new(3, 4)?.init(1)?.forward_packed(&ones(&[5, 2, 3]), &Tensor::new([5i64, 6])?, None),
-        "recurrent: the length 6 of sequence 1 is not in 0..=5; lengths count the steps of each sequence",
+        "rnn: the length 6 of sequence 1 is not in 0..=5; lengths count the steps of each sequence",
     );
     says(
         Rnn::new(3, 4)?.init(1)?.forward_packed(&ones(&[5, 2, 3]), &Tensor::new([5i64])?, None),
-        "recurrent: the list of lengths is [1]; an input [5, 2, 3] and state weights [4, 4] need [2]",
+        "rnn: the list of lengths is [1]; an input [5, 2, 3] and state weights [4, 4] need [2]",
     );
     says(
         Rnn::new(3, 4)?.init(1)?.forward_packed(&ones(&[5, 2, 3]), &ones(&[2]), None),
-        "recurrent: lengths are i64, not f32",
+        "rnn: lengths are i64, not f32",
     );
     says(GruCell::new(3, 4)?.init(1)?.forward(&ones(&[2, 4]), None), "GruCell: takes [N, 3] or [3], not [2, 4]");
     says(
         LstmCell::new(3, 4)?.init(1)?.forward(&ones(&[2, 3]), Some((&ones(&[2, 4]), &ones(&[3, 4])))),
-        "lstm: the first state is [1, 3, 4], not [1, 2, 4]; states are [layers * directions, sequences, hidden] also where the batch comes first",
+        "lstm_cell: the first state is [1, 3, 4], not [1, 2, 4]; states are [layers * directions, sequences, hidden] also where the batch comes first",
     );
     Ok(())
 }

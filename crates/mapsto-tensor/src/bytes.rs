@@ -33,8 +33,10 @@ impl Tensor {
     ///
     /// # Errors
     /// A refusal of memory.
+    #[track_caller]
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let x = Cpu.contiguous(self)?;
+        let at = Location::caller();
+        let x = Cpu.contiguous(self).map_err(|e| e.as_of("to_bytes", at))?;
         Ok(numbers!(self.dtype(),
             T => bytemuck::cast_slice(x.as_slice::<T>().unwrap_or_default()).to_vec(),
             bool => x.as_slice::<bool>().unwrap_or_default().iter().map(|&x| x as u8).collect()))

@@ -2,68 +2,43 @@
 //!
 //! Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
 
-use crate::error::{Error, Result};
-use crate::grad::{GradOptions, enable_grad, grad};
-use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply};
-use crate::record::{Origin, Record};
+use crate::error::Result;
+use crate::grad::{GradOptions, enable_grad, grad, is_recording};
+use crate::op::{Backward, Cotangents, Forward, Op, Outputs, Specs, apply_computed};
+use crate::record::{Record, Tracing};
 use crate::shape::Spec;
 use crate::tensor::Tensor;
 use std::fmt;
-use std::sync::Arc;
+use std::panic::Location;
 
-type Function = dyn Fn(&[Tensor]) -> Result<Vec<Tensor>> + Send + Sync;
-
-/// Runs `f` without keeping what happens inside: the backward pass runs it again. `f` must give the same each time;
-/// variables that it reads from outside get their gradients, too.
+/// Runs `f` once and keeps a record in place of the values inside: the backward pass runs the record again, operation by
+/// operation. So it drops, draws and counts but once, and gradients are those without the checkpoint, to the bit; also of
+/// what `f` reads from outside. Tensors that do not come from recorded operations (random ones, say) are kept.
 ///
 /// # Errors
 /// Those of `f`.
 #[track_caller]
-pub fn checkpoint(
-    f: impl Fn(&[Tensor]) -> Result<Vec<Tensor>> + Send + Sync + 'static,
-    inputs: &[&Tensor],
-) -> Result<Vec<Tensor>> {
-    // What the function gives, and which variables it reads from outside: those become inputs.
-    let mut values = Vec::new();
-    let record = Record::trace(inputs, |inputs| {
-        values = f(inputs)?;
-        Ok(values.clone())
-    })?;
-    let captured: Vec<Tensor> = record
-        .origins
-        .iter()
-        .filter_map(|origin| match origin {
-            Origin::Leaf(leaf) if leaf.is_tracked() => Some(leaf.clone()),
-            _ => None,
-        })
-        .collect();
-    let specs = values.iter().map(Tensor::spec).collect();
-    let values = values.iter().map(Tensor::detach).collect();
-    let op = Checkpoint {
-        f: Arc::new(f),
-        count: inputs.len(),
-        specs,
-        multiply_adds: record.multiply_adds(),
-        values: std::sync::Mutex::new(Some(values)),
-    };
-    let all: Vec<&Tensor> = inputs.iter().copied().chain(&captured).collect();
-    Ok(apply(op, &all)?.into_vec())
+pub fn checkpoint(f: impl FnOnce(&[Tensor]) -> Result<Vec<Tensor>>, inputs: &[&Tensor]) -> Result<Vec<Tensor>> {
+    let at = Location::caller();
+    if !is_recording() {
+        let inputs: Vec<Tensor> = inputs.iter().map(|&input| input.clone()).collect();
+        return f(&inputs);
+    }
+    let (mut record, values) = Record::trace_values(Tracing::Light, inputs, f)?;
+    let leaves = record.take_leaves();
+    let all: Vec<&Tensor> = inputs.iter().copied().chain(&leaves).collect();
+    let values = values.iter().map(|value| value.view(*value.layout())).collect();
+    Ok(apply_computed(Checkpoint { record }, &all, values, at).into_vec())
 }
 
-/// A function that is run again for its gradient. Its inputs are the function's, then the variables that it captured.
+/// A recorded function that runs again for its gradient. Its inputs are the function's, then what it read from outside.
 struct Checkpoint {
-    f: Arc<Function>,
-    count: usize,
-    specs: Specs,
-    /// Those of the function.
-    multiply_adds: u64,
-    /// The outputs, computed before the captured variables were known; taken by the one forward call.
-    values: std::sync::Mutex<Option<Outputs>>,
+    record: Record,
 }
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Checkpoint({} inputs)", self.count)
+        write!(f, "Checkpoint({} steps)", self.record.steps().len())
     }
 }
 
@@ -72,50 +47,34 @@ impl Op for Checkpoint {
         "checkpoint"
     }
 
-    fn infer(&self, _inputs: &[Spec]) -> Result<Specs> {
-        Ok(self.specs.clone())
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        self.record.infer(inputs)
     }
 
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
-        if let Some(values) = self.values.lock().unwrap_or_else(|e| e.into_inner()).take() {
-            return Ok(values);
-        }
-        let inputs: Vec<Tensor> = inputs[..self.count].iter().map(|&input| input.clone()).collect();
-        Ok((self.f)(&inputs)?.iter().map(Tensor::detach).collect())
-    }
-
-    fn keeps(&self) -> Keeps {
-        Keeps::INPUTS
+        let inputs: Vec<Tensor> = inputs.iter().map(|input| input.view(*input.layout())).collect();
+        let outputs = self.record.run(&inputs.iter().collect::<Vec<_>>())?;
+        Ok(outputs.iter().map(|output| output.view(*output.layout())).collect())
     }
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
-        let all: Vec<Tensor> = (0..cx.num_inputs()).map(|i| cx.input(i)).collect::<Result<_>>()?;
         // Cut from what came before, so that the walk below stays inside the function.
-        let cut = |(i, input): (usize, &Tensor)| if cx.needs(i) { input.variable() } else { Ok(input.clone()) };
-        let inputs: Vec<Tensor> = all[..self.count].iter().enumerate().map(cut).collect::<Result<_>>()?;
-        let outputs = enable_grad(|| (self.f)(&inputs))?;
-        let tracked: Vec<(&Tensor, &Tensor)> = outputs
-            .iter()
-            .enumerate()
-            .filter(|(_, output)| output.is_tracked())
-            .filter_map(|(i, output)| Some((output, cx.grad_if_any(i)?)))
-            .collect();
-        let (outputs, grads): (Vec<&Tensor>, Vec<&Tensor>) = tracked.into_iter().unzip();
-        let wanted: Vec<&Tensor> = inputs.iter().chain(&all[self.count..]).collect();
-        let asked: Vec<&Tensor> = wanted.iter().copied().filter(|t| t.is_tracked()).collect();
-        let mut found = grad(&outputs, Some(&grads), &asked, GradOptions::default())?.into_iter();
-        Ok(wanted.iter().map(|t| if t.is_tracked() { found.next().flatten() } else { None }).collect())
+        let cut = |i| if cx.needs(i) { cx.input(i)?.variable() } else { Ok(cx.input(i)?.detach()) };
+        let inputs: Vec<Tensor> = (0..cx.num_inputs()).map(cut).collect::<Result<_>>()?;
+        let outputs = enable_grad(|| self.record.run(&inputs.iter().collect::<Vec<_>>()))?;
+        let reached = |(i, output)| Some((output, cx.grad_if_any(i)?));
+        let (outputs, grads): (Vec<&Tensor>, Vec<&Tensor>) =
+            outputs.iter().enumerate().filter_map(reached).filter(|(output, _)| output.is_tracked()).unzip();
+        let wanted: Vec<&Tensor> = inputs.iter().filter(|input| input.is_tracked()).collect();
+        let mut found = grad(&outputs, Some(&grads), &wanted, GradOptions::default())?.into_iter();
+        Ok(inputs.iter().map(|input| if input.is_tracked() { found.next().flatten() } else { None }).collect())
     }
 
     fn multiply_adds(&self, _inputs: &[Spec], _outputs: &[Spec]) -> u64 {
-        self.multiply_adds
+        self.record.multiply_adds()
     }
 
     fn composed(&self, inputs: &[Tensor]) -> Result<Option<Outputs>> {
-        let outputs: Outputs = (self.f)(&inputs[..self.count])?.into();
-        if outputs.len() != self.specs.len() {
-            return Err(Error::argument("the function gave another number of values than the first time"));
-        }
-        Ok(Some(outputs))
+        Ok(Some(self.record.run(&inputs.iter().collect::<Vec<_>>())?.into()))
     }
 }

@@ -4,7 +4,7 @@ use crate::dtype::{DType, Element, Scalar};
 use crate::error::{Error, Result};
 use crate::random::Rng;
 use crate::shape::{IntoShape, Shape};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, Writing};
 use std::panic::Location;
 
 /// The number as a scalar of its kind.
@@ -21,8 +21,8 @@ impl Tensor {
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
         let (value, at) = (value.into(), Location::caller());
-        value.check_fits(self.dtype()).map_err(|e| e.op("full_like").at(at))?;
-        Tensor::full(*self.shape(), value, self.dtype())
+        value.check_fits(self.dtype()).map_err(|e| e.as_of("full_like", at))?;
+        Tensor::full(*self.shape(), value, self.dtype()).map_err(|e| e.as_of("full_like", at))
     }
 
     /// `start`, `start + step`, ... as long as `end` is not reached; nothing if it lies the other way. The numbers' type
@@ -59,7 +59,7 @@ impl Tensor {
             Shape::new(&[count])?;
             backend().ramp(scalar(start), scalar(step), count, T::DTYPE)
         };
-        make().map_err(|e: Error| e.op("arange").at(at))
+        make().map_err(|e: Error| e.as_of("arange", at))
     }
 
     /// `count` evenly spaced numbers from `start` to `end`, both included. The numbers' type is the tensor's.
@@ -80,7 +80,7 @@ impl Tensor {
             let back = half(end, -step, count / 2)?.flip(&[0])?;
             Tensor::concat(&[&half(start, step, count.div_ceil(2))?, &back], 0)
         };
-        make().map_err(|e: Error| e.op("linspace").at(at))
+        make().map_err(|e: Error| e.as_of("linspace", at))
     }
 
     /// `rows x columns` with ones on the diagonal, zeros elsewhere.
@@ -95,7 +95,7 @@ impl Tensor {
             let places = |count: usize| backend().ramp(Scalar::Int(0), Scalar::Int(1), count, DType::I64);
             places(rows)?.unsqueeze(1)?.eq(places(columns)?)?.to_dtype(dtype)
         };
-        make().map_err(|e: Error| e.op("eye").at(at))
+        make().map_err(|e: Error| e.as_of("eye", at))
     }
 }
 
@@ -108,10 +108,11 @@ impl Tensor {
     /// A shape that cannot be; a type other than floats.
     #[track_caller]
     pub fn rand(shape: impl IntoShape, dtype: DType, rng: &mut Rng) -> Result<Tensor> {
+        let at = Location::caller();
         let shape = float_shape("rand", shape, dtype)?;
         let words = if dtype == DType::F64 { 2 } else { 1 };
         let offset = rng.take(shape.numel(), words);
-        backend().uniform(shape, dtype, rng.key(), offset)
+        backend().uniform(shape, dtype, rng.key(), offset).map_err(|e| e.as_of("rand", at))
     }
 
     /// Numbers of the standard normal distribution.
@@ -120,10 +121,11 @@ impl Tensor {
     /// A shape that cannot be; a type other than floats.
     #[track_caller]
     pub fn randn(shape: impl IntoShape, dtype: DType, rng: &mut Rng) -> Result<Tensor> {
+        let at = Location::caller();
         let shape = float_shape("randn", shape, dtype)?;
         let words = if dtype == DType::F64 { 2 } else { 1 };
         let offset = rng.take(shape.numel(), words);
-        backend().normal(shape, dtype, rng.key(), offset)
+        backend().normal(shape, dtype, rng.key(), offset).map_err(|e| e.as_of("randn", at))
     }
 
     /// Uniform integers of `low..high` as `i64`; their bias is below 2⁻⁶⁴ times their number.
@@ -133,12 +135,13 @@ impl Tensor {
     #[track_caller]
     pub fn randint(low: i64, high: i64, shape: impl IntoShape, rng: &mut Rng) -> Result<Tensor> {
         let at = Location::caller();
-        let shape = shape.into_shape().map_err(|e| e.op("randint").at(at))?;
+        let shape = shape.into_shape().map_err(|e| e.as_of("randint", at))?;
         if low >= high {
             return Err(Error::argument(format!("no integer is in {low}..{high}")).op("randint").at(at));
         }
         let offset = rng.take(shape.numel(), 2).wrapping_mul(2);
-        backend().integers(shape, low, high.wrapping_sub(low) as u64, rng.key(), offset)
+        let drawn = backend().integers(shape, low, high.wrapping_sub(low) as u64, rng.key(), offset);
+        drawn.map_err(|e| e.as_of("randint", at))
     }
 
     /// Truth values that hold with probability `p`.
@@ -148,12 +151,13 @@ impl Tensor {
     #[track_caller]
     pub fn bernoulli(p: f64, shape: impl IntoShape, rng: &mut Rng) -> Result<Tensor> {
         let at = Location::caller();
-        let shape = shape.into_shape().map_err(|e| e.op("bernoulli").at(at))?;
+        let shape = shape.into_shape().map_err(|e| e.as_of("bernoulli", at))?;
         if !(0.0..=1.0).contains(&p) {
             return Err(Error::argument(format!("the probability {p} is outside 0..=1")).op("bernoulli").at(at));
         }
         let offset = rng.take(shape.numel(), 1);
-        backend().at_least(shape, ((1.0 - p) * 4_294_967_296.0).round() as u64, rng.key(), offset)
+        let drawn = backend().at_least(shape, ((1.0 - p) * 4_294_967_296.0).round() as u64, rng.key(), offset);
+        drawn.map_err(|e| e.as_of("bernoulli", at))
     }
 
     /// The integers below `n` in an order drawn uniformly, as `i64`.
@@ -163,10 +167,13 @@ impl Tensor {
     #[track_caller]
     pub fn permutation(n: usize, rng: &mut Rng) -> Result<Tensor> {
         let at = Location::caller();
-        Shape::new(&[n]).map_err(|e| e.op("permutation").at(at))?;
-        let mut order: Vec<i64> = (0..n as i64).collect();
-        rng.shuffle(&mut order);
-        Tensor::from_vec(order, n)
+        let mut run = || {
+            let mut order = Writing::<i64>::new(Shape::new(&[n])?)?;
+            order.as_mut().iter_mut().zip(0..).for_each(|(place, i)| *place = i);
+            rng.shuffle(order.as_mut());
+            Ok(order.finish())
+        };
+        run().map_err(|e: Error| e.as_of("permutation", at))
     }
 }
 
@@ -183,5 +190,5 @@ fn float_shape(op: &'static str, shape: impl IntoShape, dtype: DType) -> Result<
         let message = format!("is not defined for {dtype} elements");
         return Err(Error::dtype(message).op(op).at(at).mend("use randint or bernoulli"));
     }
-    shape.into_shape().map_err(|e| e.op(op).at(at))
+    shape.into_shape().map_err(|e| e.as_of(op, at))
 }

@@ -12,17 +12,11 @@ use std::sync::Arc;
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
-    static TRACING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether operations on tracked tensors are recorded on this thread.
 pub fn is_recording() -> bool {
     RECORDING.get()
-}
-
-/// Whether every operation is recorded on this thread, tracked or not.
-pub(crate) fn is_tracing() -> bool {
-    TRACING.get()
 }
 
 /// Sets a flag of this thread while it lives, also through a panic.
@@ -52,12 +46,6 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
 /// Runs `f` with recording on, inside a [`no_grad`].
 pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
     let _flag = Flag::set(&RECORDING, true);
-    f()
-}
-
-/// Runs `f` recording every operation, whether or not gradients are asked.
-pub(crate) fn tracing<R>(f: impl FnOnce() -> R) -> R {
-    let _flag = Flag::set(&TRACING, true);
     f()
 }
 
@@ -97,8 +85,11 @@ impl Gradients {
     ///
     /// # Errors
     /// Shapes that differ, where the two are not of the same variables.
+    #[track_caller]
     pub fn accumulate(&mut self, other: Gradients) -> Result<()> {
+        let at = Location::caller();
         no_grad(|| other.by_id.into_iter().try_for_each(|(id, gradient)| add_to(&mut self.by_id, id, gradient)))
+            .map_err(|e| e.as_of("accumulate", at))
     }
 }
 
@@ -155,7 +146,7 @@ impl Tensor {
         let at = Location::caller();
         let run = || {
             let seed = seed_of(self)?;
-            let found = walk(&[(self, seed)], None, options)?;
+            let found = walk(&[(self, seed)], Wanted::Variables, options)?;
             Ok(Gradients { by_id: found })
         };
         run().map_err(|e: Error| e.op("backward").at(at))
@@ -196,7 +187,7 @@ pub fn grad(
                 None => Ok((output, seed_of(output)?)),
             })
             .collect::<Result<Vec<_>>>()?;
-        let found = walk(&seeds, Some(inputs), options)?;
+        let found = walk(&seeds, Wanted::These(inputs), options)?;
         Ok(inputs.iter().map(|input| found.get(&input.id()).cloned()).collect())
     };
     run().map_err(|e: Error| e.op("grad").at(at))
@@ -224,13 +215,29 @@ fn not_recorded(tensor: &Tensor) -> Error {
 
 type ById = HashMap<u64, Tensor, IdHash>;
 
+/// Of which values a backward pass gives the gradients.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// All variables.
+    Variables,
+    /// These values.
+    These(&'a [&'a Tensor]),
+    /// These values, where the walk ends: what they were computed from is none of its business.
+    Within(&'a [&'a Tensor]),
+}
+
 /// The backward pass: from the latest operation to the earliest (a node's identity is greater than those of the values
 /// it was computed from), each once, when all that depends on it is done.
-///
-/// With `wanted`, gives the gradients of these values and stops at them; otherwise those of all variables.
-fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOptions) -> Result<ById> {
-    let wanted_ids = wanted.map(|list| list.iter().map(|t| t.id()).collect::<SmallVec<[u64; 8]>>());
-    let is_wanted = |id: u64, source: &Source| match &wanted_ids {
+fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -> Result<ById> {
+    let (ids, within) = match wanted {
+        Wanted::Variables => (None, false),
+        Wanted::These(list) => (Some(list), false),
+        Wanted::Within(list) => (Some(list), true),
+    };
+    let ids = ids.map(|list| list.iter().map(|t| t.id()).collect::<SmallVec<[u64; 8]>>());
+    // Operations before the earliest wanted value lead to none.
+    let earliest = ids.as_ref().map_or(0, |ids| ids.iter().copied().min().unwrap_or(u64::MAX));
+    let is_wanted = |id: u64, source: &Source| match &ids {
         Some(ids) => ids.contains(&id),
         None => matches!(source, Source::Variable),
     };
@@ -239,11 +246,12 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOp
     let mut found = ById::default();
     let mut pending: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
     let mut reach = |id: u64, source: &Source, grad: Tensor, pending: &mut BTreeMap<_, _>, grads: &mut ById| {
-        if is_wanted(id, source) {
-            return add_to(&mut found, id, grad);
+        let is_wanted = is_wanted(id, source);
+        if is_wanted {
+            add_to(&mut found, id, grad.clone())?;
         }
         match source {
-            Source::Node(node, _) => {
+            Source::Node(node, _) if node.id > earliest && !(is_wanted && within) => {
                 pending.entry(node.id).or_insert_with(|| node.clone());
                 add_to(grads, id, grad)
             }
@@ -258,8 +266,8 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOp
             (0..node.outputs.len()).map(|i| grads.remove(&(node.id + i as u64))).collect();
         let edges: SmallVec<[(u64, Source); 3]> =
             node.state().edges.iter().map(|edge| (edge.id, edge.source.clone())).collect();
-        let outgoing = node_vjp(&node, &incoming, options)
-            .map_err(|e| e.op(node.op.name()).at(node.at).within(format!("the gradient of {}", node.op.name())))?;
+        let fails = |e: Error| e.as_of(node.op.name(), node.at).within(format!("the gradient of {}", node.op.name()));
+        let outgoing = node_vjp(&node, &incoming, options).map_err(fails)?;
         if !(options.retain || options.create_graph) {
             node.free();
         }
@@ -267,8 +275,9 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOp
             if let Some(gradient) = outgoing
                 && source.is_tracked()
             {
-                let gradient = fit(gradient, spec, &node)?;
-                reach(*id, source, gradient, &mut pending, &mut grads)?;
+                fit(gradient, spec)
+                    .and_then(|gradient| reach(*id, source, gradient, &mut pending, &mut grads))
+                    .map_err(fails)?;
             }
         }
     }
@@ -278,7 +287,7 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Option<&[&Tensor]>, options: GradOp
 /// One operation's vector-Jacobian product.
 fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) -> Result<crate::op::Cotangents> {
     if !node.op.differentiable() {
-        return Err(Error::gradient(format!("{} has no gradient", node.op.name()))
+        return Err(Error::gradient("the operation has no gradient")
             .mend("detach() its input if no gradient should flow through it"));
     }
     let cx = {
@@ -292,11 +301,7 @@ fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) ->
         Backward {
             node,
             inputs: state.edges.iter().map(|edge| edge.value.clone()).collect(),
-            needs: state
-                .edges
-                .iter()
-                .enumerate()
-                .fold(0, |bits, (i, e)| bits | (e.source.is_tracked() as u32) << i.min(31)),
+            needs: state.edges.iter().map(|edge| edge.source.is_tracked()).collect(),
             outputs: state.outputs.iter().enumerate().map(attach).collect(),
             saved: state.saved.clone(),
             grads,
@@ -335,20 +340,18 @@ fn through_composed(
         .filter_map(|(output, grad)| Some((output, grad.clone()?)))
         .collect();
     let wanted: Vec<&Tensor> = inputs.iter().filter(|input| input.is_tracked()).collect();
-    let mut found = walk(&seeds, Some(&wanted), options)?;
+    let mut found = walk(&seeds, Wanted::Within(&wanted), options)?;
     Ok(inputs.iter().map(|input| found.remove(&input.id())).collect())
 }
 
 /// Checks a gradient against its input and sums it over the axes that were broadcast.
-fn fit(gradient: Tensor, input: &Spec, node: &Node) -> Result<Tensor> {
+fn fit(gradient: Tensor, input: &Spec) -> Result<Tensor> {
     if gradient.spec() == *input {
         return Ok(gradient);
     }
     let reaches = input.shape.broadcast(gradient.shape()).is_ok_and(|shape| shape == *gradient.shape());
     if gradient.dtype() != input.dtype || !reaches {
-        return Err(Error::gradient(format!("a gradient {} does not fit its input {input}", gradient.spec()))
-            .op(node.op.name())
-            .at(node.at));
+        return Err(Error::gradient(format!("a gradient {} does not fit its input {input}", gradient.spec())));
     }
     gradient.sum_to(input.shape)
 }

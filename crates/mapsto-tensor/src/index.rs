@@ -428,7 +428,7 @@ impl Tensor {
     pub fn index<'a>(&self, index: impl Indices<'a>) -> Result<Tensor> {
         let at = Location::caller();
         let run = || Plan::new(self.shape(), index.terms())?.read(self);
-        run().map_err(|e: Error| e.op("index").at(at))
+        run().map_err(|e: Error| e.as_of("index", at))
     }
 
     /// A copy with the part that an index names replaced by `value`: a tensor, broadcast to the part's shape, or a number.
@@ -463,6 +463,6 @@ impl Tensor {
             let value = value.broadcast_to(plan.sizes(&plan.slots, 0))?.reshape(part)?;
             apply_one(Assign { steps: plan.steps }, &[self, &value])
         };
-        run().map_err(|e: Error| e.op("with_index").at(at))
+        run().map_err(|e: Error| e.as_of("with_index", at))
     }
 }

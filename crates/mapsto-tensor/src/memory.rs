@@ -144,7 +144,7 @@ impl Buffer {
         Memory { address: self.start.as_ptr() as usize, bytes: self.bytes }
     }
 
-    /// The content as elements. Every bit pattern that kernels leave is a valid `T`.
+    /// The content as elements. Every bit pattern is a valid number; a buffer of truth values begins as zeros.
     pub fn as_slice<T: Copy>(&self) -> &[T] {
         // SAFETY: the start is aligned for every element type, the bytes are initialised and inside the allocation.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes / size_of::<T>()) }
@@ -173,9 +173,19 @@ impl Drop for Buffer {
     }
 }
 
+/// A vector with room for `count` elements, where a user's number says how many: too many are an error, not an abort.
+pub(crate) fn room<T>(count: usize) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    let refused = |_| Error::memory(format!("the system has no memory for {count} elements")).mend("ask for fewer");
+    all.try_reserve_exact(count).map_err(refused)?;
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shape::Shape;
+    use crate::tensor::Writing;
 
     #[test]
     fn every_size_fits_its_class_and_no_smaller_one() {
@@ -195,6 +205,14 @@ mod tests {
         assert!(Buffer::new(usize::MAX).is_err());
         assert!(Buffer::new(1 << 60).is_err());
         assert!(Buffer::new(0).unwrap().as_slice::<f32>().is_empty());
+    }
+
+    #[test]
+    fn truth_values_begin_as_zeros() {
+        let shape = Shape::new(&[77 * 4096]).unwrap();
+        drop(Writing::<u8>::filled(shape, 7).unwrap());
+        let bytes = Writing::<bool>::new(shape).unwrap().finish().to_bytes().unwrap();
+        assert!(bytes.iter().all(|&byte| byte == 0));
     }
 
     #[test]

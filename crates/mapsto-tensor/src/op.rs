@@ -2,8 +2,9 @@
 
 use crate::dtype::{DType, Scalar};
 use crate::error::{Error, Result};
-use crate::grad::{is_recording, is_tracing};
+use crate::grad::is_recording;
 use crate::memory::Memory;
+use crate::record::{self, Tracing};
 use crate::shape::Spec;
 use crate::tensor::{Source, Tensor, fresh_ids};
 use smallvec::SmallVec;
@@ -98,7 +99,8 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn infer(&self, inputs: &[Spec]) -> Result<Specs>;
 
     /// The outputs' values, exactly as [`infer`](Op::infer) said. The inputs fit: `infer` ran before. What
-    /// [`vjp`](Op::vjp) needs beyond inputs and outputs goes to [`Forward::save`].
+    /// [`vjp`](Op::vjp) needs beyond inputs and outputs goes to [`Forward::save`]. A record may run it again: the same inputs
+    /// give the same outputs.
     ///
     /// # Errors
     /// Values that do not fit (an index outside its range), or a refusal of memory.
@@ -164,7 +166,7 @@ impl Span {
 /// Which values an operation keeps for its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keeps {
-    /// A bit for each input.
+    /// A bit for each input; the last one is for all that follow, too.
     pub inputs: u32,
     /// All outputs, or none.
     pub outputs: bool,
@@ -179,6 +181,10 @@ impl Keeps {
     pub const ALL: Keeps = Keeps { inputs: u32::MAX, outputs: true };
     /// Neither: the gradient needs the outputs' gradients alone.
     pub const NOTHING: Keeps = Keeps { inputs: 0, outputs: false };
+
+    fn input(self, index: usize) -> bool {
+        self.inputs >> index.min(31) & 1 == 1
+    }
 }
 
 /// What an operation is told while it runs forward.
@@ -205,7 +211,7 @@ impl Forward {
 pub struct Backward<'a> {
     pub(crate) node: &'a Arc<Node>,
     pub(crate) inputs: SmallVec<[Option<Tensor>; 3]>,
-    pub(crate) needs: u32,
+    pub(crate) needs: SmallVec<[bool; 8]>,
     pub(crate) outputs: SmallVec<[Tensor; 1]>,
     pub(crate) saved: SmallVec<[Tensor; 2]>,
     pub(crate) grads: &'a [Option<Tensor>],
@@ -239,11 +245,12 @@ impl Backward<'_> {
     /// The gradient of an output; zeros if nothing depends on it.
     ///
     /// # Errors
-    /// A refusal of memory.
+    /// An output that the operation does not have.
     pub fn grad(&self, output: usize) -> Result<Tensor> {
-        match self.grad_if_any(output) {
-            Some(grad) => Ok(grad.clone()),
-            None => Tensor::zeros(self.node.outputs[output].shape, self.node.outputs[output].dtype),
+        match (self.grad_if_any(output), self.node.outputs.get(output)) {
+            (Some(grad), _) => Ok(grad.clone()),
+            (None, Some(spec)) => Tensor::zeros(spec.shape, spec.dtype),
+            (None, None) => Err(Error::gradient(format!("the operation has no output {output}"))),
         }
     }
 
@@ -254,7 +261,7 @@ impl Backward<'_> {
 
     /// Whether a gradient of this input is asked.
     pub fn needs(&self, input: usize) -> bool {
-        self.needs >> input & 1 == 1
+        self.needs.get(input).copied().unwrap_or(false)
     }
 
     /// Shape and type of an input.
@@ -280,6 +287,8 @@ pub struct Node {
     pub(crate) input_specs: SmallVec<[Spec; 3]>,
     pub(crate) outputs: Specs,
     tracks: bool,
+    /// Whether it ran outside `no_grad`.
+    pub(crate) recorded: bool,
     state: Mutex<State>,
 }
 
@@ -313,7 +322,7 @@ impl Node {
     /// The memory of what is kept for the gradient.
     pub(crate) fn kept(&self) -> Vec<Memory> {
         let (keeps, state) = (self.op.keeps(), self.state());
-        let is_kept = |&(index, _): &(usize, &Edge)| self.tracks && keeps.inputs >> index.min(31) & 1 == 1;
+        let is_kept = |&(index, _): &(usize, &Edge)| self.tracks && keeps.input(index);
         let inputs = state.edges.iter().enumerate().filter(is_kept).filter_map(|(_, edge)| edge.value.as_ref());
         inputs.chain(&state.outputs).chain(&state.saved).map(Tensor::memory).collect()
     }
@@ -363,11 +372,37 @@ pub fn apply<O: Op>(op: O, inputs: &[&Tensor]) -> Result<Outputs> {
 /// Those of [`apply`].
 #[track_caller]
 pub fn apply_shared(op: &Arc<dyn Op>, inputs: &[&Tensor]) -> Result<Outputs> {
-    let at = Location::caller();
+    apply_at(op, inputs, Location::caller())
+}
+
+/// [`apply_shared`] for the caller at this line.
+pub(crate) fn apply_at(op: &Arc<dyn Op>, inputs: &[&Tensor], at: &'static Location<'static>) -> Result<Outputs> {
     match run(&**op, inputs, at)? {
         Ran::Plain(values) => Ok(values),
         Ran::Recorded(parts) => Ok(attach(op.clone(), inputs, parts, at)),
     }
+}
+
+/// [`apply`] of an operation whose values, of which nothing else knows the origin, are there already.
+pub(crate) fn apply_computed<O: Op>(
+    op: O,
+    inputs: &[&Tensor],
+    values: Outputs,
+    at: &'static Location<'static>,
+) -> Outputs {
+    let parts = Parts {
+        input_specs: inputs.iter().map(|input| input.spec()).collect(),
+        outputs: values.iter().map(Tensor::spec).collect(),
+        values,
+        saved: SmallVec::new(),
+        tracks: is_tracked(inputs),
+    };
+    attach(Arc::new(op), inputs, parts, at)
+}
+
+/// Whether gradients flow from what is computed now of these.
+fn is_tracked(inputs: &[&Tensor]) -> bool {
+    is_recording() && record::tracing() != Tracing::Light && inputs.iter().any(|input| input.is_tracked())
 }
 
 /// What came out of an operation.
@@ -388,42 +423,44 @@ struct Parts {
 
 fn run(op: &dyn Op, inputs: &[&Tensor], at: &'static Location<'static>) -> Result<Ran> {
     let run = || {
-        let tracks = is_recording() && inputs.iter().any(|input| input.is_tracked());
+        let tracks = is_tracked(inputs);
         let input_specs: SmallVec<[Spec; 3]> = inputs.iter().map(|input| input.spec()).collect();
         let outputs = op.infer(&input_specs)?;
         let mut cx = Forward { recording: tracks, saved: SmallVec::new() };
         let values = op.forward(inputs, &mut cx)?;
-        debug_assert!(
-            values.iter().map(Tensor::spec).eq(outputs.iter().copied()),
-            "{}: infer promised {outputs:?}, forward gave {:?}",
-            op.name(),
-            values.iter().map(Tensor::spec).collect::<Vec<_>>()
-        );
-        if tracks || is_tracing() {
+        if !values.iter().map(Tensor::spec).eq(outputs.iter().copied()) {
+            let gave: Vec<Spec> = values.iter().map(Tensor::spec).collect();
+            let promised = outputs.to_vec();
+            return Err(Error::argument(format!("Op::forward gave {gave:?}, where Op::infer promised {promised:?}"))
+                .mend("let both agree"));
+        }
+        if tracks || record::tracing() != Tracing::Off {
             Ok(Ran::Recorded(Parts { input_specs, values, outputs, saved: cx.saved, tracks }))
         } else {
             Ok(Ran::Plain(values))
         }
     };
-    run().map_err(|e: Error| e.op(op.name()).at(at))
+    run().map_err(|e: Error| e.as_of(op.name(), at))
 }
 
 /// [`apply`] for operations of one output.
 ///
 /// # Errors
-/// Those of [`apply`].
+/// Those of [`apply`]; an operation without outputs.
 #[track_caller]
 pub fn apply_one<O: Op>(op: O, inputs: &[&Tensor]) -> Result<Tensor> {
-    Ok(crate::tensor::only(apply(op, inputs)?))
+    let (name, at) = (op.name(), Location::caller());
+    let first = apply(op, inputs)?.into_iter().next();
+    first.ok_or_else(|| Error::argument("the operation gives no output").op(name).at(at))
 }
 
 /// Makes the node and points the outputs at it.
 fn attach(op: Arc<dyn Op>, inputs: &[&Tensor], parts: Parts, at: &'static Location<'static>) -> Outputs {
     let Parts { input_specs, values, outputs, saved, tracks } = parts;
     let keeps = op.keeps();
+    let tracing = record::tracing() != Tracing::Off;
     let edge = |(index, input): (usize, &&Tensor)| {
-        let is_leaf = !matches!(input.source(), Source::Node(..));
-        let keep = (tracks && keeps.inputs >> index.min(31) & 1 == 1) || (is_tracing() && is_leaf);
+        let keep = (tracks && keeps.input(index)) || (tracing && !record::is_on_tape(input.id()));
         Edge { id: input.id(), source: input.source().clone(), value: keep.then(|| (*input).clone()) }
     };
     let state = State {
@@ -432,9 +469,14 @@ fn attach(op: Arc<dyn Op>, inputs: &[&Tensor], parts: Parts, at: &'static Locati
         saved,
         freed: false,
     };
-    let id = fresh_ids(values.len());
-    let node = Arc::new(Node { id, op, at, input_specs, outputs, tracks, state: Mutex::new(state) });
-    let attached = |(i, value): (usize, Tensor)| value.with_source(id + i as u64, Source::Node(node.clone(), i));
+    let (id, recorded) = (fresh_ids(values.len()), is_recording());
+    let node = Arc::new(Node { id, op, at, input_specs, outputs, tracks, recorded, state: Mutex::new(state) });
+    if tracing {
+        record::put_on_tape(node.clone());
+    }
+    // What is traced alone is found by its identity: a value that outlives the trace holds nothing of it.
+    let source = |i: usize| if tracks { Source::Node(node.clone(), i) } else { Source::Constant };
+    let attached = |(i, value): (usize, Tensor)| value.with_source(id + i as u64, source(i));
     values.into_iter().enumerate().map(attached).collect()
 }
 

@@ -7,7 +7,10 @@
 
 use crate::cpu::isa::simd;
 use crate::cpu::math::{cos_turn, ln_normal, sin_turn};
+use crate::error::Result;
+use crate::memory::room;
 use pulp::Simd;
+use std::panic::Location;
 
 /// The multipliers of the first and third counter words (Salmon et al., table 2).
 const MULTIPLIERS: [u64; 2] = [0xd251_1f53, 0xcd9e_8d57];
@@ -238,13 +241,12 @@ impl Rng {
         uniform_f64(self.next_u64())
     }
 
-    /// A uniform integer below `n`, without bias (Lemire, *Fast Random Integer Generation in an Interval*, 2019).
-    ///
-    /// # Panics
-    ///
-    /// If `n` is zero.
+    /// A uniform integer below `n`, without bias (Lemire, *Fast Random Integer Generation in an Interval*, 2019). Zero where
+    /// `n` is zero; nothing is drawn then.
     pub fn below(&mut self, n: u64) -> u64 {
-        assert!(n > 0, "no integer is below zero");
+        if n == 0 {
+            return 0;
+        }
         // Of the 2^64 products, this many low halves at the bottom would favour some results.
         let surplus = n.wrapping_neg() % n;
         loop {
@@ -269,10 +271,16 @@ impl Rng {
     }
 
     /// The integers below `n` in an order drawn uniformly.
-    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..n).collect();
+    ///
+    /// # Errors
+    /// A refusal of memory.
+    #[track_caller]
+    pub fn permutation(&mut self, n: usize) -> Result<Vec<usize>> {
+        let at = Location::caller();
+        let mut order = room(n).map_err(|e| e.op("permutation").at(at))?;
+        order.extend(0..n);
         self.shuffle(&mut order);
-        order
+        Ok(order)
     }
 }
 
@@ -417,13 +425,16 @@ mod tests {
     #[test]
     fn permutations() {
         let mut rng = Rng::new(6);
-        let mut order = rng.permutation(1000);
+        let mut order = rng.permutation(1000).unwrap();
         assert!(order.iter().enumerate().filter(|&(i, &x)| i == x).count() < 10);
         order.sort_unstable();
         assert!(order.iter().enumerate().all(|(i, &x)| i == x));
-        let orders: HashSet<Vec<usize>> = (0..500).map(|_| rng.permutation(4)).collect();
+        let orders: HashSet<Vec<usize>> = (0..500).map(|_| rng.permutation(4).unwrap()).collect();
         assert_eq!(orders.len(), 24);
-        assert!(rng.permutation(0).is_empty());
+        assert!(rng.permutation(0).unwrap().is_empty());
+        assert!(rng.permutation(1 << 50).is_err());
+        let before = rng.position();
+        assert_eq!((rng.below(0), rng.position()), (0, before));
     }
 
     #[test]

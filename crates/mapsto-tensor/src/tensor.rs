@@ -4,7 +4,9 @@ use crate::backend::Backend;
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
 use crate::memory::{Buffer, Memory};
-use crate::op::{Node, Outputs};
+use crate::op::Node;
+use crate::ops::Detach;
+use crate::record::{Tracing, tracing};
 use crate::shape::{IntoShape, Layout, Shape, Spec};
 use std::panic::Location;
 use std::sync::Arc;
@@ -85,7 +87,12 @@ pub struct Writing<T> {
 impl<T: Element> Writing<T> {
     /// Room for a tensor of this shape; its content is arbitrary until written.
     pub(crate) fn new(shape: Shape) -> Result<Writing<T>> {
-        Ok(Writing { buffer: Buffer::new(shape.numel() * size_of::<T>())?, shape, element: std::marker::PhantomData })
+        let mut buffer = Buffer::new(shape.numel() * size_of::<T>())?;
+        // What a buffer held before may be no truth value.
+        if T::DTYPE == DType::Bool {
+            buffer.as_mut_slice::<u8>().fill(0);
+        }
+        Ok(Writing { buffer, shape, element: std::marker::PhantomData })
     }
 
     /// Room filled with one value.
@@ -141,12 +148,14 @@ impl Tensor {
     /// A tensor from a number, an array, or arrays of arrays of equal lengths.
     ///
     /// # Errors
-    /// None but a refusal of memory: the type of nested arrays makes their lengths equal.
+    /// Arrays nested deeper than a tensor has axes ([`MAX_RANK`](crate::MAX_RANK)); a refusal of memory. That lengths are
+    /// equal the type of nested arrays ensures.
     #[track_caller]
     pub fn new<A: Nested>(data: A) -> Result<Tensor> {
+        let at = Location::caller();
         let mut flat = Vec::new();
         data.flatten(&mut flat);
-        Tensor::from_vec(flat, &A::sizes()[..])
+        Tensor::from_vec(flat, &A::sizes()[..]).map_err(|e| e.as_of("new", at))
     }
 
     /// A tensor of the given shape from its elements in row-major order.
@@ -175,7 +184,8 @@ impl Tensor {
     /// Those of [`Tensor::from_slice`].
     #[track_caller]
     pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Result<Tensor> {
-        Tensor::from_slice(&data, shape)
+        let at = Location::caller();
+        Tensor::from_slice(&data, shape).map_err(|e| e.as_of("from_vec", at))
     }
 
     /// A scalar of type `dtype`.
@@ -204,7 +214,8 @@ impl Tensor {
     /// A shape that cannot be.
     #[track_caller]
     pub fn zeros(shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        Tensor::full(shape, 0, dtype)
+        let at = Location::caller();
+        Tensor::full(shape, 0, dtype).map_err(|e| e.as_of("zeros", at))
     }
 
     /// A tensor of ones.
@@ -213,7 +224,8 @@ impl Tensor {
     /// A shape that cannot be.
     #[track_caller]
     pub fn ones(shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        Tensor::full(shape, 1, dtype)
+        let at = Location::caller();
+        Tensor::full(shape, 1, dtype).map_err(|e| e.as_of("ones", at))
     }
 }
 
@@ -355,6 +367,7 @@ impl Tensor {
     /// The same value without its origin: no gradient flows through it.
     pub fn detach(&self) -> Tensor {
         match self.0.source {
+            _ if tracing() != Tracing::Off => Detach::traced(self),
             Source::Constant => self.clone(),
             _ => self.view(*self.layout()),
         }
@@ -404,11 +417,6 @@ impl Tensor {
         Err(Error::dtype(format!("a tensor of {} cannot be read as {}", self.dtype(), T::DTYPE))
             .mend(format!("convert with to_dtype(DType::{:?}) first", T::DTYPE)))
     }
-}
-
-/// The first of an operation's outputs.
-pub(crate) fn only(mut outputs: Outputs) -> Tensor {
-    outputs.swap_remove(0)
 }
 
 /// Numbers and nested arrays, from which [`Tensor::new`] makes a tensor.

@@ -11,10 +11,10 @@ fn random(sizes: &[usize]) -> Tensor {
 fn span(x: &Tensor, f: &dyn Fn(&Tensor) -> Result<Tensor>) -> Span {
     let record = Record::trace(&[x], |x| Ok(vec![f(&x[0])?])).unwrap();
     let of = |step: &mapsto_tensor::Step| {
-        let specs: Vec<_> = step.inputs.iter().map(|&value| record.specs[value]).collect();
+        let specs: Vec<_> = step.inputs.iter().map(|&value| record.specs()[value]).collect();
         step.op.spans(&specs).last().copied()
     };
-    let all: Vec<Span> = record.steps.iter().filter_map(of).collect();
+    let all: Vec<Span> = record.steps().iter().filter_map(of).collect();
     assert_eq!(all.len(), 1, "{record}");
     all[0]
 }

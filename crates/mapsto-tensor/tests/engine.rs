@@ -56,12 +56,17 @@ fn a_value_used_twice_adds_its_gradients_up() -> Result<()> {
 fn gradients_of_values_on_the_way() -> Result<()> {
     let x = scalar(2.0);
     let y = x.square()?;
-    let z = y.mul(3.0)?;
-    let found = grad(&[&z], None, &[&y, &x, &y], GradOptions::default())?;
-    let of_y = found[0].as_ref().unwrap().item::<f64>()?;
-    assert_eq!(of_y, 3.0);
-    assert!(found[1].is_none(), "the walk stops at y");
-    assert_eq!(found[2].as_ref().unwrap().item::<f64>()?, 3.0);
+    let z = y.mul(3.0)?.add(x.mul(5.0)?)?;
+    let found = |wanted: &[&Tensor]| -> Result<Vec<f64>> {
+        let options = GradOptions { retain: true, create_graph: false };
+        grad(&[&z], None, wanted, options)?.into_iter().map(|found| found.unwrap().item::<f64>()).collect()
+    };
+    assert_eq!(found(&[&y, &x, &y])?, [3.0, 17.0, 3.0]);
+    assert_eq!(found(&[&x])?, [17.0]);
+    assert_eq!(found(&[&z, &y])?, [1.0, 3.0]);
+    // The walk ends at the earliest value that is asked: what comes before is not freed.
+    grad(&[&z], None, &[&y], GradOptions::default())?;
+    assert_eq!(y.backward()?.get(&x).unwrap().item::<f64>()?, 4.0);
     Ok(())
 }
 
@@ -156,7 +161,7 @@ fn a_record_is_data_that_runs_again() -> Result<()> {
     let model = |x: &[Tensor]| Ok(vec![x[0].matmul(&w)?.tanh()?.sum_axes(&[1], false)?]);
     let x = Gen::new(2).tensor(&[4, 3], -1.0, 1.0);
     let record = Record::trace(&[&x], model)?;
-    let names: Vec<&str> = record.steps.iter().map(|step| step.op.name()).collect();
+    let names: Vec<&str> = record.steps().iter().map(|step| step.op.name()).collect();
     assert_eq!(names, ["matmul", "tanh", "sum"]);
     assert!(
         record
@@ -198,6 +203,157 @@ fn checkpoints_change_memory_not_gradients() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn checkpoints_reach_what_the_function_reads_from_outside() -> Result<()> {
+    let (w, x) = (scalar(3.0), scalar(2.0));
+    let h = w.square()?;
+    let y = checkpoint(|x| Ok(vec![x[0].mul(&h)?.add(&w)?]), &[&x])?.remove(0);
+    let of_w = |y: &Tensor, options| Ok::<_, Error>(grad(&[y], None, &[&w], options)?.remove(0).unwrap());
+    // x w² + w + w² by w, and by w again: 2xw + 1 + 2w and 2x + 2.
+    let y = y.add(&h)?;
+    let slope = of_w(&y, GradOptions { create_graph: true, retain: true })?;
+    assert_eq!(slope.item::<f64>()?, 19.0);
+    assert_eq!(of_w(&slope, GradOptions { create_graph: false, retain: true })?.item::<f64>()?, 6.0);
+    let gradients = y.backward()?;
+    assert_eq!(gradients.get(&x).unwrap().item::<f64>()?, 9.0);
+    assert_eq!(gradients.get(&w).unwrap().item::<f64>()?, 19.0);
+    // A trace begins where it begins, too.
+    let record = Record::trace(&[&x], |x| Ok(vec![x[0].mul(&h)?]))?;
+    assert_eq!(record.steps().len(), 1, "{record}");
+    assert_eq!(record.replay(&[&scalar(5.0)])?[0].item::<f64>()?, 45.0);
+    Ok(())
+}
+
+#[test]
+fn what_runs_again_draws_and_cuts_as_the_first_time() -> Result<()> {
+    let x = Gen::new(1).tensor(&[50], -1.0, 1.0).variable()?;
+    let model = |x: &[Tensor], rng: &mut Rng| {
+        let noise = Tensor::randn(50, DType::F64, rng)?;
+        let cut = x[0].mul(x[0].detach())?.add(no_grad(|| x[0].square())?)?.add(x[0].exp()?.detach())?;
+        Ok(vec![cut.dropout(0.5, rng)?.mul(noise)?.sum()?])
+    };
+    let (mut rng, mut again) = (Rng::new(3), Rng::new(3));
+    let plain = model(std::slice::from_ref(&x), &mut rng)?.remove(0);
+    let saved = checkpoint(|x| model(x, &mut again), &[&x])?.remove(0);
+    assert_eq!(rng.position(), again.position(), "the function runs once");
+    assert_eq!(plain.item::<f64>()?, saved.item::<f64>()?);
+    let slope = |y: &Tensor| y.backward()?.get(&x).unwrap().to_vec::<f64>();
+    assert_eq!(slope(&plain)?, slope(&saved)?);
+    assert_eq!(rng.position(), again.position());
+    let record = Record::trace(&[&x], |x| Ok(vec![x[0].mul(x[0].detach())?.sum()?]))?;
+    let other = Gen::new(2).tensor(&[50], -1.0, 1.0).variable()?;
+    let slope = record.replay(&[&other])?[0].backward()?.take(&other).unwrap();
+    assert_eq!(slope.to_vec::<f64>()?, other.to_vec::<f64>()?);
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_follows_its_inputs() -> Result<()> {
+    let w = Gen::new(1).tensor(&[5, 5], -1.0, 1.0).variable()?;
+    let model = |x: &[Tensor]| {
+        let y = checkpoint(|x| Ok(vec![x[0].matmul(&w)?.tanh()?]), &[&x[0]])?.remove(0);
+        checkpoint(|x| checkpoint(|x| Ok(vec![x[0].mul(&y)?]), &[&x[0]]), &[&x[0]])
+    };
+    let record = Record::trace(&[&Tensor::zeros([2, 5], DType::F64)?], model)?;
+    assert_eq!(record.steps().len(), 2, "{record}");
+    assert_eq!(record.multiply_adds(), 2 * 5 * 5);
+    let x = Gen::new(2).tensor(&[7, 5], -1.0, 1.0).variable()?;
+    let (again, straight) = (record.replay(&[&x])?.remove(0), model(std::slice::from_ref(&x))?.remove(0));
+    assert_eq!(again.to_vec::<f64>()?, straight.to_vec::<f64>()?);
+    for variable in [&x, &w] {
+        let of = |y: &Tensor| {
+            let found = grad(&[&y.sum()?], None, &[variable], GradOptions { retain: true, create_graph: false })?;
+            found[0].as_ref().unwrap().to_vec::<f64>()
+        };
+        assert_eq!(of(&again)?, of(&straight)?);
+    }
+    let text = record.replay(&[&Tensor::zeros([2, 4], DType::F64)?]).map(|_| ()).unwrap_err().to_string();
+    assert!(
+        text.starts_with("checkpoint: inner sizes differ: [2, 4] x [5, 5]") && text.contains("replay at "),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_record_shows_what_a_backward_pass_would_walk() -> Result<()> {
+    let w = Gen::new(1).tensor(&[3], -1.0, 1.0).variable()?;
+    let record = Record::of(&[&w.add(1.0)?.square()?.sum()?]);
+    let names: Vec<&str> = record.steps().iter().map(|step| step.op.name()).collect();
+    assert_eq!(names, ["add", "square", "sum"]);
+    assert!(record.to_string().starts_with("%0 f64[3] = not kept\n"), "{record}");
+    let text = record.replay(&[]).map(|_| ()).unwrap_err().to_string();
+    assert!(text.starts_with("replay: a value f64[3] (%0), which the computation read, was not kept at "), "{text}");
+    let y = checkpoint(|x| Ok(vec![x[0].exp()?.exp()?]), &[&w])?.remove(0);
+    let record = Record::of(&[&y]);
+    assert_eq!(record.steps()[0].kept, [w.memory()], "a checkpoint keeps what it reads");
+    Ok(())
+}
+
+/// The sum of its float inputs.
+#[derive(Debug)]
+struct SumAll;
+
+impl Op for SumAll {
+    fn name(&self) -> &'static str {
+        "sum_all"
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        Ok([inputs[0]].into_iter().collect())
+    }
+    fn forward(&self, inputs: &[&Tensor], _: &mut Forward) -> Result<Outputs> {
+        let mut floats = inputs.iter().filter(|input| input.dtype().is_float());
+        Ok([floats.try_fold(Tensor::zeros((), DType::F64)?, |sum, x| sum.add(*x))?].into_iter().collect())
+    }
+    fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
+        (0..cx.num_inputs()).map(|i| cx.needs(i).then(|| cx.grad(0)).transpose()).collect()
+    }
+}
+
+#[test]
+fn operations_of_many_inputs() -> Result<()> {
+    let inputs = |odd: usize| -> Result<Vec<Tensor>> {
+        (0..40).map(|i| if i == odd { Tensor::new(1i64) } else { Ok(scalar(i as f64)) }).collect()
+    };
+    for odd in [1, 30, 31, 32, 39] {
+        let inputs = inputs(odd)?;
+        let refs: Vec<&Tensor> = inputs.iter().collect();
+        let gradients = apply_one(SumAll, &refs)?.backward()?;
+        assert!(inputs.iter().enumerate().all(|(i, x)| gradients.get(x).is_some() == (i != odd)), "{odd}");
+        let sum = |x: &[Tensor]| Ok(vec![apply_one(SumAll, &x.iter().collect::<Vec<_>>())?]);
+        let gradients = checkpoint(sum, &refs)?[0].backward()?;
+        assert_eq!(gradients.len(), 39);
+    }
+    Ok(())
+}
+
+/// An operation that promises one shape and gives so many tensors of another.
+#[derive(Debug)]
+struct Liar(usize);
+
+impl Op for Liar {
+    fn name(&self) -> &'static str {
+        "liar"
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
+        Ok(inputs.iter().copied().take(self.0).collect())
+    }
+    fn forward(&self, _: &[&Tensor], _: &mut Forward) -> Result<Outputs> {
+        (0..self.0).map(|_| Tensor::zeros(7, DType::F64)).collect()
+    }
+    fn vjp(&self, _: &Backward<'_>) -> Result<Cotangents> {
+        Ok([None].into_iter().collect())
+    }
+}
+
+#[test]
+fn operations_that_contradict_themselves_are_errors() {
+    let text = apply_one(Liar(1), &[&scalar(1.0)]).map(|_| ()).unwrap_err().to_string();
+    assert!(text.starts_with("liar: Op::forward gave [f64[7]], where Op::infer promised [f64[]] at "), "{text}");
+    let text = apply_one(Liar(0), &[&scalar(1.0)]).map(|_| ()).unwrap_err().to_string();
+    assert!(text.starts_with("liar: the operation gives no output at "), "{text}");
 }
 
 /// An operation with a gradient that is off by a little, and one whose reference disagrees at NaN.

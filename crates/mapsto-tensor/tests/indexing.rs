@@ -109,7 +109,7 @@ fn wrong_indices_say_what_is_wrong() {
     starts(x.index((Ellipsis, Ellipsis)), "index: an index has one ellipsis at most, not 2 at ");
     starts(x.index(Stride::by(.., 0)), "index: a step of zero leads nowhere at ");
     starts(x.index(&x.gt(0).unwrap().t().unwrap()), "index: a mask of shape [3, 2] does not cover the axes [2, 3] at ");
-    starts(x.index((.., &list(&[0, 3]))), "wrap_index: index 3 at position [1] is outside axis 1 of size 3 at ");
+    starts(x.index((.., &list(&[0, 3]))), "index: index 3 at position [1] is outside axis 1 of size 3 at ");
     starts(x.index(&Tensor::new([0.5f32]).unwrap()), "index: indices must be i64, not f32 at ");
     let wrong = x.gather(1, &Tensor::new([[0i64, 1], [0, -4]]).unwrap());
     starts(wrong, "gather: index -4 at position [1, 1] is outside axis 1 of size 3 at ");

@@ -60,9 +60,9 @@ pub(super) fn seen(record: &Record, placed: &Placed) -> Vec<Seen> {
         (Origin::Input(_), _) => Seen::Field(Vec::new()),
         _ => Seen::Nothing,
     };
-    let mut seen: Vec<Seen> = record.origins.iter().enumerate().map(first).collect();
-    for step in &record.steps {
-        let specs = |values: &[ValueId]| values.iter().map(|&value| record.specs[value]).collect::<Vec<Spec>>();
+    let mut seen: Vec<Seen> = record.origins().iter().enumerate().map(first).collect();
+    for step in record.steps() {
+        let specs = |values: &[ValueId]| values.iter().map(|&value| record.specs()[value]).collect::<Vec<Spec>>();
         let (inputs, outputs) = (specs(&step.inputs), specs(&step.outputs));
         let is_data = |value: &&ValueId| placed.values[**value] == Kind::Data;
         let data: Vec<&ValueId> = step.inputs.iter().filter(is_data).collect();
@@ -77,7 +77,7 @@ pub(super) fn seen(record: &Record, placed: &Placed) -> Vec<Seen> {
                 Seen::Unbounded
             } else {
                 let through =
-                    data.iter().map(|&&input| passed(&seen[input], &record.specs[input].shape, &output.shape));
+                    data.iter().map(|&&input| passed(&seen[input], &record.specs()[input].shape, &output.shape));
                 through.fold(Seen::Nothing, Seen::with)
             };
         }

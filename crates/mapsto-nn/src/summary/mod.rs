@@ -184,7 +184,7 @@ impl Summary {
         })?;
 
         let placed = tree.place(&record, &log);
-        let given = shapes(&record, (0..record.num_inputs).collect());
+        let given = shapes(&record, (0..record.num_inputs()).collect());
         let mut summary = Summary {
             layers: layers(&tree, &record, &placed),
             inputs: given,
@@ -203,11 +203,11 @@ impl Summary {
             held.insert(param.get()?.memory());
         }
         let mut hold = |memory: &Memory| if held.insert(*memory) { memory.bytes as u64 } else { 0 };
-        for (step, &place) in record.steps.iter().zip(&placed.steps) {
+        for (step, &place) in record.steps().iter().zip(&placed.steps) {
             summary.layers[place].activations += step.kept.iter().map(&mut hold).sum::<u64>();
         }
-        for (&value, output) in record.outputs.iter().zip(&outputs) {
-            if let Origin::Step { step, .. } = record.origins[value] {
+        for (&value, output) in record.outputs().iter().zip(&outputs) {
+            if let Origin::Step { step, .. } = record.origins()[value] {
                 summary.layers[placed.steps[step]].activations += hold(&output.memory());
             }
         }
@@ -275,7 +275,7 @@ impl StepMemory {
 fn shapes(record: &Record, values: Vec<ValueId>) -> Vec<Vec<usize>> {
     let mut shapes: Vec<Vec<usize>> = Vec::new();
     for value in values {
-        let shape = record.specs[value].shape.to_vec();
+        let shape = record.specs()[value].shape.to_vec();
         if !shapes.contains(&shape) {
             shapes.push(shape);
         }
@@ -287,7 +287,7 @@ fn shapes(record: &Record, values: Vec<ValueId>) -> Vec<Vec<usize>> {
 fn layers(tree: &Tree, record: &Record, placed: &Placed) -> Vec<LayerSummary> {
     let mut gives: Vec<BTreeSet<ValueId>> = vec![BTreeSet::new(); tree.places.len()];
     let mut leave = |value: ValueId, to: Option<usize>| {
-        let Origin::Step { step, .. } = record.origins[value] else { return };
+        let Origin::Step { step, .. } = record.origins()[value] else { return };
         if let Kind::Own(_) = placed.values[value] {
             return;
         }
@@ -301,14 +301,14 @@ fn layers(tree: &Tree, record: &Record, placed: &Placed) -> Vec<LayerSummary> {
             place = tree.places[place].parent;
         }
     };
-    for (number, step) in record.steps.iter().enumerate() {
+    for (number, step) in record.steps().iter().enumerate() {
         step.inputs.iter().for_each(|&value| leave(value, Some(placed.steps[number])));
     }
-    record.outputs.iter().for_each(|&value| leave(value, None));
+    record.outputs().iter().for_each(|&value| leave(value, None));
     let seen = seen(record, placed);
     let mut multiply_adds = vec![0u64; tree.places.len()];
-    for (number, step) in record.steps.iter().enumerate() {
-        let specs = |values: &[ValueId]| values.iter().map(|&value| record.specs[value]).collect::<Vec<_>>();
+    for (number, step) in record.steps().iter().enumerate() {
+        let specs = |values: &[ValueId]| values.iter().map(|&value| record.specs()[value]).collect::<Vec<_>>();
         let sum = &mut multiply_adds[placed.steps[number]];
         *sum = sum.saturating_add(step.op.multiply_adds(&specs(&step.inputs), &specs(&step.outputs)));
     }

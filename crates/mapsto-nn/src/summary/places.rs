@@ -152,16 +152,19 @@ impl Tree {
             record,
             owners: HashMap::new(),
             frames: vec![Some(Frame { place: 0, last: None, pending: Vec::new() })],
-            placed: Placed { steps: vec![0; record.steps.len()], values: vec![Kind::Constant; record.origins.len()] },
+            placed: Placed {
+                steps: vec![0; record.steps().len()],
+                values: vec![Kind::Constant; record.origins().len()],
+            },
         };
-        for (value, origin) in record.origins.iter().enumerate() {
+        for (value, origin) in record.origins().iter().enumerate() {
             if let Origin::Input(_) = origin {
                 walk.placed.values[value] = Kind::Data;
             }
         }
         let mut ran = HashSet::new();
         let mut events = log.iter().peekable();
-        for (number, step) in record.steps.iter().enumerate() {
+        for (number, step) in record.steps().iter().enumerate() {
             while let Some((_, event)) = events.next_if(|(moment, _)| *moment < step.id) {
                 walk.event(*event, &mut ran);
             }
@@ -237,14 +240,14 @@ impl Walk<'_> {
     }
 
     fn kind(&self, value: ValueId) -> Kind {
-        match &self.record.origins[value] {
+        match &self.record.origins()[value] {
             Origin::Leaf(leaf) => self.owners.get(&leaf.id()).map_or(Kind::Constant, |&place| Kind::Own(place)),
             _ => self.placed.values[value],
         }
     }
 
     fn step(&mut self, number: usize) {
-        let step = &self.record.steps[number];
+        let step = &self.record.steps()[number];
         let mut own: Option<usize> = None;
         let mut is_data = false;
         for &value in &step.inputs {

@@ -346,11 +346,12 @@ impl Tensor {
     #[track_caller]
     pub fn glu(&self, axis: isize) -> Result<Tensor> {
         let at = Location::caller();
-        let size = self.size(axis).map_err(|e| e.op("glu").at(at))?;
+        let size = self.size(axis).map_err(|e| e.as_of("glu", at))?;
         if size % 2 == 1 {
             let message = format!("axis {axis} of {} has the odd size {size}: it cannot be halved", self.shape());
             return Err(Error::shape(message).op("glu").at(at));
         }
-        self.narrow(axis, 0, size / 2)?.mul(self.narrow(axis, size / 2, size / 2)?.sigmoid()?)
+        let gate = self.narrow(axis, size / 2, size / 2)?.sigmoid().map_err(|e| e.as_of("glu", at))?;
+        self.narrow(axis, 0, size / 2)?.mul(gate)
     }
 }

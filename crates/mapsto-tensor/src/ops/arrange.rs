@@ -1,6 +1,7 @@
 //! Tensors joined, parted, repeated and aligned: methods composed of the other operations.
 
 use crate::error::{Error, Result};
+use crate::memory::room;
 use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
 use crate::shape::{Axes, Shape, Spec};
 use crate::tensor::Tensor;
@@ -66,7 +67,9 @@ impl IntoSizes for usize {
             return Err(Error::argument("parts of size 0 never make up an axis"));
         }
         let parts = size.div_ceil(self).max(1);
-        Ok((0..parts).map(|part| self.min(size - part * self)).collect())
+        let mut sizes = room(parts)?;
+        sizes.extend((0..parts).map(|part| self.min(size - part * self)));
+        Ok(sizes)
     }
 }
 
@@ -109,9 +112,10 @@ impl Tensor {
             let message = format!("shapes differ: {} and {}", first.shape(), other.shape());
             return Err(Error::shape(message).op("stack").at(at).mend("concat joins tensors that differ in one axis"));
         }
-        let raised = tensors.iter().map(|t| t.unsqueeze(axis)).collect::<Result<Vec<_>>>()?;
+        let raised = tensors.iter().map(|t| t.unsqueeze(axis)).collect::<Result<Vec<_>>>();
+        let raised = raised.map_err(|e| e.as_of("stack", at))?;
         let axis = if axis < 0 { axis + first.rank() as isize + 1 } else { axis };
-        Tensor::concat(&raised.iter().collect::<Vec<_>>(), axis)
+        Tensor::concat(&raised.iter().collect::<Vec<_>>(), axis).map_err(|e| e.as_of("stack", at))
     }
 
     /// The parts of an axis, in order: `sizes` is one size for all (the last part may be smaller) or a list of them.
@@ -121,7 +125,7 @@ impl Tensor {
     #[track_caller]
     pub fn split(&self, sizes: impl IntoSizes, axis: isize) -> Result<Vec<Tensor>> {
         let at = Location::caller();
-        let fails = |e: Error| e.op("split").at(at);
+        let fails = |e: Error| e.as_of("split", at);
         let axis = self.shape().axis(axis).map_err(fails)?;
         let sizes = sizes.into_sizes(self.shape()[axis]).map_err(fails)?;
         let mut start = 0;
@@ -129,7 +133,7 @@ impl Tensor {
             start += size;
             self.narrow(axis as isize, start - size, size)
         };
-        sizes.into_iter().map(&mut part).collect()
+        sizes.into_iter().map(&mut part).collect::<Result<_>>().map_err(fails)
     }
 
     /// At most `count` parts of an axis, all of one size but perhaps the last.
@@ -139,11 +143,11 @@ impl Tensor {
     #[track_caller]
     pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
         let at = Location::caller();
-        let size = self.shape()[self.shape().axis(axis).map_err(|e| e.op("chunk").at(at))?];
+        let size = self.shape()[self.shape().axis(axis).map_err(|e| e.as_of("chunk", at))?];
         if count == 0 {
             return Err(Error::argument("an axis cannot be parted into 0 chunks").op("chunk").at(at));
         }
-        self.split(size.div_ceil(count).max(1), axis)
+        self.split(size.div_ceil(count).max(1), axis).map_err(|e| e.as_of("chunk", at))
     }
 }
 
@@ -170,7 +174,7 @@ impl Tensor {
             }
             Ok(x)
         };
-        repeated().map_err(|e: Error| e.op("repeat").at(at))
+        repeated().map_err(|e: Error| e.as_of("repeat", at))
     }
 
     /// [`Tensor::broadcast_to`] with signed sizes: -1 keeps the size of an axis.
@@ -193,7 +197,8 @@ impl Tensor {
             };
             Shape::new(&sizes.iter().enumerate().map(size).collect::<Result<Vec<_>>>()?)
         };
-        self.broadcast_to(shape().map_err(|e: Error| e.op("expand").at(at))?)
+        let fails = |e: Error| e.as_of("expand", at);
+        self.broadcast_to(shape().map_err(fails)?).map_err(fails)
     }
 
     /// The axes `from` moved to the places `to`; the others keep their order (NumPy's `moveaxis`).
@@ -221,7 +226,8 @@ impl Tensor {
             };
             Ok((0..self.rank()).map(source).map(|axis| axis as isize).collect::<Vec<_>>())
         };
-        self.permute(&order().map_err(|e: Error| e.op("move_axes").at(at))?)
+        let fails = |e: Error| e.as_of("move_axes", at);
+        self.permute(&order().map_err(fails)?).map_err(fails)
     }
 
     /// The tensors, each broadcast to the shape that all of them broadcast to.
@@ -232,7 +238,7 @@ impl Tensor {
     pub fn broadcast_tensors(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
         let at = Location::caller();
         let shape = tensors.iter().try_fold(Shape::SCALAR, |shape, t| shape.broadcast(t.shape()));
-        let shape = shape.map_err(|e| e.op("broadcast_tensors").at(at))?;
+        let shape = shape.map_err(|e| e.as_of("broadcast_tensors", at))?;
         tensors.iter().map(|t| t.broadcast_to(shape)).collect()
     }
 
@@ -244,7 +250,7 @@ impl Tensor {
     #[track_caller]
     pub fn meshgrid(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
         let at = Location::caller();
-        let fails = |e: Error| e.op("meshgrid").at(at);
+        let fails = |e: Error| e.as_of("meshgrid", at);
         if let Some(t) = tensors.iter().find(|t| t.rank() > 1) {
             let message = format!("coordinates along an axis are a vector, not of shape {}", t.shape());
             return Err(fails(Error::shape(message)));
@@ -255,7 +261,7 @@ impl Tensor {
             sizes[axis] = t.numel();
             t.reshape(sizes)?.broadcast_to(shape)
         };
-        tensors.iter().enumerate().map(along).collect()
+        tensors.iter().enumerate().map(along).collect::<Result<_>>().map_err(fails)
     }
 
     /// The tensor itself if its elements lie row-major in memory without gaps, otherwise a copy that does.

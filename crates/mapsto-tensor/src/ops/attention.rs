@@ -240,7 +240,7 @@ impl Tensor {
         let specs: Vec<Spec> = inputs.iter().map(|t| t.spec()).collect();
         let at = Location::caller();
         let made = op.infer(&specs).and_then(|_| weights(&op.args(&inputs)));
-        made.map_err(|e| e.op("attention_weights").at(at))
+        made.map_err(|e| e.as_of("attention_weights", at))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::memory::room;
 use crate::ops::gather::as_indices;
 use crate::tensor::Tensor;
 use std::panic::Location;
@@ -35,7 +36,7 @@ impl Tensor {
             }
             Ok(x)
         };
-        run().map_err(|e: Error| e.op("roll").at(at))
+        run().map_err(|e: Error| e.as_of("roll", at))
     }
 
     /// Each slice along `axis` `count` times in a row.
@@ -53,7 +54,7 @@ impl Tensor {
             sizes[axis] = sizes[axis].saturating_mul(sizes.remove(axis + 1));
             repeated.reshape(sizes)
         };
-        run().map_err(|e: Error| e.op("repeat_interleave").at(at))
+        run().map_err(|e: Error| e.as_of("repeat_interleave", at))
     }
 
     /// Each element along `axis` less the one before it: one element fewer.
@@ -67,7 +68,7 @@ impl Tensor {
             0 => Err(Error::shape(format!("axis {axis} of {} is empty: it has no differences", self.shape()))),
             size => self.narrow(axis, 1, size - 1)?.sub(self.narrow(axis, 0, size - 1)?),
         };
-        run().map_err(|e: Error| e.op("diff").at(at))
+        run().map_err(|e: Error| e.as_of("diff", at))
     }
 
     /// The middle elements along `axis`, which stays with size one if `keep` (of an even number the lesser one), and their
@@ -84,7 +85,7 @@ impl Tensor {
             let values = self.gather(axis, &places)?;
             if keep { Ok((values, places)) } else { Ok((values.squeeze(&[axis])?, places.squeeze(&[axis])?)) }
         };
-        run().map_err(|e: Error| e.op("median").at(at))
+        run().map_err(|e: Error| e.as_of("median", at))
     }
 
     /// The `q`-quantile along `axis`, which stays with size one if `keep`, linearly between the two nearest elements; NaN
@@ -111,7 +112,7 @@ impl Tensor {
             };
             if keep { Ok(value) } else { value.squeeze(&[axis]) }
         };
-        run().map_err(|e: Error| e.op("quantile").at(at))
+        run().map_err(|e: Error| e.as_of("quantile", at))
     }
 
     /// The indices of the elements of this rank along `axis`, given their order; of a NaN where there is one.
@@ -149,7 +150,7 @@ impl Tensor {
             let inverse = groups.zeros_like()?.scatter(0, &order, &groups)?.reshape(*self.shape())?;
             Ok((sorted.index_select(0, &begins)?, inverse, ends.diff(0)?))
         };
-        run().map_err(|e: Error| e.op("unique").at(at))
+        run().map_err(|e: Error| e.as_of("unique", at))
     }
 
     /// How often each of 0, 1, ... occurs among these integers: up to the greatest, and at least `min_length` counts. Not a
@@ -173,7 +174,7 @@ impl Tensor {
             let ones = Tensor::ones([x.numel()], DType::I64)?;
             Tensor::zeros([length], DType::I64)?.index_add(0, &x, &ones)
         };
-        run().map_err(|e: Error| e.op("bincount").at(at))
+        run().map_err(|e: Error| e.as_of("bincount", at))
     }
 
     /// How many elements lie in each of `bins` equal parts of `low..=high`, and the parts' edges. A part has its lower edge
@@ -190,13 +191,15 @@ impl Tensor {
             }
             let x = self.detach().to_dtype(self.dtype().to_float())?.flattened()?;
             let edge = |i: usize| if i == bins { high } else { low + (high - low) * (i as f64 / bins as f64) };
-            let edges = Tensor::from_vec((0..=bins).map(edge).collect(), [bins + 1])?.to_dtype(x.dtype())?;
+            let mut edges = room(bins.saturating_add(1))?;
+            edges.extend((0..=bins).map(edge));
+            let edges = Tensor::from_vec(edges, [bins + 1])?.to_dtype(x.dtype())?;
             let top = edges.narrow(0, bins, 1)?;
             let inside = x.masked_select(&x.ge(edges.narrow(0, 0, 1)?)?.mul(x.le(&top)?)?)?;
             let bin = edges.searchsorted(&inside, true)?.sub(1)?;
             let bin = bin.sub(inside.eq(&top)?.to_dtype(DType::I64)?)?;
             Ok((bin.bincount(bins)?, edges))
         };
-        run().map_err(|e: Error| e.op("histogram").at(at))
+        run().map_err(|e: Error| e.as_of("histogram", at))
     }
 }

@@ -283,7 +283,7 @@ impl Tensor {
     pub fn cross_entropy(&self, targets: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
         if targets.dtype().is_float() {
             let at = Location::caller();
-            return self.soft_cross_entropy(targets, options).map_err(|e| e.op("cross_entropy").at(at));
+            return self.soft_cross_entropy(targets, options).map_err(|e| e.as_of("cross_entropy", at));
         }
         self.hard_cross_entropy(targets, options, false)
     }

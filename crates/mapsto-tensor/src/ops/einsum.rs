@@ -44,7 +44,7 @@ impl Tensor {
     #[track_caller]
     pub fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
         let at = Location::caller();
-        evaluate(equation, operands).map_err(|e| e.op("einsum").at(at))
+        evaluate(equation, operands).map_err(|e| e.as_of("einsum", at))
     }
 }
 

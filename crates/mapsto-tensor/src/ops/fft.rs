@@ -331,7 +331,7 @@ macro_rules! complex_methods {
                 let moved = x.transpose(axis as isize, -2)?;
                 apply_one(Fft { inverse: $inverse, scale }, &[&moved])?.transpose(axis as isize, -2)
             };
-            transform().map_err(|e: Error| e.op(stringify!($method)).at(at))
+            transform().map_err(|e: Error| e.as_of(stringify!($method), at))
         }
 
         $(#[$doc])*
@@ -348,7 +348,7 @@ macro_rules! complex_methods {
                 let plan = plan(&complex, sizes, axes, complex.rank().saturating_sub(1))?;
                 plan.into_iter().try_fold(complex, |x, (axis, n)| x.$method(n, axis as isize, norm))
             };
-            transform().map_err(|e: Error| e.op(stringify!($method_axes)).at(at))
+            transform().map_err(|e: Error| e.as_of(stringify!($method_axes), at))
         }
     )*};
 }
@@ -416,7 +416,7 @@ impl Tensor {
             let moved = x.transpose(axis as isize, -1)?;
             apply_one(RealFft { scale }, &[&moved])?.transpose(axis as isize, -2)
         };
-        transform().map_err(|e: Error| e.op("rfft").at(at))
+        transform().map_err(|e: Error| e.as_of("rfft", at))
     }
 
     /// The `n` real numbers (2 (m - 1) if none is given) whose transform begins with the m complex numbers along `axis`;
@@ -434,7 +434,7 @@ impl Tensor {
             let scale = norm.scale(n, true);
             apply_one(InverseRealFft { n, scale }, &[&moved])?.transpose(axis as isize, -1)
         };
-        transform().map_err(|e: Error| e.op("irfft").at(at))
+        transform().map_err(|e: Error| e.as_of("irfft", at))
     }
 
     /// [`Tensor::rfft`] along the last of `axes` (all if none is named), then [`Tensor::fft`] along the others.
@@ -450,7 +450,7 @@ impl Tensor {
             let first = self.rfft(n, last as isize, norm)?;
             plan.into_iter().try_fold(first, |x, (axis, n)| x.fft(n, axis as isize, norm))
         };
-        transform().map_err(|e: Error| e.op("rfft_axes").at(at))
+        transform().map_err(|e: Error| e.as_of("rfft_axes", at))
     }
 
     /// [`Tensor::ifft`] along all of `axes` but the last (all of the tensor if none is named), then [`Tensor::irfft`]
@@ -467,7 +467,7 @@ impl Tensor {
             let first = plan.into_iter().try_fold(self.clone(), |x, (axis, n)| x.ifft(n, axis as isize, norm))?;
             first.irfft(n, last as isize, norm)
         };
-        transform().map_err(|e: Error| e.op("irfft_axes").at(at))
+        transform().map_err(|e: Error| e.as_of("irfft_axes", at))
     }
 }
 

@@ -280,7 +280,7 @@ impl Tensor {
     #[track_caller]
     pub fn index_select(&self, axis: isize, indices: &Tensor) -> Result<Tensor> {
         let at = Location::caller();
-        let axis = self.shape().axis(axis).map_err(|e| e.op("index_select").at(at))?;
+        let axis = self.shape().axis(axis).map_err(|e| e.as_of("index_select", at))?;
         apply_one(IndexSelect { axis }, &[self, &as_indices(indices)?])
     }
 
@@ -292,7 +292,7 @@ impl Tensor {
     #[track_caller]
     pub fn index_add(&self, axis: isize, indices: &Tensor, source: &Tensor) -> Result<Tensor> {
         let at = Location::caller();
-        let axis = self.shape().axis(axis).map_err(|e| e.op("index_add").at(at))?;
+        let axis = self.shape().axis(axis).map_err(|e| e.as_of("index_add", at))?;
         apply_one(IndexAdd { axis }, &[self, &as_indices(indices)?, source])
     }
 
@@ -321,7 +321,7 @@ impl Tensor {
             let places = mask.broadcast_to(*self.shape())?.flattened()?.nonzero()?.flattened()?;
             self.flattened()?.index_select(0, &places)
         };
-        run().map_err(|e: Error| e.op("masked_select").at(at))
+        run().map_err(|e: Error| e.as_of("masked_select", at))
     }
 
     /// The indices of the elements that are not zero (NaN is not zero), in row-major order: `i64` `[count, rank]`. Not a
@@ -332,7 +332,7 @@ impl Tensor {
     #[track_caller]
     pub fn nonzero(&self) -> Result<Tensor> {
         let at = Location::caller();
-        self.backend().nonzero(self).map_err(|e| e.op("nonzero").at(at))
+        self.backend().nonzero(self).map_err(|e| e.as_of("nonzero", at))
     }
 
     /// Ones of type `dtype` at the places that these integers name among `classes`, zeros elsewhere: `[..]` to
@@ -348,7 +348,7 @@ impl Tensor {
             let zeros = Tensor::zeros([&self.shape()[..], &[classes]].concat(), dtype)?;
             zeros.scatter(-1, &places, &Tensor::ones(*places.shape(), dtype)?)
         };
-        run().map_err(|e: Error| e.op("one_hot").at(at))
+        run().map_err(|e: Error| e.as_of("one_hot", at))
     }
 }
 

@@ -357,7 +357,7 @@ pub fn solve(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let x = apply_one(Solve, &[&spread(a, [n, n])?, &spread(&columns, [rows, k])?])?;
         if b.rank() == 1 { x.squeeze(&[-1]) } else { Ok(x) }
     };
-    solve().map_err(|e: Error| e.op("solve").at(at))
+    solve().map_err(|e: Error| e.as_of("solve", at))
 }
 
 /// The inverse of square matrices. To solve equations, [`solve`] is faster and more exact.
@@ -367,8 +367,9 @@ pub fn solve(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 #[track_caller]
 pub fn inverse(a: &Tensor) -> Result<Tensor> {
     let at = Location::caller();
-    let n = expect_square(&a.spec()).map_err(|e| e.op("inverse").at(at))?;
-    solve(a, &Tensor::ones([n], a.dtype())?.diagonal_embed(0)?)
+    let n = expect_square(&a.spec()).map_err(|e| e.as_of("inverse", at))?;
+    let one = Tensor::ones([n], a.dtype())?.diagonal_embed(0)?;
+    solve(a, &one).map_err(|e| e.as_of("inverse", at))
 }
 
 /// The lower triangular factor of positive definite matrices. See [`Cholesky`].

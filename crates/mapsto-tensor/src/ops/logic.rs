@@ -102,7 +102,8 @@ macro_rules! logical {
                     Either::Tensor(other) => other.to_dtype(DType::Bool)?,
                     Either::Scalar(other) => Tensor::scalar(other, DType::Bool)?,
                 };
-                self.to_dtype(DType::Bool)?.$of(other)
+                let at = Location::caller();
+                self.to_dtype(DType::Bool)?.$of(other).map_err(|e| e.as_of(stringify!($method), at))
             })*
         }
     };
@@ -192,14 +193,13 @@ impl Tensor {
     /// Those of [`Tensor::where_`], and a mask that would enlarge the tensor.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
-        let filled = mask.where_(value, self)?;
+        let at = Location::caller();
+        let filled = mask.where_(value, self).map_err(|e| e.as_of("masked_fill", at))?;
         if filled.shape() == self.shape() {
             return Ok(filled);
         }
         let (mask, shape) = (mask.shape(), self.shape());
-        Err(Error::shape(format!("the mask {mask} does not broadcast to {shape}"))
-            .op("masked_fill")
-            .at(Location::caller()))
+        Err(Error::shape(format!("the mask {mask} does not broadcast to {shape}")).op("masked_fill").at(at))
     }
 
     /// `self + weight · (end - self)`: from this tensor at weight 0 to `end` at weight 1.
@@ -208,6 +208,8 @@ impl Tensor {
     /// Shapes that do not broadcast.
     #[track_caller]
     pub fn lerp(&self, end: &Tensor, weight: impl Operand) -> Result<Tensor> {
-        self.add(end.sub(self)?.mul(weight)?)
+        let at = Location::caller();
+        let run = || self.add(end.sub(self)?.mul(weight)?);
+        run().map_err(|e| e.as_of("lerp", at))
     }
 }

@@ -14,6 +14,7 @@ mod concat;
 mod conv;
 mod cross_entropy;
 mod ctc;
+mod detach;
 mod diagonal;
 mod dropout;
 mod einsum;
@@ -65,6 +66,7 @@ pub use conv::{
 };
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
 pub use ctc::{Ctc, CtcBackward, CtcOptions};
+pub use detach::Detach;
 pub use diagonal::{Diagonal, DiagonalEmbed, Place};
 pub use dropout::Dropout;
 pub use fft::{Fft, FftNorm, InverseRealFft, RealFft};
@@ -103,7 +105,8 @@ pub use variance::{Std, Var};
 use crate::testing::Entry;
 use binary::expect_numbers;
 
-/// Every operation of this crate. Tests run over it: an operation that is not here does not exist.
+/// Every operation of this crate but that of [`checkpoint`](crate::checkpoint), which is a record of others. Tests run over
+/// it.
 pub fn registry() -> Vec<Entry> {
     let families = [
         activation::entries(),
@@ -119,6 +122,7 @@ pub fn registry() -> Vec<Entry> {
         conv::entries(),
         cross_entropy::entries(),
         ctc::entries(),
+        detach::entries(),
         diagonal::entries(),
         dropout::entries(),
         fft::entries(),

@@ -4,7 +4,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::ops::{FftNorm, PadMode};
 use crate::shape::Shape;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, Writing};
 use std::f64::consts::TAU;
 use std::panic::Location;
 
@@ -83,7 +83,7 @@ impl Tensor {
             };
             spectrum.transpose(-3, -2)
         };
-        transform().map_err(|e: Error| e.op("stft").at(at))
+        transform().map_err(|e: Error| e.as_of("stft", at))
     }
 
     /// The signal `[..., len]` whose short-time Fourier transform this is (the one nearest to it in least squares):
@@ -126,22 +126,25 @@ impl Tensor {
             let missing = isize::try_from(wanted - reached).map_err(|_| Error::memory("the length is too large"))?;
             signal.pad(&[(0, missing)], PadMode::ZEROS)
         };
-        transform().map_err(|e: Error| e.op("istft").at(at))
+        transform().map_err(|e: Error| e.as_of("istft", at))
     }
 }
 
 /// `sum_i weights[i] * cos(i * angle)` at `len` places: periodic windows leave out the place where the next begins.
 #[track_caller]
-fn cosine_window(len: usize, periodic: bool, weights: &[f64], dtype: DType) -> Result<Tensor> {
+fn cosine_window(op: &'static str, len: usize, periodic: bool, weights: &[f64], dtype: DType) -> Result<Tensor> {
     let at = Location::caller();
-    let shape = Shape::new(&[len]).map_err(|e| e.op("window").at(at))?;
     let turns = if periodic { len } else { len.saturating_sub(1) }.max(1) as f64;
     let value = |i: usize| {
         let angle = TAU * i as f64 / turns;
         weights.iter().enumerate().map(|(k, weight)| weight * (k as f64 * angle).cos()).sum()
     };
-    let values = (0..len).map(|i| if len == 1 { 1.0 } else { value(i) }).collect();
-    Tensor::from_vec::<f64>(values, shape)?.to_dtype(dtype)
+    let make = || {
+        let mut out = Writing::<f64>::new(Shape::new(&[len])?)?;
+        out.as_mut().iter_mut().enumerate().for_each(|(i, x)| *x = if len == 1 { 1.0 } else { value(i) });
+        out.finish().to_dtype(dtype)
+    };
+    make().map_err(|e: Error| e.as_of(op, at))
 }
 
 /// Windows: `periodic` ones for transforms, symmetric ones for filters.
@@ -152,7 +155,7 @@ impl Tensor {
     /// A length that memory cannot hold.
     #[track_caller]
     pub fn hann_window(len: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
-        cosine_window(len, periodic, &[0.5, -0.5], dtype)
+        cosine_window("hann_window", len, periodic, &[0.5, -0.5], dtype)
     }
 
     /// Hamming's window, a cosine raised so that the nearest side lobe vanishes.
@@ -161,7 +164,7 @@ impl Tensor {
     /// A length that memory cannot hold.
     #[track_caller]
     pub fn hamming_window(len: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
-        cosine_window(len, periodic, &[0.54, -0.46], dtype)
+        cosine_window("hamming_window", len, periodic, &[0.54, -0.46], dtype)
     }
 
     /// Blackman's window, of two cosines.
@@ -170,6 +173,6 @@ impl Tensor {
     /// A length that memory cannot hold.
     #[track_caller]
     pub fn blackman_window(len: usize, periodic: bool, dtype: DType) -> Result<Tensor> {
-        cosine_window(len, periodic, &[0.42, -0.5, 0.08], dtype)
+        cosine_window("blackman_window", len, periodic, &[0.42, -0.5, 0.08], dtype)
     }
 }

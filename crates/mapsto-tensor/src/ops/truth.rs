@@ -131,6 +131,7 @@ impl Tensor {
     /// An axis outside the shape or named twice.
     #[track_caller]
     pub fn count_nonzero(&self, axes: &[isize], keep: bool) -> Result<Tensor> {
-        self.to_dtype(DType::Bool)?.sum_axes(axes, keep)
+        let at = Location::caller();
+        self.to_dtype(DType::Bool)?.sum_axes(axes, keep).map_err(|e| e.as_of("count_nonzero", at))
     }
 }

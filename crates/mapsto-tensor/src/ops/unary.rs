@@ -216,7 +216,8 @@ impl Tensor {
     /// A refusal of memory.
     #[track_caller]
     pub fn fract(&self) -> Result<Tensor> {
-        self.sub(self.trunc()?)
+        let at = std::panic::Location::caller();
+        self.trunc().and_then(|whole| self.sub(whole)).map_err(|e| e.as_of("fract", at))
     }
 }
 

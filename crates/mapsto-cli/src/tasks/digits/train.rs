@@ -181,7 +181,7 @@ fn fit(model: &Sequential, config: &DigitsConfig, train: &Part, run: &RunDir, ou
     let mut progress = Progress::new(total_steps, Mode::detect(output.json));
     for epoch in 1..=config.epochs as u64 {
         let start = Instant::now();
-        let order = chance.split("order").fork(epoch).permutation(train.len());
+        let order = chance.split("order").fork(epoch).permutation(train.len())?;
         let mut changes = chance.split("augmentation").fork(epoch);
         let (mut loss_sum, mut right) = (0.0, 0);
         for (step, items) in (0u64..).zip(order.chunks_exact(batch)) {

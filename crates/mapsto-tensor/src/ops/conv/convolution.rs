@@ -372,7 +372,7 @@ macro_rules! methods {
                 let at = Location::caller();
                 let settings = options.expect_no_output_padding().and_then(|()| options.settings($rank));
                 let settings = settings.map_err(|e| e.op(stringify!($conv)).at(at))?;
-                apply_conv(Conv { settings }, self, weight, bias)
+                apply_conv(Conv { settings }, self, weight, bias).map_err(|e| e.as_of(stringify!($conv), at))
             }
 
             #[doc = concat!("The transposed convolution of `[N, C, ", $sizes, "]` with kernels `[C, O / groups, ", $kernel, "]`. See [`ConvTranspose`].")]
@@ -384,7 +384,8 @@ macro_rules! methods {
                 let at = Location::caller();
                 let settings = options.settings($rank).and_then(|s| Ok((s, options.output_paddings($rank)?)));
                 let (settings, output_padding) = settings.map_err(|e| e.op(stringify!($transpose)).at(at))?;
-                apply_conv(ConvTranspose { settings, output_padding }, self, weight, bias)
+                let op = ConvTranspose { settings, output_padding };
+                apply_conv(op, self, weight, bias).map_err(|e| e.as_of(stringify!($transpose), at))
             }
         )*}
     };

@@ -160,7 +160,7 @@ impl Tensor {
     #[track_caller]
     pub fn unfold2d(&self, kernel: [usize; 2], options: &ConvOptions) -> Result<Tensor> {
         let at = Location::caller();
-        let axes = two_axes(options).map_err(|e| e.op("unfold2d").at(at))?;
+        let axes = two_axes(options).map_err(|e| e.as_of("unfold2d", at))?;
         apply_one(Unfold { axes, kernel }, &[&self.to_dtype(self.dtype().to_float())?])
     }
 
@@ -172,7 +172,7 @@ impl Tensor {
     #[track_caller]
     pub fn fold2d(&self, size: [usize; 2], kernel: [usize; 2], options: &ConvOptions) -> Result<Tensor> {
         let at = Location::caller();
-        let axes = two_axes(options).map_err(|e| e.op("fold2d").at(at))?;
+        let axes = two_axes(options).map_err(|e| e.as_of("fold2d", at))?;
         apply_one(Fold { axes, kernel, size }, &[&self.to_dtype(self.dtype().to_float())?])
     }
 
@@ -193,7 +193,7 @@ impl Tensor {
             let split = self.reshape([n, c / square, factor, factor, h, w])?;
             split.permute(&[0, 1, 4, 2, 5, 3])?.reshape([n, c / square, h * factor, w * factor])
         };
-        shuffle().map_err(|e: Error| e.op("pixel_shuffle").at(at))
+        shuffle().map_err(|e: Error| e.as_of("pixel_shuffle", at))
     }
 
     /// Pixels become channels: `[N, C, H * f, W * f]` to `[N, C * f * f, H, W]`, the inverse of
@@ -212,6 +212,6 @@ impl Tensor {
             let split = self.reshape([n, c, h / factor, factor, w / factor, factor])?;
             split.permute(&[0, 1, 3, 5, 2, 4])?.reshape([n, c * factor * factor, h / factor, w / factor])
         };
-        unshuffle().map_err(|e: Error| e.op("pixel_unshuffle").at(at))
+        unshuffle().map_err(|e: Error| e.as_of("pixel_unshuffle", at))
     }
 }

@@ -276,7 +276,7 @@ impl Tensor {
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<(Tensor, Tensor, Tensor)> {
-        let inputs = with_affine(self, || channels(self.shape()), weight, bias)?;
+        let inputs = with_affine("batch_norm", self, || channels(self.shape()), weight, bias)?;
         let mut outputs = apply(BatchNorm { eps }, &inputs.iter().collect::<Vec<_>>())?.into_iter();
         let mut next = || outputs.next().expect("three outputs");
         Ok((next(), next(), next()))
@@ -295,7 +295,7 @@ impl Tensor {
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<Tensor> {
-        let mut inputs = with_affine(self, || channels(self.shape()), weight, bias)?;
+        let mut inputs = with_affine("batch_norm_inference", self, || channels(self.shape()), weight, bias)?;
         inputs.splice(1..1, [mean.clone(), variance.clone()]);
         apply_one(BatchNormInference { eps }, &inputs.iter().collect::<Vec<_>>())
     }

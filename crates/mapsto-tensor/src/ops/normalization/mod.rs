@@ -43,14 +43,18 @@ fn check_eps(eps: f64) -> Result<()> {
 }
 
 /// The inputs of an operation with optional weight and bias; a bias alone comes with a weight of ones.
+#[track_caller]
 fn with_affine(
+    op: &'static str,
     x: &Tensor,
     shape: impl FnOnce() -> Result<Shape>,
     weight: Option<&Tensor>,
     bias: Option<&Tensor>,
 ) -> Result<Vec<Tensor>> {
+    let at = std::panic::Location::caller();
+    let ones = || Tensor::ones(shape()?, x.dtype());
     let weight = match (weight, bias) {
-        (None, Some(_)) => Some(Tensor::ones(shape()?, x.dtype())?),
+        (None, Some(_)) => Some(ones().map_err(|e| e.as_of(op, at))?),
         (weight, _) => weight.cloned(),
     };
     Ok([Some(x.clone()), weight, bias.cloned()].into_iter().flatten().collect())

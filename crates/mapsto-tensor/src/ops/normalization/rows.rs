@@ -280,7 +280,7 @@ impl Tensor {
     /// Integers; axes without elements; a weight or bias of another shape.
     #[track_caller]
     pub fn layer_norm(&self, axes: usize, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
-        let inputs = with_affine(self, || Ok(last_axes(self.shape(), axes)?.0), weight, bias)?;
+        let inputs = with_affine("layer_norm", self, || Ok(last_axes(self.shape(), axes)?.0), weight, bias)?;
         apply_one(LayerNorm { axes, eps }, &inputs.iter().collect::<Vec<_>>())
     }
 
@@ -307,7 +307,7 @@ impl Tensor {
         eps: f64,
     ) -> Result<Tensor> {
         let channels = || Shape::new(self.shape().get(1..2).unwrap_or_default());
-        let inputs = with_affine(self, channels, weight, bias)?;
+        let inputs = with_affine("group_norm", self, channels, weight, bias)?;
         apply_one(GroupNorm { groups, eps }, &inputs.iter().collect::<Vec<_>>())
     }
 
@@ -318,7 +318,9 @@ impl Tensor {
     /// Those of [`Tensor::group_norm`].
     #[track_caller]
     pub fn instance_norm(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
-        self.group_norm(self.shape().get(1).copied().unwrap_or_default(), weight, bias, eps)
+        let at = std::panic::Location::caller();
+        let groups = self.shape().get(1).copied().unwrap_or_default();
+        self.group_norm(groups, weight, bias, eps).map_err(|e| e.as_of("instance_norm", at))
     }
 }
 

@@ -232,7 +232,7 @@ impl Tensor {
             let sums = self.pow(p)?.avg_pool(window, true, None)?.mul(window.kernel.iter().product::<usize>() as f64)?;
             sums.pow(1.0 / p)
         };
-        pool().map_err(|e| e.op("lp_pool").at(at))
+        pool().map_err(|e| e.as_of("lp_pool", at))
     }
 
     /// The mean of each of `sizes` regions over the last axes. See [`AdaptiveAvgPool`].
@@ -250,7 +250,8 @@ impl Tensor {
     /// Fewer than three axes.
     #[track_caller]
     pub fn global_avg_pool(&self) -> Result<Tensor> {
-        self.mean_axes(&spatial_axes(self, "global_avg_pool")?, false)
+        let at = Location::caller();
+        self.mean_axes(&spatial_axes(self, "global_avg_pool")?, false).map_err(|e| e.as_of("global_avg_pool", at))
     }
 
     /// The greatest element of each channel: `[N, C, ...]` to `[N, C]`.
@@ -259,7 +260,8 @@ impl Tensor {
     /// Fewer than three axes; an empty one.
     #[track_caller]
     pub fn global_max_pool(&self) -> Result<Tensor> {
-        self.max_axes(&spatial_axes(self, "global_max_pool")?, false)
+        let at = Location::caller();
+        self.max_axes(&spatial_axes(self, "global_max_pool")?, false).map_err(|e| e.as_of("global_max_pool", at))
     }
 }
 

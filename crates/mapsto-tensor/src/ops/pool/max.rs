@@ -138,7 +138,7 @@ impl Op for AdaptiveMaxPool {
 
     fn forward(&self, inputs: &[&Tensor], cx: &mut Forward) -> Result<Outputs> {
         let shape = adaptive_shape(inputs[0].shape(), &self.sizes)?;
-        let windows = if shape.numel() == 0 { Vec::new() } else { adaptive_windows(inputs[0].shape(), &self.sizes) };
+        let windows = if shape.numel() == 0 { Vec::new() } else { adaptive_windows(inputs[0].shape(), &self.sizes)? };
         pooled(inputs[0], &windows, shape, self.indices, cx)
     }
 
@@ -503,7 +503,7 @@ impl Tensor {
         // What no `i32` holds is outside every plane.
         let places = indices.detach().to_vec::<i64>()?.iter().map(|&i| i32::try_from(i).unwrap_or(i32::MAX)).collect();
         let places = Tensor::from_vec::<i32>(places, *indices.shape())?;
-        apply_one(AddAtPlaces { sizes: sizes.to_vec() }, &[self, &places])
+        apply_one(AddAtPlaces { sizes: sizes.to_vec() }, &[self, &places]).map_err(|e| e.as_of("max_unpool", at))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::backend::Windows;
 use crate::error::{Error, Result};
+use crate::memory::room;
 use crate::op::{Attributes, Span};
 use crate::ops::Taps;
 use crate::shape::Shape;
@@ -237,12 +238,13 @@ pub(crate) fn adaptive_spans(shape: &Shape, outputs: &[usize]) -> Vec<Span> {
 }
 
 /// [`adaptive`] windows over the last axes.
-pub(crate) fn adaptive_windows(shape: &Shape, outputs: &[usize]) -> Vec<Windows> {
+pub(crate) fn adaptive_windows(shape: &Shape, outputs: &[usize]) -> Result<Vec<Windows>> {
     let lead = shape.rank() - outputs.len();
     let axis = |(&outputs, &size): (&usize, &usize)| {
-        let reach = (0..outputs).map(|i| adaptive(size, outputs, i)).collect();
+        let mut reach = room(outputs)?;
+        reach.extend((0..outputs).map(|i| adaptive(size, outputs, i)));
         let regular = if outputs > 0 && size % outputs == 0 { (0, outputs, size / outputs) } else { (0, 0, 1) };
-        Windows { size, step: 1, reach, regular }
+        Ok(Windows { size, step: 1, reach, regular })
     };
     outputs.iter().zip(&shape[lead..]).map(axis).collect()
 }

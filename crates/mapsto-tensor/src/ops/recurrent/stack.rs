@@ -136,7 +136,8 @@ impl Tensor {
     /// Shapes that do not fit; element types that differ; lengths beyond the sequences.
     #[track_caller]
     pub fn rnn(&self, relu: bool, h0: Option<&Tensor>, stack: &RecurrentStack) -> Result<(Tensor, Tensor)> {
-        Ok(pair(stack.run(rnn_cell(relu), self, h0.as_slice())?))
+        let at = Location::caller();
+        Ok(pair(stack.run(rnn_cell(relu), self, h0.as_slice()).map_err(|e| e.as_of("rnn", at))?))
     }
 
     /// LSTM layers over whole sequences: the output, the last states and the last cell states.
@@ -145,8 +146,9 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn lstm(&self, state: Option<(&Tensor, &Tensor)>, stack: &RecurrentStack) -> Result<(Tensor, Tensor, Tensor)> {
+        let at = Location::caller();
         let states: Vec<&Tensor> = state.into_iter().flat_map(|(h, c)| [h, c]).collect();
-        let mut all = stack.run(Cell::Lstm, self, &states)?;
+        let mut all = stack.run(Cell::Lstm, self, &states).map_err(|e| e.as_of("lstm", at))?;
         let c = all.swap_remove(2);
         let (y, h) = pair(all);
         Ok((y, h, c))
@@ -158,7 +160,8 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn gru(&self, h0: Option<&Tensor>, stack: &RecurrentStack) -> Result<(Tensor, Tensor)> {
-        Ok(pair(stack.run(Cell::Gru, self, h0.as_slice())?))
+        let at = Location::caller();
+        Ok(pair(stack.run(Cell::Gru, self, h0.as_slice()).map_err(|e| e.as_of("gru", at))?))
     }
 
     /// One step of an Elman cell on `[N, I]` or `[I]` from the state `[N, H]` or `[H]` (zero if none), with two weights
@@ -168,7 +171,8 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn rnn_cell(&self, relu: bool, h: Option<&Tensor>, weights: &[&Tensor]) -> Result<Tensor> {
-        Ok(one_step(rnn_cell(relu), self, h.as_slice(), weights)?.swap_remove(0))
+        let at = Location::caller();
+        Ok(one_step(rnn_cell(relu), self, h.as_slice(), weights).map_err(|e| e.as_of("rnn_cell", at))?.swap_remove(0))
     }
 
     /// One step of an LSTM cell, as [`Tensor::rnn_cell`]: the new state and the new cell state.
@@ -177,8 +181,9 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn lstm_cell(&self, state: Option<(&Tensor, &Tensor)>, weights: &[&Tensor]) -> Result<(Tensor, Tensor)> {
+        let at = Location::caller();
         let states: Vec<&Tensor> = state.into_iter().flat_map(|(h, c)| [h, c]).collect();
-        Ok(pair(one_step(Cell::Lstm, self, &states, weights)?))
+        Ok(pair(one_step(Cell::Lstm, self, &states, weights).map_err(|e| e.as_of("lstm_cell", at))?))
     }
 
     /// One step of a GRU cell, as [`Tensor::rnn_cell`]: the new state.
@@ -187,7 +192,8 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn gru_cell(&self, h: Option<&Tensor>, weights: &[&Tensor]) -> Result<Tensor> {
-        Ok(one_step(Cell::Gru, self, h.as_slice(), weights)?.swap_remove(0))
+        let at = Location::caller();
+        Ok(one_step(Cell::Gru, self, h.as_slice(), weights).map_err(|e| e.as_of("gru_cell", at))?.swap_remove(0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Samples of images at given points, and grids of such points.
 
 use crate::error::{Error, Result};
+use crate::memory::room;
 use crate::op::{
     Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float, expect_inputs,
     expect_same_dtype,
@@ -354,7 +355,8 @@ impl Tensor {
             expect_float(&[self.spec()])?;
             // The points of the untransformed image, x first, with a one behind.
             let points = Shape::new(sizes)?.numel();
-            let mut base = Vec::with_capacity(points * (axes + 1));
+            let shape_of_base = Shape::new(&[1, points, axes + 1])?;
+            let mut base = room(shape_of_base.numel())?;
             for point in 0..points {
                 let mut rest = point;
                 for &size in sizes.iter().rev() {
@@ -368,11 +370,11 @@ impl Tensor {
                 }
                 base.push(1.0);
             }
-            let base = Tensor::from_vec::<f64>(base, [1, points, axes + 1])?.to_dtype(self.dtype())?;
+            let base = Tensor::from_vec::<f64>(base, shape_of_base)?.to_dtype(self.dtype())?;
             let grid = base.matmul(&self.t()?)?;
             grid.reshape(Shape::new(&[&shape[..1], sizes, &[axes]].concat())?)
         };
-        make().map_err(|e: Error| e.op("affine_grid").at(at))
+        make().map_err(|e: Error| e.as_of("affine_grid", at))
     }
 }
 

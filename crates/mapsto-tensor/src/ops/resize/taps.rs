@@ -1,6 +1,7 @@
 //! Sparse matrices along one axis, and the operation that applies them.
 
 use crate::error::{Error, Result};
+use crate::memory::room;
 use crate::op::{
     Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
 };
@@ -25,9 +26,12 @@ impl Taps {
     /// A map of `size` inputs, from each output's inputs and their weights.
     ///
     /// # Errors
-    /// An input that the axis does not have.
+    /// An input that the axis does not have; a refusal of memory.
     pub fn new<R: IntoIterator<Item = (usize, f64)>>(size: usize, rows: impl IntoIterator<Item = R>) -> Result<Taps> {
-        let mut taps = Taps { size, starts: vec![0], places: Vec::new(), weights: Vec::new() };
+        let rows = rows.into_iter();
+        let outputs = rows.size_hint().0;
+        let mut taps = Taps { size, starts: room(outputs + 1)?, places: room(outputs)?, weights: room(outputs)? };
+        taps.starts.push(0);
         for row in rows {
             for (place, weight) in row {
                 if place >= size {
