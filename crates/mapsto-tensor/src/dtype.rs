@@ -71,6 +71,12 @@ impl DType {
         if self.is_float() { self } else { DType::F32 }
     }
 
+    /// The type in which long sums, roots and quotients of elements of this type are computed: `f64` of itself, `f32` of
+    /// the others.
+    pub(crate) fn to_wide(self) -> DType {
+        if self == DType::F64 { DType::F64 } else { DType::F32 }
+    }
+
     /// The type's name, as Rust writes it.
     pub fn name(self) -> &'static str {
         match self {

@@ -102,13 +102,16 @@ impl Tensor {
             let x = self.to_dtype(self.dtype().to_float())?;
             let order = x.argsort(axis, false)?;
             let place = q * x.size(axis)?.saturating_sub(1) as f64;
-            let below = x.gather(axis, &x.ranked(&order, axis, place.floor() as usize)?)?;
+            // Halves are rounded once, at the end: the difference need not fit their type.
+            let element = |rank: usize| x.gather(axis, &x.ranked(&order, axis, rank)?)?.to_dtype(x.dtype().to_wide());
+            let below = element(place.floor() as usize)?;
             let value = if place.fract() == 0.0 {
                 below
             } else {
-                let above = x.gather(axis, &x.ranked(&order, axis, place.floor() as usize + 1)?)?;
+                let above = element(place.floor() as usize + 1)?;
                 below.add(above.sub(&below)?.mul(place.fract())?)?
             };
+            let value = value.to_dtype(x.dtype())?;
             if keep { Ok(value) } else { value.squeeze(&[axis]) }
         };
         run().map_err(|e: Error| e.op("quantile").at(at))

@@ -80,12 +80,9 @@ impl CrossEntropy {
     }
 }
 
-/// In a type that the kernels compute in.
+/// The same numbers in a type that the kernels compute in; targets as they are.
 fn wide(x: &Tensor) -> Result<Tensor> {
-    match x.dtype() {
-        DType::F16 | DType::BF16 => x.detach().to_dtype(DType::F32),
-        _ => Ok(x.clone()),
-    }
+    if x.dtype().is_float() { x.detach().to_dtype(x.dtype().to_wide()) } else { Ok(x.clone()) }
 }
 
 impl Op for CrossEntropy {
@@ -314,6 +311,11 @@ impl Tensor {
                 losses.sum()?.div(weights.sum()?)
             }
         }
+        let learnt = options.weight.as_ref().is_some_and(Tensor::is_tracked);
+        let weights = if learnt { outputs[1].clone() } else { outputs[1].detach() };
+        // The sums of halves need not fit their type.
+        let sum = |x: &Tensor| x.to_dtype(x.dtype().to_wide())?.sum();
+        sum(losses)?.div(sum(&weights)?)?.to_dtype(losses.dtype())
     }
 
     #[track_caller]

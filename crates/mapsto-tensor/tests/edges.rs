@@ -1,0 +1,50 @@
+//! Numbers at the edges of their types: what overflows, what is infinite or no number, what a type does not have.
+
+use mapsto_tensor::ops::{RecurrentStack, Window};
+use mapsto_tensor::{CrossEntropyOptions, DType, GradOptions, Result, Tensor, grad};
+
+const INF: f32 = f32::INFINITY;
+
+fn float(x: Result<Tensor>) -> Result<f64> {
+    x?.to_dtype(DType::F64)?.item()
+}
+
+fn near(has: Result<Tensor>, wants: f64, tolerance: f64) {
+    let has = float(has).unwrap();
+    assert!((has - wants).abs() <= tolerance * wants.abs(), "{has}, wanted {wants}");
+}
+
+fn message(result: Result<Tensor>) -> String {
+    result.err().map(|e| e.to_string()).unwrap_or_default()
+}
+
+/// PyTorch's results: sums, counts and squares need not fit the type of the result.
+#[test]
+fn halves_are_reduced_in_single_precision() -> Result<()> {
+    let half = |sizes: &[usize], x: f64| Tensor::full(sizes, x, DType::F16);
+    near(half(&[70_000], 1.0)?.mean(), 1.0, 0.0);
+    near(half(&[1000], 300.0)?.mean(), 300.0, 0.0);
+    near(half(&[1, 1, 512, 512], 1.0)?.global_avg_pool(), 1.0, 0.0);
+    near(half(&[2], 300.0)?.norm(2.0), 424.25, 0.0);
+    near(half(&[4], 1e-4)?.norm(2.0), 2e-4, 1e-3);
+    near(half(&[2], 300.0)?.norm(3.0), 378.0, 1e-3);
+    near(Tensor::new([-600.0f32, 600.0])?.to_dtype(DType::F16)?.std(0), 600.0, 0.0);
+    near(Tensor::new([-60000.0f32, 60000.0])?.to_dtype(DType::F16)?.quantile(0.75, 0, false), 30000.0, 1e-3);
+    // Rounded once: bf16 has neither the sum nor a third.
+    near(Tensor::full([3], 1.0078125, DType::BF16)?.mean(), 1.0078125, 0.0);
+    // Gradients: the count does not fit either.
+    let x = half(&[70_000], 1.0)?.variable()?;
+    let gradient = x.mean()?.mul(60_000)?.backward()?.take(&x).unwrap();
+    near(gradient.narrow(0, 0, 1), 60_000.0 / 70_000.0, 1e-3);
+    let x = half(&[70_000], 1.0)?.variable()?;
+    let gradient = x.max()?.mul(60_000)?.backward()?.take(&x).unwrap();
+    near(gradient.narrow(0, 0, 1), 60_000.0 / 70_000.0, 2e-3);
+    Ok(())
+}
+
+#[test]
+fn the_mean_cross_entropy_of_many_halves() -> Result<()> {
+    let (logits, targets) = (Tensor::zeros([70_000, 2], DType::F16)?, Tensor::zeros([70_000], DType::I64)?);
+    near(logits.cross_entropy(&targets, &CrossEntropyOptions::default()), std::f64::consts::LN_2, 1e-3);
+    Ok(())
+}
