@@ -48,3 +48,11 @@ fn the_mean_cross_entropy_of_many_halves() -> Result<()> {
     near(logits.cross_entropy(&targets, &CrossEntropyOptions::default()), std::f64::consts::LN_2, 1e-3);
     Ok(())
 }
+
+#[test]
+fn logits_are_floats() -> Result<()> {
+    let (logits, targets) = (Tensor::new([[1i64, 2]])?, Tensor::new([[0.5f32, 0.5]])?);
+    let error = message(logits.cross_entropy(&targets, &CrossEntropyOptions::default()));
+    assert!(error.starts_with("cross_entropy: ") && error.contains("i64"), "{error}");
+    Ok(())
+}

@@ -320,6 +320,7 @@ impl Tensor {
 
     #[track_caller]
     fn soft_cross_entropy(&self, targets: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+        expect_float(&[self.spec()])?;
         let shape = self.shape();
         if targets.shape() != shape || shape.rank() == 0 {
             return Err(Error::shape(format!("probabilities {} do not fit logits {shape}", targets.shape()))
