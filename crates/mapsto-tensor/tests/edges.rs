@@ -56,3 +56,13 @@ fn logits_are_floats() -> Result<()> {
     assert!(error.starts_with("cross_entropy: ") && error.contains("i64"), "{error}");
     Ok(())
 }
+
+#[test]
+fn the_greatest_magnitudes_of_windows() -> Result<()> {
+    let (x, window) = (Tensor::new([[[1.0f32, -3.0, 2.0, 0.5]]])?, Window::new([2]));
+    assert_eq!(x.lp_pool(&window, f64::INFINITY)?.to_vec::<f32>()?, [3.0, 2.0]);
+    for p in [f64::NAN, f64::NEG_INFINITY, 0.0] {
+        assert!(message(x.lp_pool(&window, p)).starts_with("lp_pool: the order "), "{p}");
+    }
+    Ok(())
+}
