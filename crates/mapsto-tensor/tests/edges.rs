@@ -66,3 +66,38 @@ fn the_greatest_magnitudes_of_windows() -> Result<()> {
     }
     Ok(())
 }
+
+/// Behind a sequence's end nothing is read, however the gradients are computed.
+#[test]
+fn padding_may_be_nan() -> Result<()> {
+    let x = Tensor::new([[[0.5f32], [-0.25]], [[0.75], [f32::NAN]]])?.variable()?;
+    let lengths = Tensor::new([2i64, 1])?;
+    let ones = |gates: usize| Tensor::full([gates, 1], 0.5, DType::F32)?.variable();
+    for cell in 0..3 {
+        let (w_ih, w_hh) = (ones([1, 3, 4][cell])?, ones([1, 3, 4][cell])?);
+        let (b_ih, b_hh) = (w_ih.detach().squeeze(&[1])?, w_hh.detach().squeeze(&[1])?);
+        let weights = [&w_ih, &w_hh, &b_ih, &b_hh];
+        let stack = RecurrentStack {
+            weights: &weights,
+            bidirectional: false,
+            batch_first: false,
+            lengths: Some(&lengths),
+            between: None,
+        };
+        let y = match cell {
+            0 => x.rnn(false, None, &stack)?.0,
+            1 => x.gru(None, &stack)?.0,
+            _ => x.lstm(None, &stack)?.0,
+        };
+        let options = GradOptions { create_graph: true, retain: true };
+        let found = grad(&[&y.sum()?], None, &[&x, &w_ih, &w_hh], options)?;
+        let plain = grad(&[&y.sum()?], None, &[&x, &w_ih, &w_hh], GradOptions::default())?;
+        for (found, plain) in found.iter().zip(&plain) {
+            let (found, plain) = (found.as_ref().unwrap().to_vec::<f32>()?, plain.as_ref().unwrap().to_vec::<f32>()?);
+            for (found, plain) in found.iter().zip(&plain) {
+                assert!((found - plain).abs() < 1e-5, "cell {cell}: {found} {plain}");
+            }
+        }
+    }
+    Ok(())
+}
