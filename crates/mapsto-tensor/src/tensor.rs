@@ -166,15 +166,16 @@ impl Tensor {
         Tensor::from_slice(&data, shape)
     }
 
-    /// A scalar of type `dtype`.
+    /// A scalar of type `dtype`; fails where an integer type does not have the number.
     pub(crate) fn scalar(value: Scalar, dtype: DType) -> Result<Tensor> {
+        value.check_fits(dtype)?;
         with_dtype!(dtype, T => Ok(Writing::<T>::filled(Shape::SCALAR, value.to())?.finish()))
     }
 
     /// A tensor filled with one value. It takes the memory of one element: all of them are the same one.
     ///
     /// # Errors
-    /// A shape that cannot be.
+    /// A shape that cannot be; a number that the integer type does not have.
     #[track_caller]
     pub fn full(shape: impl IntoShape, value: impl Into<Scalar>, dtype: DType) -> Result<Tensor> {
         let at = Location::caller();

@@ -101,3 +101,35 @@ fn padding_may_be_nan() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn integer_types_hold_what_they_are_given() -> Result<()> {
+    let like = Tensor::zeros([2], DType::I64)?;
+    let refused = [
+        (Tensor::full([2], 300, DType::U8), "full: the number 300 does not fit u8 "),
+        (Tensor::full([1], 2.7, DType::I32), "full: the number 2.7 does not fit i32 "),
+        (Tensor::full([2], 1e300, DType::I32), "full: the number 1e300 does not fit i32 "),
+        (Tensor::full([2], f64::NAN, DType::I64), "full: the number NaN does not fit i64 "),
+        (like.full_like(2.5), "full_like: the number 2.5 does not fit i64 "),
+        (like.with_index(0, 2.7), "with_index: the number 2.7 does not fit i64 "),
+        (like.to_dtype(DType::U8)?.add(-1), "add: the number -1 does not fit u8 "),
+    ];
+    for (result, start) in refused {
+        let error = message(result);
+        assert!(error.starts_with(start) && error.contains("edges.rs"), "{error}");
+    }
+    assert_eq!(Tensor::full([1], 3.0, DType::I32)?.item::<i32>()?, 3);
+    Ok(())
+}
+
+#[test]
+fn comparisons_with_numbers_beyond_the_type_have_answers() -> Result<()> {
+    let x = Tensor::new([0u8, 255])?;
+    assert_eq!(x.gt(300)?.to_vec::<bool>()?, [false; 2]);
+    assert_eq!(x.lt(300)?.to_vec::<bool>()?, [true; 2]);
+    assert_eq!(x.eq(-1)?.to_vec::<bool>()?, [false; 2]);
+    assert_eq!(x.ne(511)?.to_vec::<bool>()?, [true; 2]);
+    assert_eq!(x.ge(-1)?.to_vec::<bool>()?, [true; 2]);
+    assert_eq!(x.le(255)?.to_vec::<bool>()?, [true; 2]);
+    Ok(())
+}

@@ -60,8 +60,7 @@ pub(crate) fn promoted(a: &Tensor, b: &impl Operand) -> Result<(Tensor, Tensor)>
         }
         Either::Scalar(b) => {
             let dtype = b.promote(a.dtype());
-            b.check_fits(dtype).map_err(|e| e.at(at))?;
-            Ok((a.to_dtype(dtype)?, Tensor::scalar(b, dtype)?))
+            Ok((a.to_dtype(dtype)?, Tensor::scalar(b, dtype).map_err(|e| e.at(at))?))
         }
     }
 }

@@ -178,7 +178,7 @@ impl Tensor {
             };
             let as_tensor = |x: Either<'_>| match x {
                 Either::Tensor(x) => x.to_dtype(dtype),
-                Either::Scalar(s) => s.check_fits(dtype).and_then(|()| Tensor::scalar(s, dtype)),
+                Either::Scalar(s) => Tensor::scalar(s, dtype),
             };
             Ok([as_tensor(a)?, as_tensor(b)?])
         };
