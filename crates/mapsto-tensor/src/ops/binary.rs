@@ -307,6 +307,11 @@ mod tests {
         let (a, b) = (Tensor::new([7.5f32, -7.5, 7.5, -7.5, -6.0])?, Tensor::new([2.0f32, 2.0, -2.0, -2.0, 3.0])?);
         assert_eq!(a.floor_divide(&b)?.to_vec::<f32>()?, [3.0, -4.0, -4.0, 3.0, -2.0]);
         assert_eq!(a.remainder(&b)?.to_vec::<f32>()?, [1.5, 0.5, -0.5, -1.5, 0.0]);
+        let inf = f32::INFINITY;
+        let (c, d) = (Tensor::new([-5.0f32, -5.0, 5.0, 5.0, inf])?, Tensor::new([inf, -inf, inf, -inf, 3.0])?);
+        assert_eq!(c.floor_divide(&d)?.to_vec::<f32>()?[..4], [-1.0, 0.0, 0.0, -1.0]);
+        assert_eq!(c.remainder(&d)?.to_vec::<f32>()?[..4], [inf, -5.0, 5.0, -inf]);
+        assert!(c.floor_divide(&d)?.to_vec::<f32>()?[4].is_nan() && c.remainder(&d)?.to_vec::<f32>()?[4].is_nan());
         assert!(a.remainder(0)?.to_vec::<f32>()?.iter().all(|x| x.is_nan()));
         assert_eq!(a.floor_divide(0)?.abs()?.to_vec::<f32>()?, [f32::INFINITY; 5]);
         Ok(())
