@@ -133,3 +133,14 @@ fn comparisons_with_numbers_beyond_the_type_have_answers() -> Result<()> {
     assert_eq!(x.le(255)?.to_vec::<bool>()?, [true; 2]);
     Ok(())
 }
+
+#[test]
+fn lerp_ends_where_it_says() -> Result<()> {
+    let (a, b) = (Tensor::new([1e8f32, -3.0, 0.1])?, Tensor::new([1.3f32, 7e7, 0.7])?);
+    assert_eq!(a.lerp(&b, 1.0)?.to_vec::<f32>()?, b.to_vec::<f32>()?);
+    assert_eq!(a.lerp(&b, 0.0)?.to_vec::<f32>()?, a.to_vec::<f32>()?);
+    let weight = Tensor::new([1.0f32, 1.0, 0.0])?;
+    assert_eq!(a.lerp(&b, &weight)?.to_vec::<f32>()?, [1.3, 7e7, 0.1]);
+    assert_eq!(Tensor::new([2i64])?.lerp(&Tensor::new([10i64])?, 1)?.to_vec::<i64>()?, [10]);
+    Ok(())
+}
