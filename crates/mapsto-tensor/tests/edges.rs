@@ -144,3 +144,18 @@ fn lerp_ends_where_it_says() -> Result<()> {
     assert_eq!(Tensor::new([2i64])?.lerp(&Tensor::new([10i64])?, 1)?.to_vec::<i64>()?, [10]);
     Ok(())
 }
+
+#[test]
+fn histograms_have_finite_edges() -> Result<()> {
+    for (dtype, low, high) in [
+        (DType::F64, -1e308, 1e308),
+        (DType::F32, 0.0, 1e300),
+        (DType::F16, -1e5, 0.0),
+        (DType::F32, 1.0, 1.0 + 1e-12),
+        (DType::F32, f64::NAN, 1.0),
+    ] {
+        let error = message(Tensor::zeros([3], dtype)?.histogram(4, low, high).map(|(counts, _)| counts));
+        assert!(error.starts_with("histogram: 4 bins of "), "{dtype} {low} {high}: {error}");
+    }
+    Ok(())
+}

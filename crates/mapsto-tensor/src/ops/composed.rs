@@ -188,10 +188,14 @@ impl Tensor {
     pub fn histogram(&self, bins: usize, low: f64, high: f64) -> Result<(Tensor, Tensor)> {
         let at = Location::caller();
         let run = || {
-            if bins == 0 || !(low < high && low.is_finite() && high.is_finite()) {
-                return Err(Error::argument(format!("{bins} bins do not divide {low}..={high}")));
-            }
             let x = self.detach().to_dtype(self.dtype().to_float())?.flattened()?;
+            // As the elements' type has them: between them, too, all edges must be numbers.
+            let ends = Tensor::new([low, high])?.to_dtype(x.dtype())?.to_dtype(DType::F64)?.to_vec::<f64>()?;
+            if bins == 0
+                || !(ends[0] < ends[1] && (high - low).is_finite() && ends[1].is_finite() && ends[0].is_finite())
+            {
+                return Err(Error::argument(format!("{bins} bins of {} do not divide {low}..={high}", x.dtype())));
+            }
             let edge = |i: usize| if i == bins { high } else { low + (high - low) * (i as f64 / bins as f64) };
             let edges = Tensor::from_vec((0..=bins).map(edge).collect(), [bins + 1])?.to_dtype(x.dtype())?;
             let top = edges.narrow(0, bins, 1)?;
