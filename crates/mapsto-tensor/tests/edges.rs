@@ -159,3 +159,22 @@ fn histograms_have_finite_edges() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn clamp_is_exact_and_infinite_bounds_are_none() -> Result<()> {
+    let x = Tensor::new([16_777_217i64, -5])?;
+    assert_eq!(x.clamp(0.0, 1e300)?.to_vec::<i64>()?, [16_777_217, 0]);
+    assert_eq!(x.clamp_max(6.5)?.to_vec::<i64>()?, [6, -5]);
+    assert_eq!(Tensor::new([5u8, 200])?.clamp(-3.0, 100.0)?.to_vec::<u8>()?, [5, 100]);
+    assert!(message(x.clamp_min(f64::NAN)).contains("min is NaN"));
+    // PyTorch's gradients with a bound left out.
+    for create_graph in [false, true] {
+        for (max, wanted) in [(1.0, [1.0f32, 1.0, 0.0, 0.0]), (f64::INFINITY, [1.0; 4])] {
+            let x = Tensor::new([-INF, 0.5, 1.0, INF])?.variable()?;
+            let options = GradOptions { create_graph, retain: false };
+            let found = grad(&[&x.clamp_max(max)?.sum()?], None, &[&x], options)?;
+            assert_eq!(found[0].as_ref().unwrap().to_vec::<f32>()?, wanted);
+        }
+    }
+    Ok(())
+}
