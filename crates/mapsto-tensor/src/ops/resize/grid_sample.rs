@@ -122,12 +122,12 @@ impl Op for GridSample {
 
     fn multiply_adds(&self, _inputs: &[Spec], outputs: &[Spec]) -> u64 {
         let shape = &outputs[0].shape;
-        let elements = match self.mode {
+        let elements: u64 = match self.mode {
             Sampling::Nearest => 0,
             Sampling::Linear => 1 << (shape.rank() - 2),
             Sampling::Cubic => 16,
         };
-        elements * shape.numel() as u64
+        elements.saturating_mul(shape.numel() as u64)
     }
 }
 
