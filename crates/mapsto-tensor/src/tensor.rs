@@ -108,6 +108,14 @@ impl Tensor {
         Tensor::from_parts(self.0.buffer.clone(), layout, self.0.dtype, Source::Constant)
     }
 
+    /// The same elements with two axes exchanged, not recorded.
+    pub(crate) fn swapped(&self, a: usize, b: usize) -> Tensor {
+        let mut layout = *self.layout();
+        layout.strides.swap(a, b);
+        layout.shape.sizes_mut().swap(a, b);
+        self.view(layout)
+    }
+
     /// The same value with another identity and origin. Reuses the handle where this is its only owner.
     pub(crate) fn with_source(mut self, id: u64, source: Source) -> Tensor {
         match Arc::get_mut(&mut self.0) {

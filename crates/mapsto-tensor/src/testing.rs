@@ -236,6 +236,13 @@ impl Gen {
         let data = (0..count).map(|_| self.below(n) as i64).collect();
         Tensor::from_vec::<i64>(data, sizes).expect("as many elements as the sizes say")
     }
+
+    /// Indices into an axis of size `n`, some of them negative.
+    pub fn indices(&mut self, sizes: &[usize], n: usize) -> Tensor {
+        let count: usize = sizes.iter().product();
+        let data = (0..count).map(|_| self.below(2 * n) as i64 - n as i64).collect();
+        Tensor::from_vec::<i64>(data, sizes).expect("as many elements as the sizes say")
+    }
 }
 
 /// Puts an operation's cases through everything; the text of the first failure otherwise.
