@@ -201,7 +201,7 @@ fn pools_explain() -> Result<()> {
     );
     says(
         LpPool2d::from_config(&PoolConfig { norm_type: 0.0, ..PoolConfig::new(2) })?.forward(&ones(&[3, 5, 5])),
-        "lp_pool: the order is zero; 1 sums, 2 is the Euclidean length",
+        "lp_pool: the order 0 gives no norm; 1 sums, 2 is the Euclidean length, infinity takes the greatest magnitude",
     );
     says(AdaptiveAvgPool2d::new([2, 3, 4]), "AdaptiveAvgPool2d: 3 output sizes for 2 axes");
     says(

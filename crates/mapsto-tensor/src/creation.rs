@@ -17,7 +17,7 @@ impl Tensor {
     /// A tensor of this shape and type filled with one value.
     ///
     /// # Errors
-    /// An integer that does not fit the type.
+    /// A number that the integer type does not have.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
         let (value, at) = (value.into(), Location::caller());

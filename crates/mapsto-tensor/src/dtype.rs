@@ -52,6 +52,17 @@ impl DType {
         matches!(self, DType::U8 | DType::I8 | DType::I32 | DType::I64)
     }
 
+    /// The least and the greatest number of an integer type.
+    pub(crate) fn integer_range(self) -> Option<(i64, i64)> {
+        match self {
+            DType::U8 => Some((u8::MIN as i64, u8::MAX as i64)),
+            DType::I8 => Some((i8::MIN as i64, i8::MAX as i64)),
+            DType::I32 => Some((i32::MIN as i64, i32::MAX as i64)),
+            DType::I64 => Some((i64::MIN, i64::MAX)),
+            _ => None,
+        }
+    }
+
     /// The type that holds the values of both, by NumPy's rules with two differences that keep single precision the
     /// working type: an integer beside a float takes the float's type (NumPy widens `i64` + `f32` to `f64`), and
     /// `u8` + `i8` gives `i32` (there is no `i16`). `f16` beside `bf16` gives `f32`.
@@ -69,6 +80,12 @@ impl DType {
     /// The float type in which a function such as `exp` of this type is computed: itself, or `f32` for the others.
     pub fn to_float(self) -> DType {
         if self.is_float() { self } else { DType::F32 }
+    }
+
+    /// The type in which long sums, roots and quotients of elements of this type are computed: `f64` of itself, `f32` of
+    /// the others.
+    pub(crate) fn to_wide(self) -> DType {
+        if self == DType::F64 { DType::F64 } else { DType::F32 }
     }
 
     /// The type's name, as Rust writes it.
@@ -192,7 +209,8 @@ macro_rules! with_dtype {
 pub(crate) use with_dtype;
 
 /// A number beside a tensor. It is weakly typed, as in NumPy 2 (NEP 50): it takes the tensor's type, unless the
-/// tensor's kind cannot hold it (a float beside integers gives `f32`, an integer beside truth values `i64`).
+/// tensor's kind cannot hold it (a float beside integers gives `f32`, an integer beside truth values `i64`). An integer
+/// beyond the tensor's integer type is an error, except in comparisons, which have an answer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar {
     /// A truth value.
@@ -223,20 +241,20 @@ impl Scalar {
         }
     }
 
-    /// Fails if an integer does not fit the integer type `dtype`, as NumPy 2 does.
+    /// Fails if an integer type `dtype` does not have this number, as NumPy 2 does.
     pub(crate) fn check_fits(self, dtype: DType) -> Result<()> {
-        let Scalar::Int(x) = self else { return Ok(()) };
-        let (low, high) = match dtype {
-            DType::U8 => (u8::MIN as i64, u8::MAX as i64),
-            DType::I8 => (i8::MIN as i64, i8::MAX as i64),
-            DType::I32 => (i32::MIN as i64, i32::MAX as i64),
-            _ => return Ok(()),
+        let Some((low, high)) = dtype.integer_range() else { return Ok(()) };
+        let (fits, number) = match self {
+            Scalar::Bool(_) => return Ok(()),
+            Scalar::Int(x) => ((low..=high).contains(&x), x.to_string()),
+            // The sum is exact: of i64 it is 2^63.
+            Scalar::Float(x) => (x.fract() == 0.0 && x >= low as f64 && x < high as f64 + 1.0, format!("{x:?}")),
         };
-        if (low..=high).contains(&x) {
+        if fits {
             return Ok(());
         }
-        Err(Error::dtype(format!("the number {x} does not fit {dtype} ({low} to {high})"))
-            .mend("convert the tensor with to_dtype first"))
+        Err(Error::dtype(format!("the number {number} does not fit {dtype} (whole numbers, {low} to {high})"))
+            .mend("take a type that holds it, to_dtype converts a tensor"))
     }
 }
 
@@ -275,10 +293,18 @@ mod tests {
         assert_eq!(Scalar::from(2.0).promote(DType::I64), DType::F32);
         assert_eq!(Scalar::from(2).promote(DType::Bool), DType::I64);
         assert_eq!(Scalar::from(2).promote(DType::U8), DType::U8);
+        for (number, dtype) in
+            [(2.5, DType::I64), (256.0, DType::U8), (f64::NAN, DType::I32), (2f64.powi(63), DType::I64)]
+        {
+            assert!(Scalar::from(number).check_fits(dtype).is_err(), "{number} {dtype}");
+        }
+        for (number, dtype) in [(2.5, DType::F16), (255.0, DType::U8), (-2f64.powi(63), DType::I64)] {
+            Scalar::from(number).check_fits(dtype).unwrap();
+        }
         let error = Scalar::from(300).check_fits(DType::U8).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the number 300 does not fit u8 (0 to 255); convert the tensor with to_dtype first"
+            "the number 300 does not fit u8 (whole numbers, 0 to 255); take a type that holds it, to_dtype converts a tensor"
         );
     }
 }

@@ -454,10 +454,7 @@ impl Tensor {
             }
             let value = match value.as_operand() {
                 Either::Tensor(value) => value.clone(),
-                Either::Scalar(value) => {
-                    value.check_fits(self.dtype())?;
-                    Tensor::scalar(value, self.dtype())?
-                }
+                Either::Scalar(value) => Tensor::scalar(value, self.dtype())?,
             };
             let part: Vec<usize> = plan.steps.iter().map(|steps| steps.len).collect();
             let value = value.broadcast_to(plan.sizes(&plan.slots, 0))?.reshape(part)?;

@@ -59,8 +59,9 @@ pub fn reset_peak_memory() {
     PEAK.store(LIVE.load(Relaxed), Relaxed);
 }
 
-/// Gives the memory that is kept for reuse back to the system.
+/// Gives the memory that is kept for reuse back to the system, the plans of Fourier transforms included.
 pub fn release_memory() {
+    crate::cpu::spectral::release_plans();
     for (class, list) in FREE.iter().enumerate() {
         let blocks = std::mem::take(&mut *list.lock().unwrap_or_else(|e| e.into_inner()));
         for block in blocks {

@@ -53,6 +53,24 @@ impl Shape {
         &mut self.sizes[..self.rank as usize]
     }
 
+    /// The index of the element at a place of the row-major order.
+    pub(crate) fn unravel(&self, mut place: usize) -> Vec<usize> {
+        let mut index = vec![0; self.rank()];
+        for (i, &size) in index.iter_mut().zip(self.iter()).rev() {
+            *i = place % size;
+            place /= size;
+        }
+        index
+    }
+
+    /// Fails unless there is this axis.
+    pub(crate) fn expect_axis(&self, axis: usize) -> Result<()> {
+        if axis < self.rank() {
+            return Ok(());
+        }
+        Err(Error::index(format!("axis {axis} is outside a tensor of shape {self}")))
+    }
+
     /// The axis that `axis` names, counted from the end if negative.
     ///
     /// # Errors

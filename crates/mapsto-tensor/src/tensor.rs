@@ -127,6 +127,14 @@ impl Tensor {
         Tensor::from_parts(self.0.buffer.clone(), layout, self.0.dtype, Source::Constant)
     }
 
+    /// The same elements with two axes exchanged, not recorded.
+    pub(crate) fn swapped(&self, a: usize, b: usize) -> Tensor {
+        let mut layout = *self.layout();
+        layout.strides.swap(a, b);
+        layout.shape.sizes_mut().swap(a, b);
+        self.view(layout)
+    }
+
     /// The same value with another identity and origin. Reuses the handle where this is its only owner.
     pub(crate) fn with_source(mut self, id: u64, source: Source) -> Tensor {
         match Arc::get_mut(&mut self.0) {
@@ -188,15 +196,16 @@ impl Tensor {
         Tensor::from_slice(&data, shape).map_err(|e| e.as_of("from_vec", at))
     }
 
-    /// A scalar of type `dtype`.
+    /// A scalar of type `dtype`; fails where an integer type does not have the number.
     pub(crate) fn scalar(value: Scalar, dtype: DType) -> Result<Tensor> {
+        value.check_fits(dtype)?;
         with_dtype!(dtype, T => Ok(Writing::<T>::filled(Shape::SCALAR, value.to())?.finish()))
     }
 
     /// A tensor filled with one value. It takes the memory of one element: all of them are the same one.
     ///
     /// # Errors
-    /// A shape that cannot be.
+    /// A shape that cannot be; a number that the integer type does not have.
     #[track_caller]
     pub fn full(shape: impl IntoShape, value: impl Into<Scalar>, dtype: DType) -> Result<Tensor> {
         let at = Location::caller();

@@ -1,8 +1,9 @@
 //! What an operation declares for its tests, and the harness that every registered operation goes through.
 //!
 //! The harness is public so that an operation defined in another crate is tested as ours are: [`check`] compares with a
-//! slow reference, in every float type and layout; checks gradients against finite differences, to second order; and
-//! [`throw`] throws random shapes, types and settings at it, which must give a result or an [`Error`], never a panic.
+//! slow reference, in every type that it takes and in scattered layouts; checks gradients against finite differences, to
+//! second order; and [`throw`] throws random shapes, types and settings at it, which must give a result or an [`Error`],
+//! never a panic.
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -16,7 +17,8 @@ use std::sync::Arc;
 pub trait Registered: Op + Sized {
     /// Whether gradients of gradients are right; false for operations whose gradient is zero, none or not recorded.
     const SECOND_ORDER: bool = true;
-    /// Whether the values can be compared at all: false only for random operations, whose tests stand beside them.
+    /// Whether the values can be compared at all: not those of random operations, nor factorisations that are right with
+    /// more than one sign (`Eigh`, `Svd`). Their tests stand beside them.
     const COMPARABLE: bool = true;
 
     /// Settings and inputs that cover its cases: sizes that divide and that do not, size one, nothing.
@@ -234,6 +236,13 @@ impl Gen {
         let data = (0..count).map(|_| self.below(n) as i64).collect();
         Tensor::from_vec::<i64>(data, sizes).expect("as many elements as the sizes say")
     }
+
+    /// Indices into an axis of size `n`, some of them negative.
+    pub fn indices(&mut self, sizes: &[usize], n: usize) -> Tensor {
+        let count: usize = sizes.iter().product();
+        let data = (0..count).map(|_| self.below(2 * n) as i64 - n as i64).collect();
+        Tensor::from_vec::<i64>(data, sizes).expect("as many elements as the sizes say")
+    }
 }
 
 /// Puts an operation's cases through everything; the text of the first failure otherwise.
@@ -320,9 +329,21 @@ fn arrays(tensors: &[Tensor]) -> Vec<Array> {
     tensors.iter().map(|t| Array::of(t).expect("every type converts to f64")).collect()
 }
 
+/// The reference's numbers in a type's range: small integers wrap, truth values are one or zero.
+fn held(wanted: &Array, dtype: DType) -> Array {
+    match dtype.integer_range() {
+        // Doubles do not hold the range of `i64`.
+        Some((low, high)) if dtype != DType::I64 => {
+            wanted.map(|x| (x - low as f64).rem_euclid((high - low + 1) as f64) + low as f64)
+        }
+        _ if dtype == DType::Bool => wanted.map(|x| (x != 0.0) as u8 as f64),
+        _ => wanted.clone(),
+    }
+}
+
 /// Values against the reference, in every type that the operation takes.
 fn values(case: &Case) -> Result<(), String> {
-    for dtype in [DType::F64, DType::F32, DType::BF16, DType::F16, DType::I64, DType::I32] {
+    for dtype in DType::ALL {
         let convert =
             |input: &Tensor| if input.dtype() == DType::F64 { input.to_dtype(dtype) } else { Ok(input.clone()) };
         let inputs: Vec<Tensor> = case.inputs.iter().map(convert).collect::<Result<_>>().map_err(|e| e.to_string())?;
@@ -348,8 +369,8 @@ fn values(case: &Case) -> Result<(), String> {
         if wanted.len() != promised.len() {
             return Err(format!("the reference gives {} outputs, the operation {}", wanted.len(), promised.len()));
         }
-        for (output, wanted) in arrays(&outputs).iter().zip(&wanted) {
-            close(output, wanted, tolerance).map_err(|e| format!("in {dtype}: {e}"))?;
+        for ((output, has), wanted) in outputs.iter().zip(&arrays(&outputs)).zip(&wanted) {
+            close(has, &held(wanted, output.dtype()), tolerance).map_err(|e| format!("in {dtype}: {e}"))?;
         }
     }
     Ok(())

@@ -240,7 +240,7 @@ pub struct Slot<'a> {
 
 /// The type of an optimiser's states for a parameter of this type: `f32` for halves.
 pub fn state_dtype(param: DType) -> DType {
-    if param == DType::F64 { DType::F64 } else { DType::F32 }
+    param.to_wide()
 }
 
 /// Moves all parameters by their rules.

@@ -1,7 +1,9 @@
 //! What operations say of their multiply-adds and of what their outputs read, against what they do.
 
-use mapsto_tensor::ops::{AttentionOptions, ConvOptions, FftNorm, Interpolation, Outside, PadMode, Sampling, Window};
-use mapsto_tensor::{DType, Record, Result, Rng, Span, Tensor, linalg};
+use mapsto_tensor::ops::{
+    Attention, AttentionOptions, ConvOptions, FftNorm, Interpolation, Outside, PadMode, Sampling, Window,
+};
+use mapsto_tensor::{DType, Op, Record, Result, Rng, Shape, Span, Spec, Tensor, linalg};
 
 fn random(sizes: &[usize]) -> Tensor {
     Tensor::rand(sizes, DType::F64, &mut Rng::new(7)).unwrap().add(0.5).unwrap()
@@ -123,4 +125,22 @@ fn multiply_adds_by_formula() {
     assert_eq!(count(&[&random(&[3, 6, 6]), &random(&[3, 6, 2])], &|x| linalg::solve(&x[0], &x[1])), 3 * (72 + 72));
     let transform = |x: &[Tensor]| x[0].rfft(None, -1, FftNorm::Backward);
     assert_eq!(count(&[&random(&[3, 16])], &transform), 3 * 16 * 4);
+}
+
+/// The sums are in closed form: what is expanded to more elements than memory holds is counted, too.
+#[test]
+fn attention_counts_what_queries_see() {
+    let op = |causal: bool| Attention { mask: false, causal, scale: None, dropout: 0.0, seed: 0 };
+    let count = |causal: bool, lead: usize, queries: usize, keys: usize| {
+        let spec = |sizes: &[usize]| Spec::new(Shape::new(sizes).unwrap(), DType::F32);
+        let (q, k, v) = (spec(&[lead, queries, 3]), spec(&[lead, keys, 3]), spec(&[lead, keys, 2]));
+        op(causal).multiply_adds(&[q, k, v], &[spec(&[lead, queries, 2])])
+    };
+    for (queries, keys) in [(5, 5), (7, 3), (2, 9), (0, 4), (1, 1)] {
+        let seen: usize = (0..queries).map(|i| keys.min(i + 1)).sum();
+        assert_eq!(count(true, 2, queries, keys), (2 * seen * 5) as u64, "{queries} {keys}");
+        assert_eq!(count(false, 2, queries, keys), (2 * queries * keys * 5) as u64, "{queries} {keys}");
+    }
+    assert_eq!(count(true, 1, 1 << 40, 10), (((1u64 << 40) - 10) * 10 + 55) * 5);
+    assert_eq!(count(true, 1 << 10, 1 << 40, 1 << 40), u64::MAX);
 }

@@ -25,14 +25,10 @@ use std::panic::Location;
 /// The losses of the elements as the reduction says.
 #[track_caller]
 fn reduce(op: &'static str, losses: Tensor, reduction: LossReduction) -> Result<Tensor> {
-    match reduction {
-        LossReduction::None => Ok(losses),
-        LossReduction::Mean => {
-            expect_some(op, &losses)?;
-            losses.mean()
-        }
-        LossReduction::Sum => losses.sum(),
+    if reduction == LossReduction::Mean {
+        expect_some(op, &losses)?;
     }
+    reduction.apply(&losses)
 }
 
 /// Fails where there is nothing to take the mean of: it would be NaN, and with it all weights.

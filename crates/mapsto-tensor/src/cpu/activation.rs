@@ -101,7 +101,13 @@ curves! {
     Hardshrink { lambda }: |x| if x >= -lambda && x <= lambda { c(0.0) } else { x },
     |x, g| if x >= -lambda && x <= lambda { c(0.0) } else { g };
 
-    Hardtanh { min, max }: |x| bounded(x, min, max), |y, g| if y <= min || y >= max { c(0.0) } else { g };
+    Hardtanh { min, max }: |x| bounded(x, min, max),
+    |y, g| {
+        // An infinite bound is none: nothing is beyond NaN.
+        let low = if min > -T::INFINITY { min } else { c(f64::NAN) };
+        let high = if max < T::INFINITY { max } else { c(f64::NAN) };
+        if y <= low || y >= high { c(0.0) } else { g }
+    };
 
     Hardsigmoid {}: |x| bounded(x + c(3.0), c(0.0), c(6.0)) / c(6.0),
     |x, g| if x > c(-3.0) && x < c(3.0) { g / c(6.0) } else { c(0.0) };

@@ -10,7 +10,7 @@ use crate::cpu::gemm::{Mat, MatMut, gemm_serial};
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
-use crate::cpu::threads::try_parallel;
+use crate::cpu::threads::try_parallel_for;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::random::fill_bits_u32;
@@ -289,7 +289,7 @@ pub(super) fn forward<T: Real>(args: &AttentionArgs) -> Result<(Tensor, Tensor)>
     let blocks = plan.query_blocks();
     // Small blocks: several to a task.
     let group = (1usize << 17).div_ceil(QUERIES * plan.keys.max(1) * (plan.depth + plan.value_depth).max(1)).min(64);
-    try_parallel((plan.batch * blocks).div_ceil(group), |task| {
+    try_parallel_for((plan.batch * blocks).div_ceil(group), |task| {
         let mut scratch = Scratch::new(&plan, false)?;
         for index in task * group..((task + 1) * group).min(plan.batch * blocks) {
             let (entry, first_query) = (index / blocks, index % blocks * QUERIES);
@@ -428,7 +428,7 @@ pub(super) fn backward<T: Real>(
         mask: needs_mask.then(|| Parts::new(mask.as_mut())),
     };
     let (keys, values) = (Parts::new(key.as_mut()), Parts::new(value.as_mut()));
-    try_parallel(plan.batch * splits, |task| {
+    try_parallel_for(plan.batch * splits, |task| {
         let (split, entry) = (task / plan.batch, task % plan.batch);
         let mut scratch = Scratch::new(&plan, true)?;
         let (rows, at) = (plan.keys, task * plan.keys);

@@ -16,7 +16,7 @@ use std::ops::Range;
 
 impl BatchNormKernels for Cpu {
     fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64) -> Result<[Tensor; 4]> {
-        let wide = wide(x);
+        let wide = x.dtype().to_wide();
         let [weight, bias] = weights(affine, x.shape()[1], wide)?;
         let wide_x = self.contiguous(&self.cast(x, wide)?)?;
         let [y, mean, variance, scale] = match wide {
@@ -33,7 +33,7 @@ impl BatchNormKernels for Cpu {
         weight: Option<&Tensor>,
         statistics: [&Tensor; 2],
     ) -> Result<[Tensor; 3]> {
-        let wide = wide(x);
+        let wide = x.dtype().to_wide();
         let [weight, _] = weights([weight, None], x.shape()[1], wide)?;
         let plain = |t: &Tensor| self.contiguous(&self.cast(t, wide)?);
         let (g, wide_x) = (plain(g)?, plain(x)?);
@@ -52,7 +52,7 @@ impl BatchNormKernels for Cpu {
         affine: [Option<&Tensor>; 2],
         eps: f64,
     ) -> Result<Tensor> {
-        let wide = wide(x);
+        let wide = x.dtype().to_wide();
         let [weight, bias] = weights(affine, x.shape()[1], wide)?;
         let [mean, variance] = weights([Some(mean), Some(variance)], x.shape()[1], wide)?;
         let wide_x = self.contiguous(&self.cast(x, wide)?)?;
@@ -62,11 +62,6 @@ impl BatchNormKernels for Cpu {
         };
         self.cast(&y, x.dtype())
     }
-}
-
-/// The type that elements are normalised in.
-fn wide(x: &Tensor) -> DType {
-    if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 }
 }
 
 /// Elements of a channel in one segment of memory, at most.

@@ -8,6 +8,7 @@ use crate::cpu::softmax::{Runs, Strip, WIDTH};
 use crate::cpu::strided::Parts;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::ops::class_axis;
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 
@@ -42,11 +43,6 @@ struct Prepared<T> {
     spread: T,
     /// The sum of all classes' weights.
     total: T,
-}
-
-/// The number of the axis of classes.
-pub(super) fn class_axis(logits: &Shape) -> usize {
-    (logits.rank() > 1) as usize
 }
 
 impl<T: Real> Prepared<T> {
@@ -229,12 +225,7 @@ simd! {
 
 /// The error for a target that is no class.
 fn not_a_class(target: i64, place: usize, shape: &Shape, classes: usize) -> Error {
-    let mut index = vec![0; shape.rank()];
-    let mut rest = place;
-    for (i, &size) in index.iter_mut().zip(shape.iter()).rev() {
-        *i = rest % size;
-        rest /= size;
-    }
+    let index = shape.unravel(place);
     let classes = match classes {
         0 => "there are no classes".to_string(),
         n => format!("the {n} classes are 0..={}", n - 1),

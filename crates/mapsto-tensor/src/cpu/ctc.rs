@@ -5,7 +5,7 @@ use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
-use crate::cpu::threads::try_parallel;
+use crate::cpu::threads::try_parallel_for;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
@@ -189,7 +189,7 @@ pub(super) fn forward<T: Real>(args: &CtcArgs) -> Result<Tensor> {
     let plan = held.plan::<T>(args)?;
     let mut out = Writing::<T>::new(Shape::new(&[plan.sequences])?)?;
     let losses = Parts::new(out.as_mut());
-    try_parallel(plan.sequences, |n| {
+    try_parallel_for(plan.sequences, |n| {
         let labels = plan.labels(n);
         let loss = Lattice::<T>::new(labels, 2)?.run(&plan, labels, n, 2);
         // SAFETY: a sequence is one task's alone.
@@ -207,7 +207,7 @@ pub(super) fn backward<T: Real>(args: &CtcArgs, grad: &Tensor) -> Result<Tensor>
     let grad = grad.as_slice::<T>().unwrap_or_default();
     let mut out = Writing::<T>::filled(*args.log_probs.shape(), T::ZERO)?;
     let out_rows = Parts::new(out.as_mut());
-    try_parallel(plan.sequences, |n| {
+    try_parallel_for(plan.sequences, |n| {
         let labels = plan.labels(n);
         let steps = plan.input_lengths[n] as usize;
         let mut lattice = Lattice::new(labels, steps.max(1))?;

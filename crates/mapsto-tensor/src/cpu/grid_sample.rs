@@ -72,12 +72,15 @@ fn fold(op: &GridSample, place: f64, size: usize) -> (f64, f64) {
     }
 }
 
+/// Up to here, halves of places are exact.
+const FAR: f64 = (1u64 << 50) as f64;
+
 fn neighbours(op: &GridSample, coordinate: f64, size: usize) -> Neighbours {
     let scale = if op.align_corners { (size as f64 - 1.0) / 2.0 } else { size as f64 / 2.0 };
     let centre = (size as f64 - 1.0) / 2.0;
     let place = coordinate * scale + centre;
-    // Beyond what an integer holds, or no number: far outside.
-    let place = if place.abs() < 2f64.powi(30) { place } else { -100.0 };
+    // Beyond what doubles tell apart: far outside on its own side; no number: on the low one.
+    let place = if place.is_nan() { -100.0 } else { place.clamp(-FAR, FAR) };
     let inside = |place: f64| if (0.0..size as f64).contains(&place) { place as i32 } else { -1 };
     let mut found = Neighbours { count: 1, places: [-1; 4], weights: [1.0; 4], slopes: [0.0; 4] };
     match op.mode {

@@ -31,7 +31,7 @@ impl IndexKernels for Cpu {
         if outside.into_inner()
             && let Some(place) = list.iter().position(|index| !(-size..size).contains(index))
         {
-            let position = unravel(place, indices.shape());
+            let position = indices.shape().unravel(place);
             let what = format!("index {} at position {position:?} is outside axis {axis} of size {size}", list[place]);
             return Err(if size == 0 {
                 Error::index(what)
@@ -203,15 +203,6 @@ const COLUMNS: usize = 64;
 /// Elements before an axis, along it and after it.
 pub(super) fn around(shape: &Shape, axis: usize) -> [usize; 3] {
     [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
-}
-
-fn unravel(mut place: usize, shape: &Shape) -> Vec<usize> {
-    let mut index = vec![0; shape.rank()];
-    for axis in (0..shape.rank()).rev() {
-        index[axis] = place % shape[axis];
-        place /= shape[axis];
-    }
-    index
 }
 
 simd! {

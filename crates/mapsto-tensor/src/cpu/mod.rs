@@ -29,7 +29,7 @@ mod scan;
 mod sequence;
 mod shape;
 mod softmax;
-mod spectral;
+pub(crate) mod spectral;
 pub(crate) mod strided;
 pub(crate) mod threads;
 mod unary;

@@ -46,7 +46,7 @@ impl RowNormKernels for Cpu {
         eps: f64,
         centred: bool,
     ) -> Result<[Tensor; 3]> {
-        let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let wide = x.dtype().to_wide();
         let [weight, bias] = weights(affine, rows.groups * rows.cells, wide)?;
         let wide_x = self.contiguous(&self.cast(x, wide)?)?;
         let [y, mean, scale] = match wide {
@@ -65,7 +65,7 @@ impl RowNormKernels for Cpu {
         rows: Rows,
         centred: bool,
     ) -> Result<[Tensor; 3]> {
-        let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let wide = x.dtype().to_wide();
         let [weight, _] = weights([weight, None], rows.groups * rows.cells, wide)?;
         let plain = |t: &Tensor| self.contiguous(&self.cast(t, wide)?);
         let (g, wide_x) = (plain(g)?, plain(x)?);

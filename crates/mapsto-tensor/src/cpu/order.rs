@@ -15,7 +15,7 @@ use half::{bf16, f16};
 impl OrderKernels for Cpu {
     fn order(&self, x: &Tensor, axis: usize, descending: bool, count: usize) -> Result<Tensor> {
         let last = x.rank() - 1;
-        let rows = self.contiguous(&swapped(x, axis, last))?;
+        let rows = self.contiguous(&x.swapped(axis, last))?;
         let mut shape = *rows.shape();
         shape.sizes_mut()[last] = count;
         let mut out = Writing::<i64>::new(shape)?;
@@ -29,7 +29,7 @@ impl OrderKernels for Cpu {
                 }
             });
         }
-        self.contiguous(&swapped(&out.finish(), axis, last))
+        self.contiguous(&out.finish().swapped(axis, last))
     }
 
     fn first_place(&self, x: &Tensor, axis: usize, values: &Tensor) -> Result<Tensor> {
@@ -85,14 +85,6 @@ impl OrderKernels for Cpu {
 
 /// Columns that one task takes.
 const COLUMNS: usize = 256;
-
-/// The same elements with two axes exchanged.
-fn swapped(x: &Tensor, a: usize, b: usize) -> Tensor {
-    let mut layout = *x.layout();
-    layout.strides.swap(a, b);
-    layout.shape.sizes_mut().swap(a, b);
-    x.view(layout)
-}
 
 /// A type with an order in which NaN is greatest.
 trait Ordered: Element {

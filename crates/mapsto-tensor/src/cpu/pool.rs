@@ -5,12 +5,11 @@ use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::{GRAIN, Parts};
-use crate::cpu::threads::parallel_for;
+use crate::cpu::threads::try_parallel_for;
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
-use std::sync::Mutex;
 
 impl PoolKernels for Cpu {
     fn max_pool(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
@@ -71,23 +70,6 @@ fn planes<T: Element>(out: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) ->
             f(plane, unsafe { parts.part(plane * size, size) })
         })
     })
-}
-
-/// [`parallel_for`] of tasks that may fail: the failure of the first of them.
-pub(crate) fn try_parallel_for(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-    let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
-    parallel_for(tasks, |task| {
-        if let Err(error) = f(task) {
-            let mut failed = failed.lock().unwrap_or_else(|e| e.into_inner());
-            if failed.as_ref().is_none_or(|(first, _)| task < *first) {
-                *failed = Some((task, error));
-            }
-        }
-    });
-    match failed.into_inner().unwrap_or_else(|e| e.into_inner()) {
-        None => Ok(()),
-        Some((_, error)) => Err(error),
-    }
 }
 
 /// Fails at a place that a plane does not have.

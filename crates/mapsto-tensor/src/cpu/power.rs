@@ -133,8 +133,10 @@ pub(crate) fn floor_divide(a: f64, b: f64) -> f64 {
     if b == 0.0 {
         return a / b;
     }
-    // What remains after the remainder is a multiple of `b` but for rounding.
-    let quotient = (a - remainder(a, b)) / b;
+    // Less what remains, `a` is a multiple of `b` but for rounding; the quotient is truncated where the signs differ.
+    let rest = a % b;
+    let truncated = rest != 0.0 && (rest < 0.0) != (b < 0.0);
+    let quotient = (a - rest) / b - f64::from(truncated);
     if quotient == 0.0 { 0f64.copysign(a / b) } else { quotient.round_ties_even() }
 }
 

@@ -83,14 +83,6 @@ fn room<T: Real>(rows: usize, width: usize) -> Result<Writing<T>> {
     Writing::new(Shape::new(&[rows, width])?)
 }
 
-/// The first two axes exchanged.
-fn swapped(x: &Tensor) -> Tensor {
-    let mut layout = *x.layout();
-    layout.shape.sizes_mut().swap(0, 1);
-    layout.strides.swap(0, 1);
-    x.view(layout)
-}
-
 /// A buffer whose rows belong to different tasks.
 struct Rows<'a, T> {
     start: SendPtr<'a, T>,
@@ -222,7 +214,7 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
         Options { col_bias: Some(bias.as_mut()), ..Options::default() },
     );
 
-    let batch_first = !args.x.is_contiguous() && swapped(args.x).is_contiguous();
+    let batch_first = !args.x.is_contiguous() && args.x.swapped(0, 1).is_contiguous();
     let y_shape = Shape::new(&if batch_first { [plan.sequences, plan.steps] } else { [plan.steps, plan.sequences] })?;
     let mut y = Writing::<T>::new(Shape::new(&[&y_shape[..], &[hidden]].concat())?)?;
     let (mut h, mut c) = (state(args.h0)?, args.c0.map_or_else(|| room(0, hidden), state)?);
@@ -231,7 +223,7 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
     let product_stride = spread::<T>(all_gates);
     let mut product = room(if is_gru { plan.sequences } else { 0 }, product_stride)?;
     // Rows of the transposed weights are read in place, step after step.
-    let mut weight = spread_copy::<T>(&swapped(args.weight_hh))?;
+    let mut weight = spread_copy::<T>(&args.weight_hh.swapped(0, 1))?;
     let weight = matrix(weight.as_mut(), 0, [hidden, all_gates], spread::<T>(all_gates));
     let run = Forward {
         plan,
@@ -269,7 +261,7 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
     let saved = if keep { vec![gates.finish(), h_before.finish(), c_before.finish()] } else { Vec::new() };
     let y = y.finish();
     let c_n = is_lstm.then(|| c.finish());
-    Ok(RecurrentOut { y: if batch_first { swapped(&y) } else { y }, h_n: h.finish(), c_n, saved })
+    Ok(RecurrentOut { y: if batch_first { y.swapped(0, 1) } else { y }, h_n: h.finish(), c_n, saved })
 }
 
 /// A copy of a state, to change.

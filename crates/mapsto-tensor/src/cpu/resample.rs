@@ -3,9 +3,9 @@
 use crate::backend::{ElementwiseKernels, ResampleKernels};
 use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
-use crate::cpu::pool::try_parallel_for;
 use crate::cpu::real::Real;
 use crate::cpu::strided::{GRAIN, Parts};
+use crate::cpu::threads::try_parallel_for;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::ops::Taps;

@@ -11,7 +11,7 @@ use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftDirection, FftNum, FftPlanner, FftPlannerScalar};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::f64::consts::TAU;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
@@ -54,9 +54,16 @@ impl SpectralKernels for Cpu {
     }
 }
 
+/// The total length of the transforms whose plans are kept; all are dropped when another would exceed it.
+const KEPT: usize = 1 << 23;
+
 /// The plans of transforms that were asked before, in one precision.
 struct Plans<T: FftNum> {
     planner: Planner<T>,
+    /// The lengths and directions that are planned.
+    planned: HashSet<(usize, bool)>,
+    /// Their total length.
+    total: usize,
     /// `e^(-2 pi i k / n)` for k up to n / 4, by n.
     turns: HashMap<usize, Arc<[Complex<T>]>>,
 }
@@ -72,10 +79,17 @@ impl<T: FftFloat> Plans<T> {
             Isa::Portable => Planner::Portable(FftPlannerScalar::new()),
             _ => Planner::Widest(FftPlanner::new()),
         };
-        Plans { planner, turns: HashMap::new() }
+        Plans { planner, planned: HashSet::new(), total: 0, turns: HashMap::new() }
     }
 
     fn transform(&mut self, n: usize, inverse: bool) -> Arc<dyn Fft<T>> {
+        if !self.planned.contains(&(n, inverse)) {
+            if self.total.saturating_add(n) > KEPT {
+                *self = Plans::new();
+            }
+            self.planned.insert((n, inverse));
+            self.total += n;
+        }
         let direction = if inverse { FftDirection::Inverse } else { FftDirection::Forward };
         match &mut self.planner {
             Planner::Portable(planner) => planner.plan_fft(n, direction),
@@ -83,6 +97,7 @@ impl<T: FftFloat> Plans<T> {
         }
     }
 
+    /// For a real transform of length `n`, whose half is planned: so there are no more of these than plans.
     fn turns(&mut self, n: usize) -> Arc<[Complex<T>]> {
         let turn = |k: usize| {
             let angle = TAU * k as f64 / n as f64;
@@ -109,6 +124,12 @@ macro_rules! fft_float {
 }
 fft_float!(f32);
 fft_float!(f64);
+
+/// Drops all plans.
+pub(crate) fn release_plans() {
+    *f32::plans() = Plans::new();
+    *f64::plans() = Plans::new();
+}
 
 /// The number in this precision (both traits of the type have a conversion of this name).
 fn float<T: FftFloat>(x: f64) -> T {
@@ -281,4 +302,29 @@ fn overlap_add<T: FftFloat>(x: &Tensor, shape: Shape, hop: usize) -> Result<Tens
         }
     });
     Ok(out.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_bounded() {
+        let mut plans = Plans::<f32>::new();
+        for n in (1 << 16)..(1 << 16) + 140 {
+            plans.transform(n, false);
+            plans.turns(2 * n);
+            assert!(plans.total <= KEPT && plans.turns.len() <= plans.planned.len(), "{n}");
+        }
+    }
+
+    #[test]
+    fn released_memory_includes_plans() -> Result<()> {
+        // A length that no other test asks.
+        Tensor::ones([24_694], DType::F32)?.rfft(None, 0, Default::default())?;
+        assert!(f32::plans().turns.contains_key(&24_694));
+        crate::release_memory();
+        assert!(!f32::plans().turns.contains_key(&24_694));
+        Ok(())
+    }
 }

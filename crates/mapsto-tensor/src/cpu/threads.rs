@@ -75,15 +75,18 @@ fn run_tasks(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
     }
 }
 
-/// Runs tasks that may fail for want of memory.
-pub(crate) fn try_parallel(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
-    let failure: Mutex<Option<Error>> = Mutex::new(None);
+/// [`parallel_for`] of tasks that may fail: the failure of the first of them, whichever thread is faster.
+pub(crate) fn try_parallel_for(tasks: usize, f: impl Fn(usize) -> Result<()> + Sync) -> Result<()> {
+    let failed: Mutex<Option<(usize, Error)>> = Mutex::new(None);
     parallel_for(tasks, |task| {
         if let Err(error) = f(task) {
-            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            if failed.as_ref().is_none_or(|(first, _)| task < *first) {
+                *failed = Some((task, error));
+            }
         }
     });
-    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), |(_, error)| Err(error))
 }
 
 /// Runs `f(i, chunk)` in parallel over the chunks of `data`, all of length `chunk` but perhaps the last.
@@ -365,6 +368,16 @@ mod tests {
                 }
             });
             assert!(data.iter().enumerate().all(|(i, &x)| x == i + 1));
+        }
+    }
+
+    #[test]
+    fn the_first_failure_counts() {
+        for _ in 0..100 {
+            let fails = |task: usize| {
+                if task % 3 == 1 { Err(Error::argument(format!("task {task}"))) } else { Ok(()) }
+            };
+            assert_eq!(try_parallel_for(64, fails).unwrap_err().to_string(), "task 1");
         }
     }
 }

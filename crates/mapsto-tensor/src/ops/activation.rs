@@ -98,9 +98,10 @@ macro_rules! activations {
             $(#[$doc])*
             ///
             /// # Errors
-            /// A setting outside its domain. Integers are taken as `f32`.
+            /// A setting outside its domain. Integers are taken as `f32`, unless it says otherwise above.
             #[track_caller]
             pub fn $method(&self, $($setting: f64),*) -> Result<Tensor> {
+                activations!(@integers $name, self, $($setting),*);
                 apply_one($name { $($setting),* }, &[&self.to_dtype(self.dtype().to_float())?])
             }
         }
@@ -111,6 +112,12 @@ macro_rules! activations {
             vec![$(Entry::of::<$name>()),*]
         }
     };
+    (@integers Clamp, $x:ident, $min:ident, $max:ident) => {
+        if $x.dtype().is_integer() && !$min.is_nan() && !$max.is_nan() {
+            return clamp_integers($x, $min, $max);
+        }
+    };
+    (@integers $name:ident, $x:ident, $($setting:ident),*) => {};
     (@needs $self:ident, $settings:pat) => {};
     (@needs $self:ident, $settings:pat, $needs:expr, $complaint:literal) => {
         #[allow(unused_variables)]
@@ -135,6 +142,20 @@ macro_rules! activations {
             Ok(Some(smallvec![$formula]))
         }
     };
+}
+
+/// `g` where `y` lies between bounds; an infinite bound is none.
+fn between(y: &Tensor, min: f64, max: f64, g: &Tensor) -> Result<Tensor> {
+    let above = if min > f64::NEG_INFINITY { y.le(min)?.where_(0, g)? } else { g.clone() };
+    if max < f64::INFINITY { y.ge(max)?.where_(0, above) } else { Ok(above) }
+}
+
+/// Integers held between the whole numbers within the bounds, which may be beyond their type.
+#[track_caller]
+fn clamp_integers(x: &Tensor, min: f64, max: f64) -> Result<Tensor> {
+    let (least, greatest) = x.dtype().integer_range().unwrap_or((i64::MIN, i64::MAX));
+    let [min, max] = [min.ceil(), max.floor()].map(|bound| (bound as i64).clamp(least, greatest));
+    x.maximum(min)?.minimum(max)
 }
 
 activations! {
@@ -225,18 +246,18 @@ activations! {
         /// The greatest value.
         max
     }, hardtanh, keeps OUTPUTS, needs min <= max, "min must not be above max", kernel Activation::Hardtanh { min, max },
-    recorded |y, g| y.gt(min)?.logical_and(y.lt(max)?)?.where_(g, 0)?,
+    recorded |y, g| between(y, min, max, g)?,
     samples [Hardtanh { min: -1.0, max: 1.0 }, Hardtanh { min: 0.0, max: 6.0 }], reference |x| x.clamp(min, max);
 
     /// `x` held between `min` and `max`, either of which may be infinite; `max` where they cross. The gradient at the bounds
-    /// is zero. For integers see [`Tensor::maximum`] and [`Tensor::minimum`].
+    /// is zero; an infinite bound is none. Integers stay what they are, between the whole numbers within the bounds.
     Clamp {
         /// The least value.
         min,
         /// The greatest value.
         max
     }, clamp, keeps OUTPUTS, kernel Activation::Hardtanh { min, max },
-    recorded |y, g| y.gt(min)?.logical_and(y.lt(max)?)?.where_(g, 0)?,
+    recorded |y, g| between(y, min, max, g)?,
     samples [Clamp { min: -1.0, max: 2.0 }, Clamp { min: f64::NEG_INFINITY, max: 0.5 }, Clamp { min: 1.0, max: -1.0 }],
     reference |x| x.max(min).min(max);
 

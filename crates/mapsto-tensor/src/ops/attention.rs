@@ -114,17 +114,15 @@ impl Op for Attention {
 
     fn multiply_adds(&self, inputs: &[Spec], outputs: &[Spec]) -> u64 {
         let [q, k, v] = [0, 1, 2].map(|i| inputs[i].shape);
-        let (rank, keys) = (outputs[0].shape.rank(), k[k.rank() - 2]);
-        let queries = outputs[0].shape[rank - 2];
-        // What queries see: all keys, or the keys up to their own.
-        let pairs = if self.causal {
-            (0..queries).map(|i| keys.min(i + 1) as u64).sum()
-        } else {
-            (queries as u64).saturating_mul(keys as u64)
-        };
-        let lead: u64 = outputs[0].shape[..rank - 2].iter().map(|&size| size as u64).product();
+        let rank = outputs[0].shape.rank();
+        let [queries, keys] = [outputs[0].shape[rank - 2], k[k.rank() - 2]].map(|size| size as u128);
+        // What queries see: all keys, or the keys up to their own: one more each, until there are no more.
+        let growing = if self.causal { queries.min(keys) } else { 0 };
+        let pairs = growing * (growing + 1) / 2 + (queries - growing) * keys;
+        let pairs = u64::try_from(pairs).unwrap_or(u64::MAX);
         let depths = (q[q.rank() - 1] as u64).saturating_add(v[v.rank() - 1] as u64);
-        lead.saturating_mul(pairs).saturating_mul(depths)
+        let lead = outputs[0].shape[..rank - 2].iter().map(|&size| size as u64);
+        lead.chain([depths]).fold(pairs, u64::saturating_mul)
     }
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {

@@ -60,8 +60,7 @@ pub(crate) fn promoted(a: &Tensor, b: &impl Operand) -> Result<(Tensor, Tensor)>
         }
         Either::Scalar(b) => {
             let dtype = b.promote(a.dtype());
-            b.check_fits(dtype).map_err(|e| e.at(at))?;
-            Ok((a.to_dtype(dtype)?, Tensor::scalar(b, dtype)?))
+            Ok((a.to_dtype(dtype)?, Tensor::scalar(b, dtype).map_err(|e| e.at(at))?))
         }
     }
 }
@@ -181,17 +180,21 @@ binary_ops! {
 
     /// `a / b`, the true quotient: integers are divided as floats.
     Div, Div, div, floats, keeps INPUTS,
-    vjp |cx, g| g.div(cx.input(1)?)?, g.mul(cx.input(0)?)?.div(cx.input(1)?.square()?)?.neg()?;
+    vjp |cx, g| g.div(cx.input(1)?)?, {
+        // Not by b², which over- and underflows where the quotient does not.
+        let b = cx.input(1)?;
+        g.mul(cx.input(0)?.div(&b)?)?.div(b)?.neg()?
+    };
     on (0.5, 3.0), reference |x, y| x / y;
 
     /// The greater of `a` and `b`; NaN if either is. Where they are equal each gets half of the gradient.
     Maximum, Max, maximum, any, keeps INPUTS,
-    vjp |cx, g| g.mul(share(&cx.input(0)?, &cx.input(1)?)?)?, g.mul(share(&cx.input(1)?, &cx.input(0)?)?)?;
+    vjp |cx, g| share(&g, &cx.input(0)?, &cx.input(1)?)?, share(&g, &cx.input(1)?, &cx.input(0)?)?;
     on (-3.0, 3.0), reference |x, y| if x.is_nan() || x > y { x } else { y };
 
     /// The lesser of `a` and `b`; NaN if either is. Where they are equal each gets half of the gradient.
     Minimum, Min, minimum, any, keeps INPUTS,
-    vjp |cx, g| g.mul(share(&cx.input(1)?, &cx.input(0)?)?)?, g.mul(share(&cx.input(0)?, &cx.input(1)?)?)?;
+    vjp |cx, g| share(&g, &cx.input(1)?, &cx.input(0)?)?, share(&g, &cx.input(0)?, &cx.input(1)?)?;
     on (-3.0, 3.0), reference |x, y| if x.is_nan() || x < y { x } else { y };
 
     /// The angle in radians of the point `(b, a)`, between -π and π: `y.atan2(x)`.
@@ -221,9 +224,9 @@ fn square_sum(cx: &Backward<'_>) -> Result<Tensor> {
     cx.input(0)?.square()?.add(cx.input(1)?.square()?)
 }
 
-/// 1 where `a` is greater, ½ where they are equal, 0 elsewhere: `a`'s share of the gradient of their maximum.
-fn share(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.sub(b)?.sign()?.add(1)?.mul(0.5)
+/// `a`'s share of the gradient `g` of the maximum of `a` and `b`: half of it where they are equal, none where `a` is less.
+fn share(g: &Tensor, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    a.lt(b)?.where_(0, a.eq(b)?.where_(g.mul(0.5)?, g)?)
 }
 
 /// Arithmetic operators on tensors and numbers: `(&a + &b)?`.
@@ -265,6 +268,36 @@ pub(super) fn expect_numbers(inputs: &[Spec]) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// The gradients of the sum of `f(a, b)`.
+    fn slopes(f: fn(&Tensor, &Tensor) -> Result<Tensor>, a: &[f32], b: &[f32]) -> Result<[Vec<f32>; 2]> {
+        let leaf = |x: &[f32]| Tensor::from_slice(x, [x.len()])?.variable();
+        let (a, b) = (leaf(a)?, leaf(b)?);
+        let mut gradients = f(&a, &b)?.sum()?.backward()?;
+        let mut of = |x: &Tensor| gradients.take(x).map_or(Ok(Vec::new()), |g| g.to_vec());
+        Ok([of(&a)?, of(&b)?])
+    }
+
+    /// PyTorch's results.
+    #[test]
+    fn equal_infinities_share_the_gradient() -> Result<()> {
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let (a, b) = ([inf, -inf, inf, -inf, 1.0, nan], [inf, -inf, 1.0, 1.0, 1.0, 1.0]);
+        let [da, db] = slopes(|a, b| a.maximum(b), &a, &b)?;
+        assert_eq!((da, db), (vec![0.5, 0.5, 1.0, 0.0, 0.5, 1.0], vec![0.5, 0.5, 0.0, 1.0, 0.5, 1.0]));
+        let [da, db] = slopes(|a, b| a.minimum(b), &a, &b)?;
+        assert_eq!((da, db), (vec![0.5, 0.5, 0.0, 1.0, 0.5, 1.0], vec![0.5, 0.5, 1.0, 0.0, 0.5, 1.0]));
+        Ok(())
+    }
+
+    #[test]
+    fn gradients_of_quotients_overflow_only_where_they_must() -> Result<()> {
+        let [da, db] = slopes(|a, b| a.div(b), &[1e-25, 1e25], &[1e-25, 1e25])?;
+        for (has, wants) in [da[0], da[1], -db[0], -db[1]].into_iter().zip([1e25, 1e-25, 1e25, 1e-25]) {
+            assert!((has / wants - 1.0).abs() < 1e-6, "{has} {wants}");
+        }
+        Ok(())
+    }
+
     /// Python's and NumPy's results.
     #[test]
     fn division_rounds_down() -> Result<()> {
@@ -274,6 +307,11 @@ mod tests {
         let (a, b) = (Tensor::new([7.5f32, -7.5, 7.5, -7.5, -6.0])?, Tensor::new([2.0f32, 2.0, -2.0, -2.0, 3.0])?);
         assert_eq!(a.floor_divide(&b)?.to_vec::<f32>()?, [3.0, -4.0, -4.0, 3.0, -2.0]);
         assert_eq!(a.remainder(&b)?.to_vec::<f32>()?, [1.5, 0.5, -0.5, -1.5, 0.0]);
+        let inf = f32::INFINITY;
+        let (c, d) = (Tensor::new([-5.0f32, -5.0, 5.0, 5.0, inf])?, Tensor::new([inf, -inf, inf, -inf, 3.0])?);
+        assert_eq!(c.floor_divide(&d)?.to_vec::<f32>()?[..4], [-1.0, 0.0, 0.0, -1.0]);
+        assert_eq!(c.remainder(&d)?.to_vec::<f32>()?[..4], [inf, -5.0, 5.0, -inf]);
+        assert!(c.floor_divide(&d)?.to_vec::<f32>()?[4].is_nan() && c.remainder(&d)?.to_vec::<f32>()?[4].is_nan());
         assert!(a.remainder(0)?.to_vec::<f32>()?.iter().all(|x| x.is_nan()));
         assert_eq!(a.floor_divide(0)?.abs()?.to_vec::<f32>()?, [f32::INFINITY; 5]);
         Ok(())

@@ -99,11 +99,7 @@ impl Tensor {
             None => losses,
         };
         let losses = weight.map_or(Ok(losses.clone()), |weight| losses.mul(weight))?;
-        match reduction {
-            LossReduction::None => Ok(losses),
-            LossReduction::Sum => losses.sum(),
-            LossReduction::Mean => losses.mean(),
-        }
+        reduction.apply(&losses)
     }
 }
 

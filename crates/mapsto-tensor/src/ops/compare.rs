@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::op::{
     Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype,
 };
-use crate::ops::binary::{Operand, promoted};
+use crate::ops::binary::{Either, Operand, promoted};
 use crate::shape::Spec;
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -67,13 +67,14 @@ macro_rules! comparisons {
         impl Tensor {
             $(#[$doc])*
             ///
-            /// Shapes broadcast; types are promoted ([`DType::promote`]); the result is truth values.
+            /// Shapes broadcast; types are promoted ([`DType::promote`]); the result is truth values. Numbers beyond the
+            /// tensor's integer type are compared as they are.
             ///
             /// # Errors
             /// Shapes that do not broadcast.
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
-                let (a, b) = promoted(self, &other).map_err(|e| e.op(stringify!($method)))?;
+                let (a, b) = compared(self, &other).map_err(|e| e.op(stringify!($method)))?;
                 apply_one($name, &[&a, &b])
             }
         }
@@ -84,6 +85,17 @@ macro_rules! comparisons {
             vec![$(Entry::of::<$name>()),*]
         }
     };
+}
+
+/// As [`promoted`]; beside a number that its integer type does not have, a tensor is widened.
+#[track_caller]
+fn compared(a: &Tensor, b: &impl Operand) -> Result<(Tensor, Tensor)> {
+    match b.as_operand() {
+        Either::Scalar(number) if number.check_fits(number.promote(a.dtype())).is_err() => {
+            promoted(&a.to_dtype(DType::I64)?, b)
+        }
+        _ => promoted(a, b),
+    }
 }
 
 comparisons! {

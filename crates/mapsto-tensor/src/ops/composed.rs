@@ -103,13 +103,16 @@ impl Tensor {
             let x = self.to_dtype(self.dtype().to_float())?;
             let order = x.argsort(axis, false)?;
             let place = q * x.size(axis)?.saturating_sub(1) as f64;
-            let below = x.gather(axis, &x.ranked(&order, axis, place.floor() as usize)?)?;
+            // Halves are rounded once, at the end: the difference need not fit their type.
+            let element = |rank: usize| x.gather(axis, &x.ranked(&order, axis, rank)?)?.to_dtype(x.dtype().to_wide());
+            let below = element(place.floor() as usize)?;
             let value = if place.fract() == 0.0 {
                 below
             } else {
-                let above = x.gather(axis, &x.ranked(&order, axis, place.floor() as usize + 1)?)?;
+                let above = element(place.floor() as usize + 1)?;
                 below.add(above.sub(&below)?.mul(place.fract())?)?
             };
+            let value = value.to_dtype(x.dtype())?;
             if keep { Ok(value) } else { value.squeeze(&[axis]) }
         };
         run().map_err(|e: Error| e.as_of("quantile", at))
@@ -186,10 +189,14 @@ impl Tensor {
     pub fn histogram(&self, bins: usize, low: f64, high: f64) -> Result<(Tensor, Tensor)> {
         let at = Location::caller();
         let run = || {
-            if bins == 0 || !(low < high && low.is_finite() && high.is_finite()) {
-                return Err(Error::argument(format!("{bins} bins do not divide {low}..={high}")));
-            }
             let x = self.detach().to_dtype(self.dtype().to_float())?.flattened()?;
+            // As the elements' type has them: between them, too, all edges must be numbers.
+            let ends = Tensor::new([low, high])?.to_dtype(x.dtype())?.to_dtype(DType::F64)?.to_vec::<f64>()?;
+            if bins == 0
+                || !(ends[0] < ends[1] && (high - low).is_finite() && ends[1].is_finite() && ends[0].is_finite())
+            {
+                return Err(Error::argument(format!("{bins} bins of {} do not divide {low}..={high}", x.dtype())));
+            }
             let edge = |i: usize| if i == bins { high } else { low + (high - low) * (i as f64 / bins as f64) };
             let mut edges = room(bins.saturating_add(1))?;
             edges.extend((0..=bins).map(edge));

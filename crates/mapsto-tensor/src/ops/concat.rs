@@ -28,9 +28,7 @@ impl Op for Concat {
         let Some(first) = inputs.first() else { return Err(Error::argument("no tensors to join")) };
         expect_same_dtype(inputs)?;
         let rank = first.shape.rank();
-        if self.axis >= rank {
-            return Err(Error::index(format!("axis {} is outside a tensor of shape {}", self.axis, first.shape)));
-        }
+        first.shape.expect_axis(self.axis)?;
         let mut shape = first.shape;
         for other in &inputs[1..] {
             let fits = other.shape.rank() == rank

@@ -42,6 +42,21 @@ pub enum LossReduction {
     Sum,
 }
 
+impl LossReduction {
+    /// The losses as it says.
+    ///
+    /// # Errors
+    /// Losses that are truth values.
+    #[track_caller]
+    pub fn apply(self, losses: &Tensor) -> Result<Tensor> {
+        match self {
+            LossReduction::None => Ok(losses.clone()),
+            LossReduction::Mean => losses.mean(),
+            LossReduction::Sum => losses.sum(),
+        }
+    }
+}
+
 /// Settings of [`Tensor::cross_entropy`].
 #[derive(Clone)]
 pub struct CrossEntropyOptions {
@@ -62,7 +77,7 @@ impl Default for CrossEntropyOptions {
 }
 
 /// The axis of the classes.
-fn class_axis(logits: &Shape) -> usize {
+pub(crate) fn class_axis(logits: &Shape) -> usize {
     (logits.rank() > 1) as usize
 }
 
@@ -80,12 +95,9 @@ impl CrossEntropy {
     }
 }
 
-/// In a type that the kernels compute in.
+/// The same numbers in a type that the kernels compute in; targets as they are.
 fn wide(x: &Tensor) -> Result<Tensor> {
-    match x.dtype() {
-        DType::F16 | DType::BF16 => x.detach().to_dtype(DType::F32),
-        _ => Ok(x.clone()),
-    }
+    if x.dtype().is_float() { x.detach().to_dtype(x.dtype().to_wide()) } else { Ok(x.clone()) }
 }
 
 impl Op for CrossEntropy {
@@ -305,19 +317,19 @@ impl Tensor {
         let inputs: Vec<&Tensor> = [self, &targets].into_iter().chain(&options.weight).collect();
         let outputs = apply(op, &inputs)?;
         let losses = &outputs[0];
-        match options.reduction {
-            LossReduction::None => Ok(losses.clone()),
-            LossReduction::Sum => losses.sum(),
-            LossReduction::Mean => {
-                let learnt = options.weight.as_ref().is_some_and(Tensor::is_tracked);
-                let weights = if learnt { outputs[1].clone() } else { outputs[1].detach() };
-                losses.sum()?.div(weights.sum()?)
-            }
+        if options.reduction != LossReduction::Mean {
+            return options.reduction.apply(losses);
         }
+        let learnt = options.weight.as_ref().is_some_and(Tensor::is_tracked);
+        let weights = if learnt { outputs[1].clone() } else { outputs[1].detach() };
+        // The sums of halves need not fit their type.
+        let sum = |x: &Tensor| x.to_dtype(x.dtype().to_wide())?.sum();
+        sum(losses)?.div(sum(&weights)?)?.to_dtype(losses.dtype())
     }
 
     #[track_caller]
     fn soft_cross_entropy(&self, targets: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
+        expect_float(&[self.spec()])?;
         let shape = self.shape();
         if targets.shape() != shape || shape.rank() == 0 {
             return Err(Error::shape(format!("probabilities {} do not fit logits {shape}", targets.shape()))
@@ -342,11 +354,7 @@ impl Tensor {
             targets = targets.mul(weight.reshape(along)?)?;
         }
         let losses = self.log_softmax(axis as isize)?.mul(targets)?.sum_axes(&[axis as isize], false)?.neg()?;
-        match options.reduction {
-            LossReduction::None => Ok(losses),
-            LossReduction::Sum => losses.sum(),
-            LossReduction::Mean => losses.mean(),
-        }
+        options.reduction.apply(&losses)
     }
 }
 

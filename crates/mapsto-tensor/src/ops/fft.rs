@@ -112,7 +112,7 @@ impl Op for Fft {
 /// The multiply-adds of transforms of `n` complex numbers by halves, as if `n` were a power of two: four for each of
 /// `n / 2` products at each of `log2 n` levels. `numbers` are those of all transforms.
 fn butterflies(n: usize, numbers: usize) -> u64 {
-    2 * numbers as u64 * u64::from(n.next_power_of_two().ilog2())
+    (2 * u64::from(n.next_power_of_two().ilog2())).saturating_mul(numbers as u64)
 }
 
 impl Op for RealFft {

@@ -53,9 +53,7 @@ impl Op for Gather {
 /// Fails unless indices of this spec name places of `shape` along `axis`.
 fn expect_reach(shape: &Shape, axis: usize, indices: &Spec) -> Result<()> {
     expect_indices(indices)?;
-    if axis >= shape.rank() {
-        return Err(Error::index(format!("axis {axis} is outside a tensor of shape {shape}")));
-    }
+    shape.expect_axis(axis)?;
     let reach = indices.shape;
     let fits = reach.rank() == shape.rank() && (0..reach.rank()).all(|a| a == axis || reach[a] <= shape[a]);
     if !fits {
@@ -139,7 +137,7 @@ macro_rules! scatters {
                     let all = g.distinct(&[sizes.iter().product::<usize>() + reach.iter().product::<usize>()]);
                     let (head, tail) = (sizes.iter().product(), reach.iter().product());
                     let part = |start, len, sizes: &[usize]| all.narrow(0, start, len)?.reshape(sizes)?.mul(1.0);
-                    let indices = signed(&mut g, reach, sizes[axis])?;
+                    let indices = g.indices(reach, sizes[axis]);
                     Ok(Case::new($name { axis }, [part(0, head, sizes)?, indices, part(head, tail, reach)?]))
                 };
                 samples().into_iter().enumerate().map(case).collect::<Result<_>>().unwrap_or_default()
@@ -254,11 +252,6 @@ fn samples() -> Vec<(&'static [usize], &'static [usize], usize)> {
     ]
 }
 
-/// Indices into an axis, some of them negative.
-fn signed(g: &mut Gen, sizes: &[usize], n: usize) -> Result<Tensor> {
-    g.integers(sizes, 2 * n).add(-(n as i64))
-}
-
 /// The place that an index names.
 fn place(index: &[usize], axis: usize, named: f64, sizes: &[usize]) -> Vec<usize> {
     let mut to = index.to_vec();
@@ -270,7 +263,7 @@ impl Registered for Gather {
     fn cases() -> Vec<Case> {
         let case = |(i, (sizes, reach, axis)): (usize, (&[usize], &[usize], usize))| {
             let mut g = Gen::new(i as u64);
-            Ok(Case::new(Gather { axis }, [g.tensor(sizes, -3.0, 3.0), signed(&mut g, reach, sizes[axis])?]))
+            Ok(Case::new(Gather { axis }, [g.tensor(sizes, -3.0, 3.0), g.indices(reach, sizes[axis])]))
         };
         samples().into_iter().enumerate().map(case).collect::<Result<_>>().unwrap_or_default()
     }

@@ -46,9 +46,7 @@ fn resized(shape: &Shape, axis: usize, size: usize) -> Result<Shape> {
 /// Fails unless indices of this spec are a list for this axis.
 fn expect_list(shape: &Shape, axis: usize, indices: &Spec) -> Result<()> {
     expect_indices(indices)?;
-    if axis >= shape.rank() {
-        return Err(Error::index(format!("axis {axis} is outside a tensor of shape {shape}")));
-    }
+    shape.expect_axis(axis)?;
     if indices.shape.rank() != 1 {
         return Err(Error::shape(format!("indices must be a list, not {}", indices.shape)).mend("flatten them first"));
     }
@@ -186,11 +184,6 @@ fn samples() -> [(&'static [usize], usize, usize); 8] {
     ]
 }
 
-/// Indices into an axis, some of them negative.
-fn signed(g: &mut Gen, sizes: &[usize], n: usize) -> Result<Tensor> {
-    g.integers(sizes, 2 * n).add(-(n as i64))
-}
-
 fn named(index: f64, size: usize) -> usize {
     (if index < 0.0 { index + size as f64 } else { index }) as usize
 }
@@ -200,7 +193,7 @@ impl Registered for IndexSelect {
         let case = |(sizes, axis, count): (&[usize], usize, usize)| {
             let mut g = Gen::new(count as u64);
             let x = g.tensor(sizes, -3.0, 3.0);
-            Ok(Case::new(IndexSelect { axis }, [x, signed(&mut g, &[count], sizes[axis])?]))
+            Ok(Case::new(IndexSelect { axis }, [x, g.indices(&[count], sizes[axis])]))
         };
         samples().into_iter().map(case).collect::<Result<_>>().unwrap_or_default()
     }
@@ -224,7 +217,7 @@ impl Registered for IndexAdd {
     fn cases() -> Vec<Case> {
         let case = |(sizes, axis, count): (&[usize], usize, usize)| {
             let mut g = Gen::new(count as u64);
-            let (x, indices) = (g.tensor(sizes, -3.0, 3.0), signed(&mut g, &[count], sizes[axis])?);
+            let (x, indices) = (g.tensor(sizes, -3.0, 3.0), g.indices(&[count], sizes[axis]));
             let source = g.tensor(&resized(x.shape(), axis, count)?, -3.0, 3.0);
             Ok(Case::new(IndexAdd { axis }, [x, indices, source]))
         };
@@ -252,7 +245,7 @@ impl Registered for Embedding {
         let case = |(i, (rows, sizes)): (usize, (&[usize; 2], &[usize]))| {
             let mut g = Gen::new(i as u64);
             let matrix = g.tensor(rows, -3.0, 3.0);
-            Ok(Case::new(Embedding { padding_index: None }, [matrix, signed(&mut g, sizes, rows[0])?]))
+            Ok(Case::new(Embedding { padding_index: None }, [matrix, g.indices(sizes, rows[0])]))
         };
         let samples: [(&[usize; 2], &[usize]); 5] =
             [(&[7, 3], &[]), (&[7, 3], &[4, 5]), (&[1, 1], &[2]), (&[5, 2], &[3, 0]), (&[9, 70], &[2, 3, 4])];

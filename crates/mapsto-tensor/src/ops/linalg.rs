@@ -101,7 +101,7 @@ impl Op for Solve {
     fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
         let (a, b) = (inputs[0].shape, inputs[1].shape);
         let n = a[a.rank() - 1] as u64;
-        (a.numel() as u64).saturating_mul(n) / 3 + n.saturating_mul(b.numel() as u64)
+        ((a.numel() as u64).saturating_mul(n) / 3).saturating_add(n.saturating_mul(b.numel() as u64))
     }
 }
 

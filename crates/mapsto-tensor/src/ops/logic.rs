@@ -1,6 +1,6 @@
 //! Truth values: logic, choice by a condition, kinds of numbers.
 
-use crate::dtype::DType;
+use crate::dtype::{DType, Scalar};
 use crate::error::{Error, Result};
 use crate::op::{
     Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype,
@@ -179,7 +179,7 @@ impl Tensor {
             };
             let as_tensor = |x: Either<'_>| match x {
                 Either::Tensor(x) => x.to_dtype(dtype),
-                Either::Scalar(s) => s.check_fits(dtype).and_then(|()| Tensor::scalar(s, dtype)),
+                Either::Scalar(s) => Tensor::scalar(s, dtype),
             };
             Ok([as_tensor(a)?, as_tensor(b)?])
         };
@@ -202,14 +202,26 @@ impl Tensor {
         Err(Error::shape(format!("the mask {mask} does not broadcast to {shape}")).op("masked_fill").at(at))
     }
 
-    /// `self + weight · (end - self)`: from this tensor at weight 0 to `end` at weight 1.
+    /// `self + weight · (end - self)`: from this tensor at weight 0 to `end` at weight 1, exactly both.
     ///
     /// # Errors
     /// Shapes that do not broadcast.
     #[track_caller]
     pub fn lerp(&self, end: &Tensor, weight: impl Operand) -> Result<Tensor> {
         let at = Location::caller();
-        let run = || self.add(end.sub(self)?.mul(weight)?);
+        let run = || {
+            // From the nearer end, so that rounding vanishes at both.
+            let way = end.sub(self)?;
+            match weight.as_operand() {
+                Either::Tensor(weight) => {
+                    let near = weight.lt(0.5)?;
+                    near.where_(self, end)?.add(way.mul(near.where_(weight, weight.sub(1)?)?)?)
+                }
+                Either::Scalar(Scalar::Float(far)) if far >= 0.5 => end.add(way.mul(far - 1.0)?),
+                Either::Scalar(Scalar::Int(far)) if far >= 1 => end.add(way.mul(far - 1)?),
+                Either::Scalar(_) => self.add(way.mul(weight)?),
+            }
+        };
         run().map_err(|e| e.as_of("lerp", at))
     }
 }

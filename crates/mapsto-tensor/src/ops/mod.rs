@@ -64,6 +64,7 @@ pub use concat::Concat;
 pub use conv::{
     Conv, ConvOptions, ConvSettings, ConvTranspose, ConvWeightGrad, Fold, KernelAxis, PerAxis, Spatial, Unfold,
 };
+pub(crate) use cross_entropy::class_axis;
 pub use cross_entropy::{CrossEntropy, CrossEntropyOptions, LossReduction};
 pub use ctc::{Ctc, CtcBackward, CtcOptions};
 pub use detach::Detach;

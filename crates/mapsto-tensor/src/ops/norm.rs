@@ -24,6 +24,7 @@ pub struct Norm {
 }
 
 impl Norm {
+    /// The norm of elements of a wide type.
     fn value(&self, x: &Tensor) -> Result<Tensor> {
         if self.axes.is_empty() {
             return if self.p == 0.0 { x.ne(0)?.to_dtype(x.dtype()) } else { x.abs() };
@@ -62,7 +63,10 @@ impl Op for Norm {
     }
 
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
-        Ok(smallvec![self.value(&inputs[0].detach())?.detach()])
+        // Halves are rounded once, at the end: their powers need not fit their type.
+        let x = inputs[0].detach();
+        let norm = self.value(&x.to_dtype(x.dtype().to_wide())?)?;
+        Ok(smallvec![norm.to_dtype(x.dtype())?.detach()])
     }
 
     fn keeps(&self) -> Keeps {
@@ -70,9 +74,11 @@ impl Op for Norm {
     }
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
-        let x = cx.input(0)?;
-        let kept = x.shape().reduced(&self.axes, true);
-        let (g, norm) = (cx.grad(0)?.reshape(kept)?, cx.output(0)?.reshape(kept)?);
+        let Spec { shape, dtype } = cx.spec(0);
+        let kept = shape.reduced(&self.axes, true);
+        let [x, norm, g] = [cx.input(0)?, cx.output(0)?.reshape(kept)?, cx.grad(0)?.reshape(kept)?];
+        let wide = |x: Tensor| x.to_dtype(dtype.to_wide());
+        let (x, norm, g) = (wide(x)?, wide(norm)?, wide(g)?);
         let one_at_zero = |x: &Tensor| x.add(x.detach().eq(0)?.to_dtype(x.dtype())?);
         let slope = match self.p {
             0.0 => x.zeros_like()?,
@@ -89,7 +95,7 @@ impl Op for Norm {
                 ratio.mul(p - 1.0)?.exp()?.mul(x.sign()?)?
             }
         };
-        Ok(smallvec![Some(g.mul(slope)?)])
+        Ok(smallvec![Some(g.mul(slope)?.to_dtype(dtype)?)])
     }
 }
 

@@ -163,10 +163,15 @@ reductions! {
     /// The mean. Integers are averaged as `f32`; nothing gives NaN.
     Mean, mean, mean_axes, floats, keeps NOTHING,
     forward |op, x, shape| {
-        let sum = x.backend().reduce(Reduction::Sum, x, &op.axes, shape)?;
-        sum.mul(1.0 / op.count(x.shape()))?
+        // Halves are rounded once, at the end: neither their sum nor the count need fit their type.
+        let wide = x.backend().cast(x, x.dtype().to_wide())?;
+        let sum = x.backend().reduce(Reduction::Sum, &wide, &op.axes, shape)?;
+        x.backend().cast(&sum.div(op.count(x.shape()))?, x.dtype())?
     },
-    vjp |cx, g| g.mul(1.0 / op.count(&cx.spec(0).shape))?.broadcast_to(cx.spec(0).shape)?,
+    vjp |cx, g| {
+        let Spec { shape, dtype } = cx.spec(0);
+        g.to_dtype(dtype.to_wide())?.div(op.count(&shape))?.to_dtype(dtype)?.broadcast_to(shape)?
+    },
     reference |values| values.iter().sum::<f64>() / values.len() as f64;
 
     /// The product. Integers multiply in `i64`; nothing gives one. The gradient is exact where elements are zero, too.
@@ -225,8 +230,9 @@ fn product_gradient(x: &Tensor, axes: &Axes) -> Result<Tensor> {
 fn shared_gradient(cx: &Backward<'_>, axes: &Axes, g: Tensor) -> Result<Tensor> {
     let x = cx.input(0)?;
     let result = cx.output(0)?.detach().reshape(x.shape().reduced(axes, true))?;
-    let hits = x.detach().eq(&result)?.to_dtype(x.dtype())?;
+    // In the wide type, which holds the count.
+    let hits = x.detach().eq(&result)?.to_dtype(x.dtype().to_wide())?;
     let axes: Vec<isize> = axes.iter().map(|&axis| axis as isize).collect();
     let count = if axes.is_empty() { hits.clone() } else { hits.sum_axes(&axes, true)? };
-    hits.div(count)?.mul(g)
+    hits.div(count)?.mul(g)?.to_dtype(x.dtype())
 }

@@ -46,10 +46,7 @@ fn expect_line(inputs: &[Spec], axis: usize) -> Result<()> {
         return Err(Error::dtype(format!("is not defined for {dtype} elements"))
             .mend("convert with to_dtype(DType::I64) first"));
     }
-    if axis >= shape.rank() {
-        return Err(Error::index(format!("axis {axis} is outside a tensor of shape {shape}")));
-    }
-    Ok(())
+    shape.expect_axis(axis)
 }
 
 impl Op for Cumsum {

@@ -1,6 +1,6 @@
 //! Softmax and its relatives.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::grad::is_recording;
 use crate::op::{
     Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
@@ -36,10 +36,7 @@ pub struct LogSumExp {
 fn check(inputs: &[Spec], axis: usize) -> Result<()> {
     expect_inputs(inputs, 1)?;
     expect_float(inputs)?;
-    if axis < inputs[0].shape.rank() {
-        return Ok(());
-    }
-    Err(Error::index(format!("axis {axis} is outside a tensor of shape {}", inputs[0].shape)))
+    inputs[0].shape.expect_axis(axis)
 }
 
 /// Declares the two forms of softmax, which differ in the kernels' flag, the recorded gradient and the reference.

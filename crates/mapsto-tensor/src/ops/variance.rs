@@ -45,8 +45,11 @@ macro_rules! spreads {
             fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
                 let shape = inputs[0].shape().reduced(&self.axes, self.keep);
                 let divisor = divisor(inputs[0].shape(), &self.axes, self.correction);
-                let $variance = inputs[0].backend().variance(inputs[0], &self.axes, divisor, shape)?;
-                Ok(smallvec![$forward])
+                // Halves are rounded once, at the end: a variance need not fit their type.
+                let (backend, dtype) = (inputs[0].backend(), inputs[0].dtype());
+                let wide = backend.cast(inputs[0], dtype.to_wide())?;
+                let $variance = backend.variance(&wide, &self.axes, divisor, shape)?;
+                Ok(smallvec![backend.cast(&$forward, dtype)?])
             }
 
             fn keeps(&self) -> Keeps {
@@ -54,12 +57,13 @@ macro_rules! spreads {
             }
 
             fn vjp(&self, $cx: &Backward<'_>) -> Result<Cotangents> {
-                let kept = $cx.spec(0).shape.reduced(&self.axes, true);
-                let $g = $cx.grad(0)?.reshape(kept)?;
-                let $divisor = divisor(&$cx.spec(0).shape, &self.axes, self.correction);
-                let (x, axes) = ($cx.input(0)?, self.axes.iter().map(|&axis| axis as isize).collect::<Vec<_>>());
+                let Spec { shape, dtype } = $cx.spec(0);
+                let wide = dtype.to_wide();
+                let $g = $cx.grad(0)?.reshape(shape.reduced(&self.axes, true))?.to_dtype(wide)?;
+                let $divisor = divisor(&shape, &self.axes, self.correction);
+                let (x, axes) = ($cx.input(0)?.to_dtype(wide)?, self.axes.iter().map(|&axis| axis as isize).collect::<Vec<_>>());
                 let mean = if axes.is_empty() { x.clone() } else { x.mean_axes(&axes, true)? };
-                Ok(smallvec![Some(x.sub(mean)?.mul($vjp)?)])
+                Ok(smallvec![Some(x.sub(mean)?.mul($vjp)?.to_dtype(dtype)?)])
             }
         }
 
@@ -147,7 +151,7 @@ spreads! {
     /// `f32`.
     Std, std, std_axes, keeps ALL, forward |variance| variance.sqrt()?,
     vjp |cx, g, divisor| {
-        let std = cx.output(0)?.reshape(*g.shape())?;
+        let std = cx.output(0)?.reshape(*g.shape())?.to_dtype(g.dtype())?;
         let zero = std.detach().eq(0)?.to_dtype(std.dtype())?;
         // All deviations are zero there: any divisor but zero gives their gradient.
         g.mul(1.0 / divisor)?.div(std.add(zero)?)?

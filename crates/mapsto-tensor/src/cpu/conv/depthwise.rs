@@ -58,8 +58,7 @@ impl Frame {
             |axis: usize| phases.iter().flat_map(move |phase| phase.taps.iter().map(move |tap| (phase, tap[axis])));
         let low = |axis: usize| all(axis).map(|(_, tap)| tap).min().unwrap_or(0);
         let end = |axis: usize| all(axis).map(|(phase, tap)| tap + phase.grid[axis] as isize).max().unwrap_or(1);
-        // At least as wide as the results, which some phases have without taps.
-        let sizes = |axis: usize| ((end(axis) - low(axis)) as usize).max(phases[0].grid[axis]);
+        let sizes = |axis: usize| (end(axis) - low(axis)) as usize;
         Frame::new(std::array::from_fn(low), [1; 3], std::array::from_fn(sizes), places)
     }
 
@@ -162,6 +161,14 @@ fn correlate_block<S: pulp::Simd, T: GemmElement, const N: usize>(
     }
 }
 
+/// Whether the frame of a channel is small, or not much larger than the channel: huge strides, dilations and paddings can
+/// make it larger than memory.
+pub(super) fn suits(g: &Geometry) -> bool {
+    let reach = |axis: usize| (g.kernel[axis] - 1) * g.dilation[axis] / g.stride[axis];
+    let len = (0..3).flat_map(|axis| [g.places[axis] + reach(axis), g.stride[axis]]).fold(1, usize::saturating_mul);
+    len <= (1 << 20).max(4 * volume(g.image))
+}
+
 /// The convolution.
 pub(super) fn forward<T: GemmElement>(x: &[T], w: &[T], bias: Option<&[T]>, g: &Geometry, out: &mut [T]) {
     let (channel, places, elements) = (volume(g.image), volume(g.places), g.elements());
@@ -236,7 +243,7 @@ pub(super) fn transpose<T: GemmElement>(y: &[T], w: &[T], bias: Option<&[T]>, g:
     if out.is_empty() {
         return;
     }
-    let phases: SmallVec<[Phase; 4]> = g.phases().collect();
+    let phases = g.phases();
     let frame = Frame::of_places(&phases, g.places);
     let len = frame.len();
     let all = len * g.outputs + SLACK;
@@ -265,6 +272,9 @@ simd! {
                 fill(frame, &y[(plane * g.outputs + j) * places..][..places], padded);
             }
             let start = bias.map_or(T::default(), |bias| bias[plane % g.groups]);
+            if !g.covered_by(phases) {
+                out.fill(start);
+            }
             for phase in phases {
                 taps.clear();
                 for j in 0..g.outputs {

@@ -83,23 +83,43 @@ impl Geometry {
         indices(self.kernel).map(|k| std::array::from_fn(|axis| offset(axis, k[axis]))).collect()
     }
 
-    /// The phases of the transpose: in each, every place of the image gets from the same taps.
-    pub fn phases(&self) -> impl Iterator<Item = Phase> + '_ {
-        let counts = std::array::from_fn(|axis| self.stride[axis].min(self.image[axis]));
-        indices(counts).map(|first| {
+    /// The phases of the transpose: in each, every place of the image gets from the same taps. Places that no element of
+    /// the kernel leads to are in none.
+    pub fn phases(&self) -> SmallVec<[Phase; 4]> {
+        let axes: [Vec<_>; 3] = std::array::from_fn(|axis| self.axis_phases(axis));
+        let phase = |index: [usize; 3]| {
+            let [d, h, w] = std::array::from_fn(|axis| &axes[axis][index[axis]]);
+            let first = [d.0, h.0, w.0];
             let grid = std::array::from_fn(|axis| (self.image[axis] - first[axis]).div_ceil(self.stride[axis]));
             let mut phase = Phase { first, grid, elements: SmallVec::new(), taps: Taps::new() };
-            for (element, k) in indices(self.kernel).enumerate() {
-                let from: [isize; 3] = std::array::from_fn(|axis| {
-                    (first[axis] + self.padding[axis]) as isize - (k[axis] * self.dilation[axis]) as isize
-                });
-                if (0..3).all(|axis| from[axis] % self.stride[axis] as isize == 0) {
-                    phase.elements.push(element);
-                    phase.taps.push(std::array::from_fn(|axis| from[axis] / self.stride[axis] as isize));
+            for (kd, td) in &d.1 {
+                for (kh, th) in &h.1 {
+                    for (kw, tw) in &w.1 {
+                        phase.elements.push((kd * self.kernel[1] + kh) * self.kernel[2] + kw);
+                        phase.taps.push([*td, *th, *tw]);
+                    }
                 }
             }
             phase
-        })
+        };
+        indices(std::array::from_fn(|axis| axes[axis].len())).map(phase).collect()
+    }
+
+    /// The phases along one axis: the first place of each, the elements of the kernel that lead to it, and for each how
+    /// far the place it leads from is off the place's own index.
+    fn axis_phases(&self, axis: usize) -> Vec<(usize, SmallVec<[(usize, isize); 4]>)> {
+        let (stride, dilation) = (self.stride[axis] as isize, self.dilation[axis]);
+        let leads = |first: usize| {
+            let from = |k: usize| (first + self.padding[axis]) as isize - (k * dilation) as isize;
+            let taps = (0..self.kernel[axis]).filter(|&k| from(k) % stride == 0).map(|k| (k, from(k) / stride));
+            (first, taps.collect::<SmallVec<_>>())
+        };
+        (0..self.stride[axis].min(self.image[axis])).map(leads).filter(|(_, taps)| !taps.is_empty()).collect()
+    }
+
+    /// Whether every place of the image is in one of its phases.
+    pub fn covered_by(&self, phases: &[Phase]) -> bool {
+        phases.iter().map(|phase| volume(phase.grid)).sum::<usize>() == volume(self.image)
     }
 }
 

@@ -4,7 +4,7 @@ use super::SCRATCH;
 use super::geometry::{Geometry, runs, volume};
 use super::patches::Patches;
 use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, gemm_with};
-use crate::cpu::threads::{SendPtr, parallel_for};
+use crate::cpu::threads::{SendPtr, parallel_chunks_mut, parallel_for};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::shape::Shape;
@@ -216,8 +216,14 @@ pub(super) fn transpose<T: Element + GemmElement>(
     out: &mut [T],
 ) -> Result<()> {
     let elements = g.elements();
+    let phases = g.phases();
+    if !g.covered_by(&phases) {
+        parallel_chunks_mut(out, volume(g.image), |channel, out| {
+            out.fill(bias.map_or(T::default(), |bias| bias[channel % (g.groups * g.channels)]));
+        });
+    }
     let mut turned = None;
-    for phase in g.phases() {
+    for phase in &phases {
         let count = phase.elements.len();
         // One element of the kernel is a strided matrix; more are copied so that rows are contiguous.
         let (weights, weight_group, weight_strides) = if count == 1 {
@@ -265,7 +271,7 @@ fn turn<T: GemmElement>(w: &[T], g: &Geometry, elements: &[usize], to: &mut [T])
         return;
     }
     let all = elements.len() == g.elements();
-    crate::cpu::threads::parallel_chunks_mut(to, row, |index, row| {
+    parallel_chunks_mut(to, row, |index, row| {
         let (group, channel) = (index / g.channels, index % g.channels);
         for (output, to) in row.chunks_exact_mut(elements.len()).enumerate() {
             let kernel = ((group * g.outputs + output) * g.channels + channel) * g.elements();

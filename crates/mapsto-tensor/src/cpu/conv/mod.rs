@@ -60,7 +60,7 @@ fn is_close(g: &Geometry) -> bool {
 impl Plan {
     fn of(g: &Geometry) -> Plan {
         match () {
-            () if g.channels == 1 && g.outputs > 0 && g.groups > 1 => Plan::Depthwise,
+            () if g.channels == 1 && g.outputs > 0 && g.groups > 1 && depthwise::suits(g) => Plan::Depthwise,
             () if g.places == [1; 3] && g.kernel == g.image && g.padding == [0; 3] && is_close(g) => Plan::Dense,
             () if winograd::suits(g) => Plan::Winograd,
             () => Plan::Products,

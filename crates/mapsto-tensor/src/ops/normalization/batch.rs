@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float};
-use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, statistics_type, with_affine};
+use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, with_affine};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -42,7 +42,7 @@ fn other_axes(x: &Tensor) -> Vec<isize> {
 fn spread(values: &Tensor, x: &Tensor) -> Result<Tensor> {
     let mut sizes = vec![1; x.rank() - 1];
     sizes[0] = values.numel();
-    values.to_dtype(statistics_type(x.dtype()))?.reshape(sizes)
+    values.to_dtype(x.dtype().to_wide())?.reshape(sizes)
 }
 
 impl Op for BatchNorm {
@@ -62,7 +62,7 @@ impl Op for BatchNorm {
         if x.shape.numel() == 0 {
             return Err(Error::shape(format!("{} has no elements to take statistics of", x.shape)));
         }
-        let statistics = Spec::new(channels, statistics_type(x.dtype));
+        let statistics = Spec::new(channels, x.dtype.to_wide());
         Ok(smallvec![*x, statistics, statistics])
     }
 
@@ -103,7 +103,7 @@ impl Op for BatchNorm {
     }
 
     fn composed(&self, inputs: &[Tensor]) -> Result<Option<Outputs>> {
-        let x = inputs[0].to_dtype(statistics_type(inputs[0].dtype()))?;
+        let x = inputs[0].to_dtype(inputs[0].dtype().to_wide())?;
         let axes = other_axes(&x);
         let mean = x.mean_axes(&axes, true)?;
         let apart = x.sub(&mean)?;
@@ -138,7 +138,7 @@ impl Op for BatchNormInference {
         let x = inputs[0];
         let channels = channels(&x.shape)?;
         for (name, input) in [("mean", &inputs[1]), ("variance", &inputs[2])] {
-            let fits = input.dtype == x.dtype || input.dtype == statistics_type(x.dtype);
+            let fits = input.dtype == x.dtype || input.dtype == x.dtype.to_wide();
             if input.shape != channels || !fits {
                 return Err(Error::shape(format!("the {name} {input} does not fit {x}: it must be {channels}")));
             }
@@ -155,7 +155,7 @@ impl Op for BatchNormInference {
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let x = cx.input(0)?;
-        let wide = statistics_type(x.dtype());
+        let wide = x.dtype().to_wide();
         let g = cx.grad(0)?.to_dtype(wide)?;
         let axes = other_axes(&x);
         let scale = cx.input(2)?.to_dtype(wide)?.add(self.eps)?.sqrt()?;

@@ -6,17 +6,11 @@ mod rows;
 pub use batch::{BatchNorm, BatchNormInference};
 pub use rows::{GroupNorm, LayerNorm, RmsNorm};
 
-use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{expect_float, expect_same_dtype};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Entry};
-
-/// The type of statistics of elements of a type.
-fn statistics_type(dtype: DType) -> DType {
-    if dtype == DType::F64 { DType::F64 } else { DType::F32 }
-}
 
 /// Fails unless the inputs are a float tensor and perhaps a weight and a bias of one shape and its type; at most `most`.
 fn check_inputs(inputs: &[Spec], affine: &Shape, most: usize) -> Result<()> {
@@ -34,7 +28,7 @@ fn check_inputs(inputs: &[Spec], affine: &Shape, most: usize) -> Result<()> {
     }
 }
 
-/// Fails unless `eps` is a number that can stand under a root, and there are elements.
+/// Fails unless `eps` is a number that can be added under a root: finite and not negative.
 fn check_eps(eps: f64) -> Result<()> {
     if eps >= 0.0 && eps.is_finite() {
         return Ok(());

@@ -1,7 +1,6 @@
 //! Normalisation of each sample by itself: over its last axes, over groups of channels, by the root mean square.
 
 use crate::backend::Rows;
-use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one};
 use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, with_affine};
@@ -97,7 +96,7 @@ fn vjp(cx: &Backward<'_>, rows: Rows, centred: bool) -> Result<Cotangents> {
 /// bias shaped to broadcast to `x`.
 fn composed(inputs: &[Tensor], rows: [usize; 2], affine: &[usize], eps: f64, centred: bool) -> Result<Option<Outputs>> {
     let x = &inputs[0];
-    let wide = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+    let wide = x.dtype().to_wide();
     let flat = x.to_dtype(wide)?.reshape(rows)?;
     let apart = if centred { flat.sub(flat.mean_axes(&[1], true)?)? } else { flat };
     let scale = apart.square()?.mean_axes(&[1], true)?.add(eps)?.sqrt()?;

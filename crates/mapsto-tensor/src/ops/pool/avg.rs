@@ -218,16 +218,22 @@ impl Tensor {
     }
 
     /// `(∑ xᵖ)^(1/p)` over each window over the last axes: PyTorch's power-average pooling. Odd powers of negative
-    /// numbers are negative; a window whose sum is gives NaN.
+    /// numbers are negative; a window whose sum is gives NaN. The sum over a window that ends beyond the padding (`ceil`)
+    /// is scaled up to that of a whole window. An infinite order gives the greatest magnitude.
     ///
     /// # Errors
-    /// Integers; a window that does not fit; an order of zero.
+    /// Integers; a window that does not fit; an order that is zero, NaN or minus infinity.
     #[track_caller]
     pub fn lp_pool(&self, window: &Window, p: f64) -> Result<Tensor> {
         let at = Location::caller();
         let pool = || {
-            if p == 0.0 {
-                return Err(Error::argument("the order is zero").mend("1 sums, 2 is the Euclidean length"));
+            if p == 0.0 || p.is_nan() || p == f64::NEG_INFINITY {
+                return Err(Error::argument(format!("the order {p} gives no norm"))
+                    .mend("1 sums, 2 is the Euclidean length, infinity takes the greatest magnitude"));
+            }
+            if p == f64::INFINITY {
+                // A window without elements gives zero, as other orders do.
+                return self.abs()?.max_pool(window)?.maximum(0);
             }
             let sums = self.pow(p)?.avg_pool(window, true, None)?.mul(window.kernel.iter().product::<usize>() as f64)?;
             sums.pow(1.0 / p)

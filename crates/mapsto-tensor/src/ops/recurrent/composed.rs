@@ -13,23 +13,26 @@ pub(super) fn recurrent(args: &RecurrentArgs) -> Result<Outputs> {
     let mut y = vec![Tensor::zeros([1, sequences, hidden], dtype)?; steps];
     for step in 0..steps {
         let t = if args.reverse { steps - 1 - step } else { step };
-        let x = args.x.narrow(0, t, 1)?.squeeze(&[0])?;
+        let mut x = args.x.narrow(0, t, 1)?.squeeze(&[0])?;
+        let inside = args.lengths.map(|lengths| lengths.gt(t as i64)?.unsqueeze(1)).transpose()?;
+        if let Some(inside) = &inside {
+            // Whatever is behind a sequence's end, NaN included, is not read.
+            x = inside.where_(&x, 0)?;
+        }
         let mut of_input = x.matmul(&args.weight_ih.t()?)?;
         let mut of_state = h.matmul(&args.weight_hh.t()?)?;
         if let Some([bias_ih, bias_hh]) = args.bias {
             (of_input, of_state) = (of_input.add(bias_ih)?, of_state.add(bias_hh)?);
         }
         let (new_h, new_c) = stepped(args.cell, &of_input, &of_state, &h, c.as_ref())?;
-        let Some(lengths) = args.lengths else {
+        let Some(inside) = inside else {
             (h, c) = (new_h, new_c);
             y[t] = h.unsqueeze(0)?;
             continue;
         };
-        let inside = lengths.gt(t as i64)?.to_dtype(dtype)?.unsqueeze(1)?;
-        let held = |new: &Tensor, old: &Tensor| old.add(inside.mul(new.sub(old)?)?);
-        y[t] = new_h.mul(&inside)?.unsqueeze(0)?;
-        h = held(&new_h, &h)?;
-        c = new_c.zip(c).map(|(new, old)| held(&new, &old)).transpose()?;
+        y[t] = inside.where_(&new_h, 0)?.unsqueeze(0)?;
+        h = inside.where_(&new_h, &h)?;
+        c = new_c.zip(c).map(|(new, old)| inside.where_(&new, &old)).transpose()?;
     }
     let y = if steps == 0 {
         Tensor::zeros([0, sequences, hidden], dtype)?

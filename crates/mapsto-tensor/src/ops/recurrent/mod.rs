@@ -189,7 +189,7 @@ impl Op for Recurrent {
     fn multiply_adds(&self, inputs: &[Spec], _outputs: &[Spec]) -> u64 {
         let (x, weights) = (inputs[0].shape, [inputs[1].shape, inputs[2].shape]);
         let weights = weights.iter().map(|weight| weight.numel() as u64).fold(0, u64::saturating_add);
-        weights.saturating_mul((x[0] * x[1]) as u64)
+        weights.saturating_mul(x[0] as u64).saturating_mul(x[1] as u64)
     }
 
     fn composed(&self, inputs: &[Tensor]) -> Result<Option<Outputs>> {

@@ -36,7 +36,7 @@ pub enum Outside {
 
 /// Samples of images `[N, C, H, W]` at points `[N, h, w, 2]` (x, then y), to `[N, C, h, w]`; or of volumes `[N, C, D, H, W]`
 /// at points `[N, d, h, w, 3]`. -1 and 1 are the centres of the outermost elements with `align_corners`, their outer
-/// edges without. A coordinate that is not finite lies far outside (Jaderberg et al. 2015).
+/// edges without. An infinite coordinate lies far outside, one that is NaN before the first element (Jaderberg et al. 2015).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GridSample {
     /// Which elements make a sample.
@@ -123,12 +123,12 @@ impl Op for GridSample {
 
     fn multiply_adds(&self, _inputs: &[Spec], outputs: &[Spec]) -> u64 {
         let shape = &outputs[0].shape;
-        let elements = match self.mode {
+        let elements: u64 = match self.mode {
             Sampling::Nearest => 0,
             Sampling::Linear => 1 << (shape.rank() - 2),
             Sampling::Cubic => 16,
         };
-        elements * shape.numel() as u64
+        elements.saturating_mul(shape.numel() as u64)
     }
 }
 
@@ -380,4 +380,30 @@ impl Tensor {
 
 pub(crate) fn entries() -> Vec<Entry> {
     vec![Entry::of::<GridSample>(), Entry::of::<GridSampleGradient>()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_points_are_beyond_their_own_edge() -> Result<()> {
+        let x = Array::from_fn(&[1, 1, 1, 5], |index| 1.0 + index[3] as f64);
+        let image = Tensor::from_vec(x.data.clone(), [1, 1, 1, 5])?;
+        let at = |op: GridSample, c: f64| apply_one(op, &[&image, &Tensor::new([[[[c, 0.0]]]])?])?.item::<f64>();
+        for mode in [Sampling::Nearest, Sampling::Linear] {
+            for align_corners in [false, true] {
+                for outside in [Outside::Zeros, Outside::Border, Outside::Reflection] {
+                    let op = GridSample { mode, outside, align_corners };
+                    for c in [-3e9, 3e9, -1e12, 1e12, 1.5 - 2e9] {
+                        assert_eq!(at(op, c)?, sample(&op, &x, [0, 0], &[c, 0.0]), "{op:?} {c}");
+                    }
+                }
+                let op = GridSample { mode, outside: Outside::Border, align_corners };
+                let ends = [f64::NEG_INFINITY, f64::INFINITY, -1e300, 1e300, f64::NAN].map(|c| at(op, c));
+                assert_eq!(ends.into_iter().collect::<Result<Vec<_>>>()?, [1.0, 5.0, 1.0, 5.0, 1.0]);
+            }
+        }
+        Ok(())
+    }
 }

@@ -6,7 +6,7 @@ use crate::op::{
     expect_inputs,
 };
 use crate::ops::pool::spatial;
-use crate::ops::resize::taps::{apply_taps, multiply_adds};
+use crate::ops::resize::taps::multiply_adds;
 use crate::ops::{Resample, Taps};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -204,6 +204,45 @@ fn widened(size: usize, outputs: usize, step: f64, support: f64, filter: impl Fn
     Taps::new(size, (0..outputs).map(row))
 }
 
+/// How much of an axis's element `place` is in output `i`, straight from the definition: all elements are asked, and
+/// beyond its ends the axis goes on as its outermost ones do.
+fn plain_weight(mode: Interpolation, [size, outputs]: [usize; 2], scale: Option<f64>, i: usize, place: usize) -> f64 {
+    let hat = |d: f64| (1.0 - d).max(0.0);
+    let keys = |a: f64, d: f64| {
+        let (near, far) = ((a + 2.0) * d.powi(3) - (a + 3.0) * d.powi(2), d.powi(3) - 5.0 * d.powi(2) + 8.0 * d - 4.0);
+        if d <= 1.0 { near + 1.0 } else { a * if d < 2.0 { far } else { 0.0 } }
+    };
+    let nearest = |offset: f32| {
+        let ratio = scale.map_or(size as f32 / outputs as f32, |scale| (1.0 / scale) as f32);
+        let chosen = ((i as f32 + offset) * ratio) as usize;
+        (chosen.min(size - 1) == place) as u8 as f64
+    };
+    let (aligned, widened) = match mode {
+        Interpolation::Nearest => return nearest(0.0),
+        Interpolation::NearestExact => return nearest(0.5),
+        Interpolation::Linear { align_corners, antialias } | Interpolation::Cubic { align_corners, antialias } => {
+            (align_corners, antialias)
+        }
+    };
+    let kernel = |d: f64| match mode {
+        Interpolation::Cubic { .. } => keys(if widened { -0.5 } else { -0.75 }, d),
+        _ => hat(d),
+    };
+    let ratio = match (aligned, outputs) {
+        (true, 1) => 0.0,
+        (true, _) => (size - 1) as f64 / (outputs - 1) as f64,
+        (false, _) => scale.map_or(size as f64 / outputs as f64, |scale| 1.0 / scale),
+    };
+    if widened {
+        let share = |place: usize| kernel((place as f64 + 0.5 - (i as f64 + 0.5) * ratio).abs() / ratio.max(1.0));
+        return share(place) / (0..size).map(share).sum::<f64>();
+    }
+    let centre = if aligned { i as f64 * ratio } else { (i as f64 + 0.5) * ratio - 0.5 };
+    let around = centre.floor() as isize - 2..=centre.floor() as isize + 3;
+    let here = around.filter(|&k| k.clamp(0, size as isize - 1) == place as isize);
+    here.map(|k| kernel((centre - k as f64).abs())).sum()
+}
+
 impl Registered for Resize {
     fn cases() -> Vec<Case> {
         use Interpolation::*;
@@ -237,9 +276,22 @@ impl Registered for Resize {
     }
 
     fn reference(&self, inputs: &[Array]) -> Vec<Array> {
-        // The weights themselves are compared with PyTorch's results; here, how they are applied.
-        let shape = Shape::new(&inputs[0].sizes).expect("a shape that was");
-        vec![apply_taps(&inputs[0], &self.taps(&shape).expect("a case that fits"))]
+        let mut x = inputs[0].clone();
+        let lead = x.sizes.len() - self.sizes.len();
+        for (i, &outputs) in self.sizes.iter().enumerate() {
+            let (axis, scale) = (lead + i, self.scales.as_ref().map(|scales| scales[i]));
+            let (from, size) = (x.clone(), x.sizes[axis]);
+            x.sizes[axis] = outputs;
+            x = Array::from_fn(&x.sizes, |index| {
+                let mut at = index.to_vec();
+                let mut term = |place: usize| {
+                    at[axis] = place;
+                    plain_weight(self.mode, [size, outputs], scale, index[axis], place) * from.at(&at)
+                };
+                (0..size).map(&mut term).sum()
+            });
+        }
+        vec![x]
     }
 
     fn arbitrary(g: &mut Gen) -> Self {

@@ -169,8 +169,8 @@ impl Op for Resample {
     }
 }
 
-/// The reference of everything that is a linear map along each of the last axes.
-pub(crate) fn apply_taps(x: &Array, taps: &[Taps]) -> Array {
+/// The reference: the product of the maps along each of the last axes.
+fn apply_taps(x: &Array, taps: &[Taps]) -> Array {
     let lead = x.sizes.len() - taps.len();
     let mut sizes = x.sizes.clone();
     sizes[lead..].iter_mut().zip(taps).for_each(|(size, taps)| *size = taps.outputs());
