@@ -105,14 +105,16 @@ impl<T: Element> Writing<T> {
         Ok(out)
     }
 
-    /// The elements in row-major order.
-    pub fn as_mut(&mut self) -> &mut [T] {
-        self.buffer.as_mut_slice()
-    }
-
     /// The written tensor.
     pub fn finish(self) -> Tensor {
         Tensor::from_parts(Arc::new(self.buffer), Layout::contiguous(self.shape), T::DTYPE, Source::Constant)
+    }
+}
+
+/// The elements in row-major order.
+impl<T: Element> AsMut<[T]> for Writing<T> {
+    fn as_mut(&mut self) -> &mut [T] {
+        self.buffer.as_mut_slice()
     }
 }
 

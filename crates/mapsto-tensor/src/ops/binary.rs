@@ -199,7 +199,7 @@ binary_ops! {
 
     /// The angle in radians of the point `(b, a)`, between -π and π: `y.atan2(x)`.
     Atan2, Atan2, atan2, floats, keeps INPUTS,
-    vjp |cx, g| g.mul(cx.input(1)?)?.div(square_sum(cx)?)?, g.mul(cx.input(0)?)?.div(square_sum(cx)?)?.neg()?;
+    vjp |cx, g| g.mul(over_square_sum(cx, 1)?)?, g.mul(over_square_sum(cx, 0)?)?.neg()?;
     on (0.4, 3.0), reference |y, x| y.atan2(x);
 
     /// `√(a² + b²)` without overflow.
@@ -219,9 +219,10 @@ binary_ops! {
     on (1.0, 4.0), reference |x, y| (x / y).floor();
 }
 
-/// `a² + b²` of the inputs.
-fn square_sum(cx: &Backward<'_>) -> Result<Tensor> {
-    cx.input(0)?.square()?.add(cx.input(1)?.square()?)
+/// An input over `a² + b²`, without overflow.
+fn over_square_sum(cx: &Backward<'_>, input: usize) -> Result<Tensor> {
+    let root = cx.input(0)?.hypot(cx.input(1)?)?;
+    cx.input(input)?.div(&root)?.div(&root)
 }
 
 /// `a`'s share of the gradient `g` of the maximum of `a` and `b`: half of it where they are equal, none where `a` is less.
@@ -293,6 +294,10 @@ mod tests {
     fn gradients_of_quotients_overflow_only_where_they_must() -> Result<()> {
         let [da, db] = slopes(|a, b| a.div(b), &[1e-25, 1e25], &[1e-25, 1e25])?;
         for (has, wants) in [da[0], da[1], -db[0], -db[1]].into_iter().zip([1e25, 1e-25, 1e25, 1e-25]) {
+            assert!((has / wants - 1.0).abs() < 1e-6, "{has} {wants}");
+        }
+        let [da, db] = slopes(|a, b| a.atan2(b), &[1e-25, 1e25], &[1e-25, 1e25])?;
+        for (has, wants) in [da[0], da[1], -db[0], -db[1]].into_iter().zip([5e24, 5e-26, 5e24, 5e-26]) {
             assert!((has / wants - 1.0).abs() < 1e-6, "{has} {wants}");
         }
         Ok(())
