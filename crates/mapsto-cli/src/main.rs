@@ -47,7 +47,9 @@ enum Command {
     )]
     Activation(commands::activation::Arguments),
     /// Time whole training steps of reference networks
-    #[command(after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json")]
+    #[command(
+        after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json > before.jsonl\n  mapsto bench --threads 1 --baseline before.jsonl"
+    )]
     Bench(bench::Arguments),
 }
 

@@ -1,11 +1,14 @@
 //! `mapsto bench`: the median time of whole training steps (zero the gradients, forward, loss, backward, update).
 
+mod baseline;
 mod models;
 mod workloads;
 
 use crate::failure::Failure;
 use crate::output::Output;
+use baseline::Baseline;
 use serde_json::json;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Steps before the clock starts.
@@ -24,6 +27,9 @@ pub struct Arguments {
     /// Seconds to time each network for
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Compare with the lines that an earlier `mapsto bench --json` wrote to this file, and name what became slower
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -34,9 +40,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Ok(limit) = Duration::try_from_secs_f64(arguments.seconds) else {
         return Err(Failure::user(format!("--seconds {} is no time", arguments.seconds)));
     };
+    let mut baseline = match &arguments.baseline {
+        Some(path) => Some(Baseline::read(path, arguments.threads)?),
+        None => None,
+    };
     mapsto_tensor::set_num_threads(arguments.threads as usize);
     let output = Output { json: arguments.json, goes_on: false };
-    output.text(&format!("{:<16}{:>12}{:>8}{:>10}", "workload", "median ms", "steps", "peak MB"))?;
+    let heading = if baseline.is_some() { "   to then" } else { "" };
+    output.text(&format!("{:<16}{:>12}{:>8}{:>10}{heading}", "workload", "median ms", "steps", "peak MB"))?;
     for (name, make) in workloads::NAMES.into_iter().zip(workloads::MAKERS) {
         if !arguments.workloads.is_empty() && !arguments.workloads.iter().any(|wanted| wanted == name) {
             continue;
@@ -55,17 +66,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let median = times[times.len() / 2].as_secs_f64() * 1e3;
         let peak = peak_resident_mb();
         let shown = peak.map_or("?".into(), |mb| mb.to_string());
-        output.text(&format!("{name:<16}{median:>12.4}{:>8}{shown:>10}", times.len()))?;
-        output.event(&json!({
+        let ratio = baseline.as_mut().and_then(|baseline| baseline.ratio(name, median));
+        let compared = ratio.map_or_else(String::new, |ratio| format!("{ratio:>10.2}"));
+        output.text(&format!("{name:<16}{median:>12.4}{:>8}{shown:>10}{compared}", times.len()))?;
+        let mut event = json!({
             "workload": name,
             "median_ms": (median * 1e4).round() / 1e4,
             "steps": times.len(),
             "threads": arguments.threads,
             "peak_rss_mb": peak,
             "framework": format!("mapsto {} {}", env!("CARGO_PKG_VERSION"), mapsto_tensor::isa().name()),
-        }))?;
+        });
+        if let Some(ratio) = ratio {
+            event["baseline_ratio"] = ratio.into();
+        }
+        output.event(&event)?;
     }
-    Ok(())
+    match baseline {
+        Some(baseline) => output.text(&format!("\n{}", baseline.verdict())),
+        None => Ok(()),
+    }
 }
 
 /// The most memory that the process ever held, where the system tells.
