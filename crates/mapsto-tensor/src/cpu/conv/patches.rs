@@ -1,7 +1,7 @@
 //! The matrix of patches that a convolution is a product with: never stored, packed as the product needs it.
 
 use super::geometry::{Run, inside, runs, volume};
-use crate::cpu::gemm::{GemmElement, Pack};
+use crate::cpu::gemm::{GemmElement, Pack, copy_ends};
 use crate::cpu::isa::simd;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -226,21 +226,6 @@ unsafe fn copy_from<T: GemmElement>(from: *const T, step: usize, to: &mut [T]) {
             }
             _ => (0..len).for_each(|i| *to.add(i) = *from.add(i * step)),
         }
-    }
-}
-
-/// Copies `N` to `2 * N` elements: the first and the last `N`.
-///
-/// # Safety
-/// `len` elements can be read and written.
-#[inline(always)]
-unsafe fn copy_ends<T: Copy, const N: usize>(from: *const T, to: *mut T, len: usize) {
-    // SAFETY: `len` is at least N, by which the last begin before the end.
-    unsafe {
-        let (first, last) = (from.cast::<[T; N]>(), from.add(len - N).cast::<[T; N]>());
-        let (first, last) = (first.read_unaligned(), last.read_unaligned());
-        to.cast::<[T; N]>().write_unaligned(first);
-        to.add(len - N).cast::<[T; N]>().write_unaligned(last);
     }
 }
 

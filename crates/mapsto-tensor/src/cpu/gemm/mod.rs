@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use element::GemmElement;
 pub(crate) use matrix::{Mat, MatMut};
-pub(crate) use pack::Pack;
+pub(crate) use pack::{Pack, copy_ends};
 pub(crate) use scratch::{Buffer, CacheLine};
 
 use crate::cpu::isa::simd;

@@ -66,9 +66,11 @@ pub(super) fn pack_panel<S: Simd, T: GemmElement>(
                             T::store::<S>(to.add(i), T::load::<S>(from.add(i)));
                             i += lanes;
                         }
-                        while i < count {
-                            *to.add(i) = *from.add(i);
-                            i += 1;
+                        let (from, to) = (from.add(i), to.add(i));
+                        match count - i {
+                            len @ 8.. => copy_ends::<T, 8>(from, to, len),
+                            len @ 4.. => copy_ends::<T, 4>(from, to, len),
+                            len => (0..len).for_each(|i| *to.add(i) = *from.add(i)),
                         }
                     }
                 } else {
@@ -92,6 +94,21 @@ pub(super) fn pack_panel<S: Simd, T: GemmElement>(
                 }
             }
         }
+    }
+}
+
+/// Copies `N` to `2 * N` elements: the first and the last `N`.
+///
+/// # Safety
+/// `len` elements can be read and written.
+#[inline(always)]
+pub(crate) unsafe fn copy_ends<T: Copy, const N: usize>(from: *const T, to: *mut T, len: usize) {
+    // SAFETY: `len` is at least N, by which the last begin before the end.
+    unsafe {
+        let (first, last) = (from.cast::<[T; N]>(), from.add(len - N).cast::<[T; N]>());
+        let (first, last) = (first.read_unaligned(), last.read_unaligned());
+        to.cast::<[T; N]>().write_unaligned(first);
+        to.add(len - N).cast::<[T; N]>().write_unaligned(last);
     }
 }
 
