@@ -36,4 +36,4 @@ pub use ops::{CrossEntropyOptions, LossReduction, linalg};
 pub use random::Rng;
 pub use record::{Origin, Record, Step, ValueId};
 pub use shape::{Axes, IntoShape, MAX_RANK, Shape, Spec};
-pub use tensor::{Nested, Tensor, Writing, moment};
+pub use tensor::{Moment, Nested, Tensor, Writing, moment};

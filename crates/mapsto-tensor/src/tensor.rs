@@ -60,12 +60,28 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// `count` identities in a row, never given before: later values have greater ones than the values they came from.
 pub(crate) fn fresh_ids(count: usize) -> u64 {
+    MADE.set(MADE.get() + count as u64);
     NEXT_ID.fetch_add(count as u64, Relaxed)
 }
 
-/// A moment in the order of [`Tensor::id`]: after every value that there is, before every one to come.
-pub fn moment() -> u64 {
-    fresh_ids(1)
+thread_local! {
+    /// How many identities this thread has given.
+    static MADE: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// A point in the order of computation.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Greater than [`Tensor::id`] of every value that there was, less than that of every one to come.
+    pub id: u64,
+    /// Values that this thread had made, and moments that it had asked for, with this one.
+    pub made: u64,
+}
+
+/// This moment.
+pub fn moment() -> Moment {
+    let id = fresh_ids(1);
+    Moment { id, made: MADE.get() }
 }
 
 /// A new contiguous tensor while it is written.

@@ -2,7 +2,7 @@
 
 use super::scope::{Event, Log};
 use crate::module::{Module, Node};
-use mapsto_tensor::{Origin, Record, ValueId};
+use mapsto_tensor::{Moment, Origin, Record, ValueId};
 use std::collections::{HashMap, HashSet};
 use std::ptr::from_ref;
 
@@ -114,17 +114,17 @@ impl Tree {
 
     /// The module in which a forward pass failed that ended at a moment: the last one that it came to, if nothing was
     /// computed since, or else the one around what was computed last.
-    pub fn failed(&self, log: &Log, end: u64) -> usize {
+    pub fn failed(&self, log: &Log, end: Moment) -> usize {
         let mut ran = HashSet::new();
         let mut open = vec![0];
-        let (mut before, mut at) = (log.first().map_or(end, |(moment, _)| *moment), 0);
+        let (mut before, mut at) = (log.first().map_or(end, |(moment, _)| *moment).made, 0);
         let around =
             |open: &[usize]| open.last().map_or(0, |&p| if self.places[p].is_leaf { self.parent(p) } else { p });
         for &(moment, event) in log {
-            if moment > before + 1 {
+            if moment.made > before + 1 {
                 at = around(&open);
             }
-            before = moment;
+            before = moment.made;
             let inside = *open.last().unwrap_or(&0);
             match event {
                 Event::Enter { address, kind } => {
@@ -135,7 +135,7 @@ impl Tree {
                 Event::Read { address, id, .. } => at = self.reader(address, id, inside),
             }
         }
-        if end > before + 1 { around(&open) } else { at }
+        if end.made > before + 1 { around(&open) } else { at }
     }
 
     /// The module inside another one that holds a handle, or else that one.
@@ -165,7 +165,7 @@ impl Tree {
         let mut ran = HashSet::new();
         let mut events = log.iter().peekable();
         for (number, step) in record.steps().iter().enumerate() {
-            while let Some((_, event)) = events.next_if(|(moment, _)| *moment < step.id) {
+            while let Some((_, event)) = events.next_if(|(moment, _)| moment.id < step.id) {
                 walk.event(*event, &mut ran);
             }
             walk.step(number);

@@ -1,7 +1,7 @@
 //! What a forward pass tells a summary of where it is.
 
 use crate::Module;
-use mapsto_tensor::{Tensor, moment};
+use mapsto_tensor::{Moment, Tensor, moment};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 
@@ -29,7 +29,7 @@ pub(super) enum Event {
 }
 
 /// Events and their moments, in order.
-pub(super) type Log = Vec<(u64, Event)>;
+pub(super) type Log = Vec<(Moment, Event)>;
 
 thread_local! {
     static LOGGING: Cell<bool> = const { Cell::new(false) };
@@ -52,7 +52,7 @@ pub(crate) fn log_read<H>(handle: &H, id: usize, value: &Tensor) {
 }
 
 /// Runs `f`, and gives what happened in it and the moment of its end.
-pub(super) fn logged<R>(f: impl FnOnce() -> R) -> (R, Log, u64) {
+pub(super) fn logged<R>(f: impl FnOnce() -> R) -> (R, Log, Moment) {
     struct Off;
     impl Drop for Off {
         fn drop(&mut self) {
