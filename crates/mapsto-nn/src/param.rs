@@ -3,7 +3,7 @@
 use crate::init::Init;
 use crate::module::Module;
 use crate::summary::log_read;
-use mapsto_tensor::{DType, Error, IntoShape, Result, Rng, Shape, Tensor};
+use mapsto_tensor::{DType, Error, IntoShape, Result, Rng, Shape, Tensor, composed};
 use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -133,7 +133,7 @@ impl Param {
         let state = self.0.lock();
         if let Some(by) = state.by.clone() {
             drop(state);
-            return by.value().map_err(|e| e.as_of(by.kind(), at));
+            return composed(by.kind(), || by.value());
         }
         let value = state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), at))?;
         log_read(self, self.id(), &value);

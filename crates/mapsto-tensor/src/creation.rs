@@ -2,10 +2,10 @@
 
 use crate::dtype::{DType, Element, Scalar};
 use crate::error::{Error, Result};
+use crate::op::composed;
 use crate::random::Rng;
 use crate::shape::{IntoShape, Shape};
 use crate::tensor::{Tensor, Writing};
-use std::panic::Location;
 
 /// The number as a scalar of its kind.
 fn scalar<T: Element>(x: T) -> Scalar {
@@ -20,9 +20,11 @@ impl Tensor {
     /// A number that the integer type does not have.
     #[track_caller]
     pub fn full_like(&self, value: impl Into<Scalar>) -> Result<Tensor> {
-        let (value, at) = (value.into(), Location::caller());
-        value.check_fits(self.dtype()).map_err(|e| e.as_of("full_like", at))?;
-        Tensor::full(*self.shape(), value, self.dtype()).map_err(|e| e.as_of("full_like", at))
+        let value = value.into();
+        composed("full_like", || {
+            value.check_fits(self.dtype())?;
+            Tensor::full(*self.shape(), value, self.dtype())
+        })
     }
 
     /// `start`, `start + step`, ... as long as `end` is not reached; nothing if it lies the other way. The numbers' type
@@ -39,8 +41,7 @@ impl Tensor {
     /// A step of zero; numbers that are not finite; more elements than memory can address.
     #[track_caller]
     pub fn arange<T: Element>(start: T, end: T, step: T) -> Result<Tensor> {
-        let at = Location::caller();
-        let make = || {
+        composed("arange", || {
             let complaint = |what: &str| Err(Error::argument(format!("{what}: from {start:?} to {end:?} by {step:?}")));
             if step == T::default() {
                 return complaint("the step is zero");
@@ -58,8 +59,7 @@ impl Tensor {
             };
             Shape::new(&[count])?;
             backend().ramp(scalar(start), scalar(step), count, T::DTYPE)
-        };
-        make().map_err(|e: Error| e.as_of("arange", at))
+        })
     }
 
     /// `count` evenly spaced numbers from `start` to `end`, both included. The numbers' type is the tensor's.
@@ -68,8 +68,7 @@ impl Tensor {
     /// A type other than floats.
     #[track_caller]
     pub fn linspace<T: Element>(start: T, end: T, count: usize) -> Result<Tensor> {
-        let at = Location::caller();
-        let make = || {
+        composed("linspace", || {
             if !T::DTYPE.is_float() {
                 return Err(Error::dtype(format!("is not defined for {} elements", T::DTYPE)).mend("use arange"));
             }
@@ -79,8 +78,7 @@ impl Tensor {
             let half = |from: T, step: f64, count: usize| backend().ramp(scalar(from), step.into(), count, T::DTYPE);
             let back = half(end, -step, count / 2)?.flip(&[0])?;
             Tensor::concat(&[&half(start, step, count.div_ceil(2))?, &back], 0)
-        };
-        make().map_err(|e: Error| e.as_of("linspace", at))
+        })
     }
 
     /// `rows x columns` with ones on the diagonal, zeros elsewhere.
@@ -89,13 +87,11 @@ impl Tensor {
     /// More elements than memory can address.
     #[track_caller]
     pub fn eye(rows: usize, columns: usize, dtype: DType) -> Result<Tensor> {
-        let at = Location::caller();
-        let make = || {
+        composed("eye", || {
             Shape::new(&[rows, columns])?;
             let places = |count: usize| backend().ramp(Scalar::Int(0), Scalar::Int(1), count, DType::I64);
             places(rows)?.unsqueeze(1)?.eq(places(columns)?)?.to_dtype(dtype)
-        };
-        make().map_err(|e: Error| e.as_of("eye", at))
+        })
     }
 }
 
@@ -108,11 +104,11 @@ impl Tensor {
     /// A shape that cannot be; a type other than floats.
     #[track_caller]
     pub fn rand(shape: impl IntoShape, dtype: DType, rng: &mut Rng) -> Result<Tensor> {
-        let at = Location::caller();
-        let shape = float_shape("rand", shape, dtype)?;
-        let words = if dtype == DType::F64 { 2 } else { 1 };
-        let offset = rng.take(shape.numel(), words);
-        backend().uniform(shape, dtype, rng.key(), offset).map_err(|e| e.as_of("rand", at))
+        composed("rand", || {
+            let shape = float_shape(shape, dtype)?;
+            let offset = rng.take(shape.numel(), words(dtype));
+            backend().uniform(shape, dtype, rng.key(), offset)
+        })
     }
 
     /// Numbers of the standard normal distribution.
@@ -121,11 +117,11 @@ impl Tensor {
     /// A shape that cannot be; a type other than floats.
     #[track_caller]
     pub fn randn(shape: impl IntoShape, dtype: DType, rng: &mut Rng) -> Result<Tensor> {
-        let at = Location::caller();
-        let shape = float_shape("randn", shape, dtype)?;
-        let words = if dtype == DType::F64 { 2 } else { 1 };
-        let offset = rng.take(shape.numel(), words);
-        backend().normal(shape, dtype, rng.key(), offset).map_err(|e| e.as_of("randn", at))
+        composed("randn", || {
+            let shape = float_shape(shape, dtype)?;
+            let offset = rng.take(shape.numel(), words(dtype));
+            backend().normal(shape, dtype, rng.key(), offset)
+        })
     }
 
     /// Uniform integers of `low..high` as `i64`; their bias is below 2⁻⁶⁴ times their number.
@@ -134,14 +130,14 @@ impl Tensor {
     /// An empty range; a shape that cannot be.
     #[track_caller]
     pub fn randint(low: i64, high: i64, shape: impl IntoShape, rng: &mut Rng) -> Result<Tensor> {
-        let at = Location::caller();
-        let shape = shape.into_shape().map_err(|e| e.as_of("randint", at))?;
-        if low >= high {
-            return Err(Error::argument(format!("no integer is in {low}..{high}")).op("randint").at(at));
-        }
-        let offset = rng.take(shape.numel(), 2).wrapping_mul(2);
-        let drawn = backend().integers(shape, low, high.wrapping_sub(low) as u64, rng.key(), offset);
-        drawn.map_err(|e| e.as_of("randint", at))
+        composed("randint", || {
+            let shape = shape.into_shape()?;
+            if low >= high {
+                return Err(Error::argument(format!("no integer is in {low}..{high}")));
+            }
+            let offset = rng.take(shape.numel(), 2).wrapping_mul(2);
+            backend().integers(shape, low, high.wrapping_sub(low) as u64, rng.key(), offset)
+        })
     }
 
     /// Truth values that hold with probability `p`.
@@ -150,14 +146,14 @@ impl Tensor {
     /// A probability outside `0..=1`; a shape that cannot be.
     #[track_caller]
     pub fn bernoulli(p: f64, shape: impl IntoShape, rng: &mut Rng) -> Result<Tensor> {
-        let at = Location::caller();
-        let shape = shape.into_shape().map_err(|e| e.as_of("bernoulli", at))?;
-        if !(0.0..=1.0).contains(&p) {
-            return Err(Error::argument(format!("the probability {p} is outside 0..=1")).op("bernoulli").at(at));
-        }
-        let offset = rng.take(shape.numel(), 1);
-        let drawn = backend().at_least(shape, ((1.0 - p) * 4_294_967_296.0).round() as u64, rng.key(), offset);
-        drawn.map_err(|e| e.as_of("bernoulli", at))
+        composed("bernoulli", || {
+            let shape = shape.into_shape()?;
+            if !(0.0..=1.0).contains(&p) {
+                return Err(Error::argument(format!("the probability {p} is outside 0..=1")));
+            }
+            let offset = rng.take(shape.numel(), 1);
+            backend().at_least(shape, ((1.0 - p) * 4_294_967_296.0).round() as u64, rng.key(), offset)
+        })
     }
 
     /// The integers below `n` in an order drawn uniformly, as `i64`.
@@ -166,14 +162,12 @@ impl Tensor {
     /// A refusal of memory.
     #[track_caller]
     pub fn permutation(n: usize, rng: &mut Rng) -> Result<Tensor> {
-        let at = Location::caller();
-        let mut run = || {
+        composed("permutation", || {
             let mut order = Writing::<i64>::new(Shape::new(&[n])?)?;
             order.as_mut().iter_mut().zip(0..).for_each(|(place, i)| *place = i);
             rng.shuffle(order.as_mut());
             Ok(order.finish())
-        };
-        run().map_err(|e: Error| e.as_of("permutation", at))
+        })
     }
 }
 
@@ -183,12 +177,14 @@ fn backend() -> &'static dyn crate::backend::Backend {
 }
 
 /// The shape of random floats.
-#[track_caller]
-fn float_shape(op: &'static str, shape: impl IntoShape, dtype: DType) -> Result<Shape> {
-    let at = Location::caller();
+fn float_shape(shape: impl IntoShape, dtype: DType) -> Result<Shape> {
     if !dtype.is_float() {
-        let message = format!("is not defined for {dtype} elements");
-        return Err(Error::dtype(message).op(op).at(at).mend("use randint or bernoulli"));
+        return Err(Error::dtype(format!("is not defined for {dtype} elements")).mend("use randint or bernoulli"));
     }
-    shape.into_shape().map_err(|e| e.as_of(op, at))
+    shape.into_shape()
+}
+
+/// How many random words a float takes.
+fn words(dtype: DType) -> u64 {
+    if dtype == DType::F64 { 2 } else { 1 }
 }

@@ -1,7 +1,7 @@
 //! Reverse-mode differentiation of the record, to any order.
 
 use crate::error::{Error, Result};
-use crate::op::{Backward, Node};
+use crate::op::{Backward, CalledAt, Node};
 use crate::shape::Spec;
 use crate::tensor::{Source, Tensor};
 use smallvec::SmallVec;
@@ -267,6 +267,7 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
         let edges: SmallVec<[(u64, Source); 3]> =
             node.state().edges.iter().map(|edge| (edge.id, edge.source.clone())).collect();
         let fails = |e: Error| e.as_of(node.op.name(), node.at).within(format!("the gradient of {}", node.op.name()));
+        let _called = CalledAt::new(node.at);
         let outgoing = node_vjp(&node, &incoming, options).map_err(fails)?;
         if !(options.retain || options.create_graph) {
             node.free();

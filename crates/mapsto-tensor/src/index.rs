@@ -2,14 +2,15 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
+use crate::op::{
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_inputs,
+};
 use crate::ops::{Assign, Either, Operand, Slice, Steps, as_indices, expect_indices};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::{SmallVec, smallvec};
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
-use std::panic::Location;
 
 /// One term of an index.
 #[derive(Clone)]
@@ -426,9 +427,7 @@ impl Tensor {
     /// More terms than axes; an integer outside its axis; a mask of another shape than its axes; a step of zero.
     #[track_caller]
     pub fn index<'a>(&self, index: impl Indices<'a>) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || Plan::new(self.shape(), index.terms())?.read(self);
-        run().map_err(|e: Error| e.as_of("index", at))
+        composed("index", || Plan::new(self.shape(), index.terms())?.read(self))
     }
 
     /// A copy with the part that an index names replaced by `value`: a tensor, broadcast to the part's shape, or a number.
@@ -446,8 +445,7 @@ impl Tensor {
     /// Those of [`Tensor::index`]; a value that does not broadcast to the part, or of another element type.
     #[track_caller]
     pub fn with_index<'a>(&self, index: impl Indices<'a>, value: impl Operand) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("with_index", || {
             let plan = Plan::new(self.shape(), index.terms())?;
             if plan.slots.iter().any(Plan::is_named) {
                 return Err(Error::argument("takes no index tensors").mend("use scatter for those"));
@@ -459,7 +457,6 @@ impl Tensor {
             let part: Vec<usize> = plan.steps.iter().map(|steps| steps.len).collect();
             let value = value.broadcast_to(plan.sizes(&plan.slots, 0))?.reshape(part)?;
             apply_one(Assign { steps: plan.steps }, &[self, &value])
-        };
-        run().map_err(|e: Error| e.as_of("with_index", at))
+        })
     }
 }

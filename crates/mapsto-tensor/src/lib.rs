@@ -29,7 +29,7 @@ pub use grad::{GradOptions, Gradients, enable_grad, grad, is_recording, no_grad}
 pub use index::{Ellipsis, Index, Indices, NewAxis, Stride, Term};
 pub use memory::{Memory, MemoryStats, memory_stats, release_memory, reset_peak_memory};
 pub use op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply, apply_one,
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply, apply_one, composed,
     expect_float, expect_inputs, expect_same_dtype,
 };
 pub use ops::{CrossEntropyOptions, LossReduction, linalg};

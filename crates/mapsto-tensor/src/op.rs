@@ -8,6 +8,7 @@ use crate::record::{self, Tracing};
 use crate::shape::Spec;
 use crate::tensor::{Source, Tensor, fresh_ids};
 use smallvec::SmallVec;
+use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -352,6 +353,49 @@ impl Drop for Node {
     }
 }
 
+thread_local! {
+    /// Whose line operations take for their caller's, inside one that is made of others.
+    static CALLER: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// The line that called, or the one that called the outermost [`composed`] operation.
+#[track_caller]
+fn caller() -> &'static Location<'static> {
+    match CALLER.get() {
+        Some(outermost) => outermost,
+        None => Location::caller(),
+    }
+}
+
+/// Lets operations take this line for their caller's while it lives, also through a panic.
+pub(crate) struct CalledAt {
+    before: Option<&'static Location<'static>>,
+}
+
+impl CalledAt {
+    pub(crate) fn new(at: &'static Location<'static>) -> CalledAt {
+        CalledAt { before: CALLER.replace(Some(at)) }
+    }
+}
+
+impl Drop for CalledAt {
+    fn drop(&mut self) {
+        CALLER.set(self.before);
+    }
+}
+
+/// Runs an operation that is made of others: its errors, those of its gradient, too, name its caller's line, as do the
+/// steps of a record. `f` must call nothing of the user's: what goes wrong in that has lines of its own.
+///
+/// # Errors
+/// Those of `f`, under this operation's name.
+#[track_caller]
+pub fn composed<T>(op: &'static str, f: impl FnOnce() -> Result<T>) -> Result<T> {
+    let at = caller();
+    let _called = CalledAt::new(at);
+    f().map_err(|e| e.as_of(op, at))
+}
+
 /// Runs an operation and gives its outputs, recorded if an input is tracked. This is the one way in: our own operations
 /// and those that other crates define come through here.
 ///
@@ -359,7 +403,7 @@ impl Drop for Node {
 /// Those of the operation's shape rule and kernels, with its name and the caller's line added.
 #[track_caller]
 pub fn apply<O: Op>(op: O, inputs: &[&Tensor]) -> Result<Outputs> {
-    let at = Location::caller();
+    let at = caller();
     match run(&op, inputs, at)? {
         Ran::Plain(values) => Ok(values),
         Ran::Recorded(parts) => Ok(attach(Arc::new(op), inputs, parts, at)),
@@ -372,7 +416,7 @@ pub fn apply<O: Op>(op: O, inputs: &[&Tensor]) -> Result<Outputs> {
 /// Those of [`apply`].
 #[track_caller]
 pub fn apply_shared(op: &Arc<dyn Op>, inputs: &[&Tensor]) -> Result<Outputs> {
-    apply_at(op, inputs, Location::caller())
+    apply_at(op, inputs, caller())
 }
 
 /// [`apply_shared`] for the caller at this line.
@@ -449,7 +493,7 @@ fn run(op: &dyn Op, inputs: &[&Tensor], at: &'static Location<'static>) -> Resul
 /// Those of [`apply`]; an operation without outputs.
 #[track_caller]
 pub fn apply_one<O: Op>(op: O, inputs: &[&Tensor]) -> Result<Tensor> {
-    let (name, at) = (op.name(), Location::caller());
+    let (name, at) = (op.name(), caller());
     let first = apply(op, inputs)?.into_iter().next();
     first.ok_or_else(|| Error::argument("the operation gives no output").op(name).at(at))
 }

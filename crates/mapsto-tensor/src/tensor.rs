@@ -4,7 +4,7 @@ use crate::backend::Backend;
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
 use crate::memory::{Buffer, Memory};
-use crate::op::Node;
+use crate::op::{Node, composed};
 use crate::ops::Detach;
 use crate::record::{Tracing, tracing};
 use crate::shape::{IntoShape, Layout, Shape, Spec};
@@ -178,10 +178,9 @@ impl Tensor {
     /// equal the type of nested arrays ensures.
     #[track_caller]
     pub fn new<A: Nested>(data: A) -> Result<Tensor> {
-        let at = Location::caller();
         let mut flat = Vec::new();
         data.flatten(&mut flat);
-        Tensor::from_vec(flat, &A::sizes()[..]).map_err(|e| e.as_of("new", at))
+        composed("new", || Tensor::from_vec(flat, &A::sizes()[..]))
     }
 
     /// A tensor of the given shape from its elements in row-major order.
@@ -190,8 +189,7 @@ impl Tensor {
     /// A number of elements that is not the shape's.
     #[track_caller]
     pub fn from_slice<T: Element>(data: &[T], shape: impl IntoShape) -> Result<Tensor> {
-        let at = Location::caller();
-        let make = || {
+        composed("from_slice", || {
             let shape = shape.into_shape()?;
             if shape.numel() != data.len() {
                 let (has, wants) = (data.len(), shape.numel());
@@ -200,8 +198,7 @@ impl Tensor {
             let mut out = Writing::<T>::new(shape)?;
             out.as_mut().copy_from_slice(data);
             Ok(out.finish())
-        };
-        make().map_err(|e: Error| e.op("from_slice").at(at))
+        })
     }
 
     /// As [`Tensor::from_slice`], from a vector.
@@ -210,8 +207,7 @@ impl Tensor {
     /// Those of [`Tensor::from_slice`].
     #[track_caller]
     pub fn from_vec<T: Element>(data: Vec<T>, shape: impl IntoShape) -> Result<Tensor> {
-        let at = Location::caller();
-        Tensor::from_slice(&data, shape).map_err(|e| e.as_of("from_vec", at))
+        composed("from_vec", || Tensor::from_slice(&data, shape))
     }
 
     /// A scalar of type `dtype`; fails where an integer type does not have the number.
@@ -226,13 +222,11 @@ impl Tensor {
     /// A shape that cannot be; a number that the integer type does not have.
     #[track_caller]
     pub fn full(shape: impl IntoShape, value: impl Into<Scalar>, dtype: DType) -> Result<Tensor> {
-        let at = Location::caller();
-        let make = || {
+        composed("full", || {
             let shape = shape.into_shape()?;
             let one = Tensor::scalar(value.into(), dtype)?;
             Ok(one.view(one.layout().broadcast_to(shape)))
-        };
-        make().map_err(|e: Error| e.op("full").at(at))
+        })
     }
 
     /// A tensor of zeros.
@@ -241,8 +235,7 @@ impl Tensor {
     /// A shape that cannot be.
     #[track_caller]
     pub fn zeros(shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        let at = Location::caller();
-        Tensor::full(shape, 0, dtype).map_err(|e| e.as_of("zeros", at))
+        composed("zeros", || Tensor::full(shape, 0, dtype))
     }
 
     /// A tensor of ones.
@@ -251,8 +244,7 @@ impl Tensor {
     /// A shape that cannot be.
     #[track_caller]
     pub fn ones(shape: impl IntoShape, dtype: DType) -> Result<Tensor> {
-        let at = Location::caller();
-        Tensor::full(shape, 1, dtype).map_err(|e| e.as_of("ones", at))
+        composed("ones", || Tensor::full(shape, 1, dtype))
     }
 }
 

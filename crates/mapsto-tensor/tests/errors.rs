@@ -210,3 +210,29 @@ fn errors_of_layers_name_the_method_and_the_callers_line() -> Result<()> {
     }
     Ok(())
 }
+
+/// Operations of which a method is made record the user's line for the time when their gradient is asked.
+#[test]
+fn errors_of_gradients_name_the_callers_line() -> Result<()> {
+    let x = Tensor::new([[1f32, 5.0, 2.0], [4.0, 3.0, 0.0]])?.variable()?;
+    let signal = Tensor::ones(64, DType::F32)?.variable()?;
+    let values = [
+        x.quantile(0.3, 1, false)?,
+        x.roll(&[1], &[1])?.square()?,
+        signal.stft(None, &Stft::new(16, 4))?.square()?,
+        linalg::inverse(&x.narrow(1, 0, 2)?)?,
+    ];
+    let recorded = GradOptions { create_graph: true, ..GradOptions::default() };
+    for (i, value) in values.iter().enumerate() {
+        let loss = value.sum()?;
+        let of = if i == 2 { &signal } else { &x };
+        // The gradient's own operations stand for those that it is of.
+        let slope = grad(&[&loss], None, &[of], recorded)?.remove(0).expect("it depends on the variable");
+        let hidden = |step: &&Step| step.at.file() != file!();
+        assert_eq!(Record::of(&[&slope]).steps().iter().find(hidden).map(|step| step.at), None);
+        loss.backward()?;
+        let error = value.sum()?.backward().map(drop).expect_err("what it needs was freed");
+        assert_eq!(error.location().map(|at| at.file()), Some(file!()), "{error}");
+    }
+    Ok(())
+}

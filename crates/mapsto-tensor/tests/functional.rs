@@ -1,7 +1,7 @@
 //! Every function of `fixtures/functional` against PyTorch's values and gradients.
 
 use mapsto_tensor::ops::{ConvOptions, FftNorm, PadMode, Stft};
-use mapsto_tensor::{DType, GradOptions, Result, Shape, Tensor, grad, linalg};
+use mapsto_tensor::{DType, GradOptions, Record, Result, Shape, Tensor, grad, linalg};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -163,14 +163,14 @@ fn ours(case: &Case, x: &[Tensor]) -> Result<Vec<Tensor>> {
         "einsum" => one(Tensor::einsum(case.args["equation"].as_str().unwrap(), &all)),
         "erf" => one(x[0].erf()),
         "expm1" => one(x[0].exp_m1()),
-        "fft.fft" => along(Tensor::fft),
-        "fft.ifft" => along(Tensor::ifft),
-        "fft.rfft" => along(Tensor::rfft),
-        "fft.irfft" => along(Tensor::irfft),
-        "fft.fft2" | "fft.fftn" => axes(Tensor::fft_axes),
-        "fft.ifftn" => axes(Tensor::ifft_axes),
-        "fft.rfftn" => axes(Tensor::rfft_axes),
-        "fft.irfftn" => axes(Tensor::irfft_axes),
+        "fft.fft" => along(|x, n, axis, norm| x.fft(n, axis, norm)),
+        "fft.ifft" => along(|x, n, axis, norm| x.ifft(n, axis, norm)),
+        "fft.rfft" => along(|x, n, axis, norm| x.rfft(n, axis, norm)),
+        "fft.irfft" => along(|x, n, axis, norm| x.irfft(n, axis, norm)),
+        "fft.fft2" | "fft.fftn" => axes(|x, sizes, axes, norm| x.fft_axes(sizes, axes, norm)),
+        "fft.ifftn" => axes(|x, sizes, axes, norm| x.ifft_axes(sizes, axes, norm)),
+        "fft.rfftn" => axes(|x, sizes, axes, norm| x.rfft_axes(sizes, axes, norm)),
+        "fft.irfftn" => axes(|x, sizes, axes, norm| x.irfft_axes(sizes, axes, norm)),
         "flip" => one(x[0].flip(&case.ints("dims").unwrap())),
         "gather" => one(x[0].gather(dim(), &x[1])),
         "getitem_index" => one(x[0].index((&x[1], .., &x[2]))),
@@ -291,6 +291,10 @@ fn compare(case: &Case) -> Result<Vec<String>> {
     let mut complaints = Vec::new();
     for (i, (ours, theirs)) in outputs.iter().zip(&theirs).enumerate() {
         complaints.extend(complaint(format!("{}, output {i}", case.name), ours, theirs));
+    }
+    let steps = Record::of(&outputs.iter().collect::<Vec<_>>());
+    for step in steps.steps().iter().filter(|step| step.at.file() != file!()) {
+        complaints.push(format!("{}: the caller of {} is {}", case.name, step.op.name(), step.at));
     }
     let (seeded, cotangents): (Vec<&Tensor>, Vec<&Tensor>) =
         outputs.iter().enumerate().filter_map(|(i, output)| Some((output, given("cotangent", i)?))).unzip();

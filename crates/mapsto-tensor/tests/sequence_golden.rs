@@ -1,7 +1,7 @@
 //! Recurrent layers, attention and CTC against PyTorch's results and gradients.
 
 use mapsto_tensor::ops::{AttentionOptions, CtcOptions, RecurrentStack};
-use mapsto_tensor::{DType, GradOptions, Result, Tensor, grad};
+use mapsto_tensor::{DType, GradOptions, Record, Result, Tensor, grad};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -81,6 +81,10 @@ impl Golden {
     fn compare(&self, outputs: &[Tensor], of: &[(Tensor, String)]) -> Result<()> {
         for (i, output) in outputs.iter().enumerate() {
             self.close(output, &format!("output.{i}"));
+        }
+        let steps = Record::of(&outputs.iter().collect::<Vec<_>>());
+        for step in steps.steps() {
+            assert_eq!(step.at.file(), file!(), "{}: the caller of {}", self.name, step.op.name());
         }
         let seeded = |(i, output)| Some((output, self.get(&format!("cotangent.{i}"))?));
         let (outputs, cotangents): (Vec<&Tensor>, Vec<Tensor>) = outputs.iter().enumerate().filter_map(seeded).unzip();

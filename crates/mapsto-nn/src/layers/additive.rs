@@ -1,8 +1,8 @@
 //! Additive attention.
 
-use super::{Layer, Linear, LinearConfig, as_layer};
+use super::{Layer, Linear, LinearConfig};
 use crate::Module;
-use mapsto_tensor::{DType, Error, Result, Tensor};
+use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`AdditiveAttention`].
@@ -52,7 +52,7 @@ impl AdditiveAttention {
         let &AdditiveAttentionConfig { query_size, key_size, hidden_size } = config;
         let linear =
             |in_features, out_features, bias| Linear::from_config(&LinearConfig { in_features, out_features, bias });
-        as_layer("AdditiveAttention", || {
+        composed("AdditiveAttention", || {
             Ok(AdditiveAttention {
                 query: linear(query_size, hidden_size, false)?,
                 key: linear(key_size, hidden_size, true)?,
@@ -69,7 +69,7 @@ impl AdditiveAttention {
     #[track_caller]
     pub fn forward(&self, query: &Tensor, keys: &Tensor, padding: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
         let _scope = crate::scope(self);
-        as_layer("AdditiveAttention", || {
+        composed("AdditiveAttention", || {
             let (q, k) = (query.shape(), keys.shape());
             let sizes = (self.query.weight.shape()[1], self.key.weight.shape()[1]);
             if q.rank() != 3 || k.rank() != 3 || q[0] != k[0] || (q[2], k[2]) != sizes {

@@ -1,9 +1,9 @@
 //! Attention of several heads.
 
-use super::{Layer, Linear, LinearConfig, as_layer, yes};
+use super::{Layer, Linear, LinearConfig, yes};
 use crate::{Init, Mode, Module, Param, Stream};
 use mapsto_tensor::ops::AttentionOptions;
-use mapsto_tensor::{DType, Error, Result, Tensor};
+use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`MultiheadAttention`], named as in PyTorch.
@@ -165,7 +165,7 @@ impl MultiheadAttention {
     #[track_caller]
     pub fn from_config(config: &MultiheadAttentionConfig) -> Result<MultiheadAttention> {
         let config = *config;
-        as_layer("MultiheadAttention", || {
+        composed("MultiheadAttention", || {
             let MultiheadAttentionConfig { embed_dim: size, num_heads: heads, bias, dropout, .. } = config;
             if size == 0 || heads == 0 || size % heads != 0 {
                 return Err(Error::argument(format!("{size} features do not fall into {heads} equal heads")));
@@ -215,7 +215,7 @@ impl MultiheadAttention {
     #[track_caller]
     pub fn forward(&self, query: &Tensor, key: &Tensor, value: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("MultiheadAttention", || {
+        composed("MultiheadAttention", || {
             let (mask, causal) = self.check(query, key, value, masks)?;
             let [q, k, v] = self.heads(query, key, value)?;
             let mut options = AttentionOptions { mask: mask.as_ref(), causal, ..AttentionOptions::default() };
@@ -241,7 +241,7 @@ impl MultiheadAttention {
         per_head: bool,
     ) -> Result<(Tensor, Tensor)> {
         let _scope = crate::scope(self);
-        as_layer("MultiheadAttention", || {
+        composed("MultiheadAttention", || {
             let (mask, causal) = self.check(query, key, value, masks)?;
             let [q, k, v] = self.heads(query, key, value)?;
             let options = AttentionOptions { mask: mask.as_ref(), causal, ..AttentionOptions::default() };

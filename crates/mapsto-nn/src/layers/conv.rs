@@ -2,10 +2,10 @@
 
 use super::linear::{uniform_by_fan_in, yes};
 use super::sizes::{batched, each, none};
-use super::{Layer, Sizes, as_layer, value};
+use super::{Layer, Sizes, value};
 use crate::{Module, Param, Visitor};
 use mapsto_tensor::ops::{ConvOptions, PadMode};
-use mapsto_tensor::{Error, Result, Shape, Tensor};
+use mapsto_tensor::{Error, Result, Shape, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
 /// What lies around an image.
@@ -195,7 +195,7 @@ macro_rules! convolutions {
             /// Sizes that cannot be; groups that do not divide the channels.
             #[track_caller]
             pub fn from_config(config: &ConvConfig) -> Result<$name> {
-                as_layer(stringify!($name), || {
+                composed(stringify!($name), || {
                     let kernel = kernel(config, $axes)?;
                     let sides = config.sides($axes)?;
                     let shape = Shape::new(&[&[config.out_channels, config.in_channels / config.groups], &kernel[..]].concat())?;
@@ -373,7 +373,7 @@ macro_rules! transposed {
             /// Sizes that cannot be; groups that do not divide the channels.
             #[track_caller]
             pub fn from_config(config: &ConvTransposeConfig) -> Result<$name> {
-                as_layer(stringify!($name), || {
+                composed(stringify!($name), || {
                     let plain = ConvConfig::new(config.in_channels, config.out_channels, config.kernel_size.clone());
                     let kernel = kernel(&plain.groups(config.groups), $axes)?;
                     let shape = Shape::new(&[&[config.in_channels, config.out_channels / config.groups], &kernel[..]].concat())?;

@@ -1,8 +1,7 @@
 //! How alike two tensors are.
 
-use super::as_layer;
 use crate::Module;
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
 /// The cosine of the angle between two tensors along an axis, which goes.
@@ -29,7 +28,7 @@ impl CosineSimilarity {
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("CosineSimilarity", || {
+        composed("CosineSimilarity", || {
             let unit = |x: &Tensor| x.div(x.norm_axes(2.0, &[self.dim], true)?.maximum(self.eps)?);
             unit(x1)?.mul(unit(x2)?)?.sum_axes(&[self.dim], false)
         })
@@ -62,6 +61,6 @@ impl PairwiseDistance {
     #[track_caller]
     pub fn forward(&self, x1: &Tensor, x2: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("PairwiseDistance", || x1.sub(x2)?.add(self.eps)?.norm_axes(self.p, &[-1], self.keepdim))
+        composed("PairwiseDistance", || x1.sub(x2)?.add(self.eps)?.norm_axes(self.p, &[-1], self.keepdim))
     }
 }

@@ -1,10 +1,10 @@
 //! Rows of a table by their numbers.
 
-use super::{Layer, as_layer};
+use super::Layer;
 use crate::Module;
 use crate::init::Init;
 use crate::param::Param;
-use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
+use mapsto_tensor::{DType, Error, Result, Tensor, composed, no_grad};
 use serde::{Deserialize, Serialize};
 
 /// PyTorch's default of `norm_type`.
@@ -92,7 +92,7 @@ impl Embedding {
     /// Sizes whose product is too large; a padding row that is not in the table.
     #[track_caller]
     pub fn from_config(config: &EmbeddingConfig) -> Result<Embedding> {
-        let (weight, padding) = as_layer("Embedding", || config.table())?;
+        let (weight, padding) = composed("Embedding", || config.table())?;
         Ok(Embedding { weight, config: config.clone(), padding })
     }
 }
@@ -101,7 +101,7 @@ impl Layer for Embedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("Embedding", || {
+        composed("Embedding", || {
             check(x, self.config.num_embeddings)?;
             shorten(&self.weight, &self.config, x)?;
             let rows = self.weight.get()?.embedding(x, self.padding)?;
@@ -216,7 +216,7 @@ impl EmbeddingBag {
     /// Sizes whose product is too large; a padding row that is not in the table.
     #[track_caller]
     pub fn from_config(config: &EmbeddingBagConfig) -> Result<EmbeddingBag> {
-        let (weight, padding) = as_layer("EmbeddingBag", || config.table.table())?;
+        let (weight, padding) = composed("EmbeddingBag", || config.table.table())?;
         Ok(EmbeddingBag { weight, config: config.clone(), padding })
     }
 
@@ -228,7 +228,7 @@ impl EmbeddingBag {
     #[track_caller]
     pub fn forward(&self, x: &Tensor, offsets: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("EmbeddingBag", || self.bags(x, offsets, weights))
+        composed("EmbeddingBag", || self.bags(x, offsets, weights))
     }
 
     fn bags(&self, x: &Tensor, offsets: Option<&Tensor>, weights: Option<&Tensor>) -> Result<Tensor> {

@@ -1,10 +1,10 @@
 //! Layers of full connection.
 
-use super::{Layer, as_layer, value};
+use super::{Layer, value};
 use crate::Module;
 use crate::init::{Init, fans};
 use crate::param::Param;
-use mapsto_tensor::{Error, Result, Shape, Tensor};
+use mapsto_tensor::{Error, Result, Shape, Tensor, composed};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
 
@@ -59,7 +59,7 @@ impl Linear {
     #[track_caller]
     pub fn from_config(config: &LinearConfig) -> Result<Linear> {
         let &LinearConfig { in_features, out_features, bias } = config;
-        as_layer("Linear", || {
+        composed("Linear", || {
             let shape = Shape::new(&[out_features, in_features])?;
             let init = uniform_by_fan_in(&shape)?;
             let weight = Param::new(shape, init.clone())?;
@@ -131,7 +131,7 @@ impl Bilinear {
     #[track_caller]
     pub fn from_config(config: &BilinearConfig) -> Result<Bilinear> {
         let &BilinearConfig { in1_features, in2_features, out_features, bias } = config;
-        as_layer("Bilinear", || {
+        composed("Bilinear", || {
             let init = Init::symmetric(1.0 / (in1_features.max(1) as f64).sqrt());
             let weight = Param::new([out_features, in1_features, in2_features], init.clone())?;
             let bias = bias.then(|| Param::new(out_features, init)).transpose()?;

@@ -50,7 +50,6 @@ pub use transformer::{
 
 use crate::{Module, Param};
 use mapsto_tensor::{Error, Result, Tensor};
-use std::panic::Location;
 
 /// A module that maps one tensor to one.
 pub trait Layer: Module {
@@ -68,13 +67,6 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
         let _scope = crate::scope(self);
         (**self).forward(x)
     }
-}
-
-/// What `f` gives; its errors name this layer and the caller's line.
-#[track_caller]
-fn as_layer<T>(name: &'static str, f: impl FnOnce() -> Result<T>) -> Result<T> {
-    let at = Location::caller();
-    f().map_err(|e| e.as_of(name, at))
 }
 
 /// The most layers of a stack: beyond it a mistyped number would fill the memory before anyone could tell.

@@ -2,10 +2,10 @@
 
 use super::linear::yes;
 use super::sizes::batched;
-use super::{Layer, Sizes, as_layer, value};
+use super::{Layer, Sizes, value};
 use crate::{Buffer, Init, Mode, Module, Param, Visitor};
 use mapsto_tensor::ops::{PadMode, Window};
-use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
+use mapsto_tensor::{DType, Error, Result, Tensor, composed, no_grad};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::panic::Location;
@@ -239,7 +239,7 @@ macro_rules! channel_norms {
             #[track_caller]
             pub fn from_config(config: &$config) -> Result<$name> {
                 let count = config.num_features;
-                as_layer(stringify!($name), || {
+                composed(stringify!($name), || {
                     let channels = Channels {
                         count,
                         eps: config.eps,
@@ -408,7 +408,7 @@ impl LayerNorm {
     #[track_caller]
     pub fn from_config(config: &LayerNormConfig) -> Result<LayerNorm> {
         let sizes = config.sizes();
-        as_layer("LayerNorm", || {
+        composed("LayerNorm", || {
             let affine = config.elementwise_affine.then(|| Affine::new(&sizes, config.bias)).transpose()?;
             Ok(LayerNorm { sizes, eps: config.eps.unwrap_or(small()), affine })
         })
@@ -460,7 +460,7 @@ impl RmsNorm {
     #[track_caller]
     pub fn from_config(config: &LayerNormConfig) -> Result<RmsNorm> {
         let sizes = config.sizes();
-        as_layer("RmsNorm", || {
+        composed("RmsNorm", || {
             let affine = config.elementwise_affine.then(|| Affine::new(&sizes, false)).transpose()?;
             Ok(RmsNorm { sizes, eps: config.eps, affine })
         })
@@ -530,7 +530,7 @@ impl GroupNorm {
     #[track_caller]
     pub fn from_config(config: &GroupNormConfig) -> Result<GroupNorm> {
         let (groups, channels) = (config.num_groups, config.num_channels);
-        as_layer("GroupNorm", || {
+        composed("GroupNorm", || {
             if groups == 0 || channels % groups != 0 {
                 let message = format!("{channels} channels do not fall into {groups} equal groups");
                 return Err(Error::argument(message));

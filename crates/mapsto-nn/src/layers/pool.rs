@@ -2,10 +2,10 @@
 
 use super::linear::yes;
 use super::sizes::{batched, each, none};
-use super::{Layer, Sizes, as_layer};
+use super::{Layer, Sizes};
 use crate::{Module, Visitor};
 use mapsto_tensor::ops::Window;
-use mapsto_tensor::{Error, Result, Tensor};
+use mapsto_tensor::{Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
 
@@ -103,7 +103,7 @@ macro_rules! pools {
             /// Sizes that cannot be.
             #[track_caller]
             pub fn from_config(config: &PoolConfig) -> Result<$name> {
-                as_layer(stringify!($name), || Ok($name { config: config.clone(), window: config.window($axes)? }))
+                composed(stringify!($name), || Ok($name { config: config.clone(), window: config.window($axes)? }))
             }
 
             /// The settings.

@@ -1,8 +1,8 @@
 //! Encodings of positions.
 
-use super::{Layer, as_layer};
+use super::Layer;
 use crate::{Buffer, Init, Module, Param};
-use mapsto_tensor::{Error, Result, Shape, Tensor, Writing};
+use mapsto_tensor::{Error, Result, Shape, Tensor, Writing, composed};
 use serde::{Deserialize, Serialize};
 
 /// Settings of [`SinusoidalEncoding`] and [`LearnedEncoding`].
@@ -90,7 +90,7 @@ impl SinusoidalEncoding {
             table.as_mut().iter_mut().enumerate().for_each(|(place, x)| *x = wave(place));
             Ok(table.finish())
         };
-        let table = as_layer("SinusoidalEncoding", make)?;
+        let table = composed("SinusoidalEncoding", make)?;
         Ok(SinusoidalEncoding { pe: Buffer::constant(&table), config })
     }
 
@@ -104,7 +104,7 @@ impl Layer for SinusoidalEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("SinusoidalEncoding", || self.config.add(x, &self.pe.get()?))
+        composed("SinusoidalEncoding", || self.config.add(x, &self.pe.get()?))
     }
 }
 
@@ -126,7 +126,7 @@ impl LearnedEncoding {
     pub fn from_config(config: &PositionConfig) -> Result<LearnedEncoding> {
         let config = *config;
         let init = Init::Normal { mean: 0.0, std: 0.02 };
-        let weight = as_layer("LearnedEncoding", || Param::new([config.max_len, config.d_model], init))?;
+        let weight = composed("LearnedEncoding", || Param::new([config.max_len, config.d_model], init))?;
         Ok(LearnedEncoding { weight, config })
     }
 
@@ -140,6 +140,6 @@ impl Layer for LearnedEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("LearnedEncoding", || self.config.add(x, &self.weight.get()?))
+        composed("LearnedEncoding", || self.config.add(x, &self.weight.get()?))
     }
 }

@@ -1,9 +1,9 @@
 //! Recurrent layers over whole sequences.
 
-use super::{Dropout, Layer, as_layer, check_layers, yes};
+use super::{Dropout, Layer, check_layers, yes};
 use crate::{Init, Module, Param, Visitor};
 use mapsto_tensor::ops::RecurrentStack;
-use mapsto_tensor::{Error, Result, Tensor};
+use mapsto_tensor::{Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
 
@@ -205,7 +205,7 @@ macro_rules! recurrent_layers {
             #[track_caller]
             pub fn from_config(config: &RecurrentConfig) -> Result<$name> {
                 let config = *config;
-                as_layer(stringify!($name), || {
+                composed(stringify!($name), || {
                     $check(config.nonlinearity)?;
                     Ok($name { layers: Layers::new($gates, config)? })
                 })
@@ -365,7 +365,7 @@ macro_rules! recurrent_cells {
             #[track_caller]
             pub fn from_config(config: &RecurrentCellConfig) -> Result<$name> {
                 let config = *config;
-                as_layer(stringify!($name), || {
+                composed(stringify!($name), || {
                     $check(config.nonlinearity)?;
                     let weights = weights($gates, config.input_size, config.hidden_size, config.bias)?;
                     Ok($name { config, weights })

@@ -1,8 +1,7 @@
 //! Weights that are computed from other parameters.
 
-use super::as_layer;
 use crate::{Buffer, Init, Mode, Module, Node, Param, Parametrization};
-use mapsto_tensor::{Error, Result, Shape, Tensor};
+use mapsto_tensor::{Error, Result, Shape, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
 /// The parameter of this name.
@@ -81,7 +80,7 @@ impl Parametrization for WeightNorm {
 /// A name or axis that is not there.
 #[track_caller]
 pub fn weight_norm<M: Module>(module: M, name: &str, dim: Option<usize>) -> Result<M> {
-    as_layer("weight_norm", || {
+    composed("weight_norm", || {
         let param = find(&module, name)?;
         let mut sizes = Vec::new();
         if let Some(dim) = dim {
@@ -189,7 +188,7 @@ impl Parametrization for SpectralNorm {
 /// A name or axis that is not there; no steps.
 #[track_caller]
 pub fn spectral_norm<M: Module>(module: M, name: &str, config: SpectralNormConfig) -> Result<M> {
-    as_layer("spectral_norm", || {
+    composed("spectral_norm", || {
         let param = find(&module, name)?;
         let dim = config.dim.unwrap_or(usize::from(owner(&module, name).starts_with("ConvTranspose")));
         check_axis(param.shape(), dim)?;

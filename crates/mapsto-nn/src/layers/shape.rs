@@ -1,8 +1,8 @@
 //! Layers that change no value.
 
-use super::{Layer, as_layer};
+use super::Layer;
 use crate::Module;
-use mapsto_tensor::{Error, Result, Tensor};
+use mapsto_tensor::{Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
 /// The input itself.
@@ -55,7 +55,7 @@ impl Layer for Unflatten {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("Unflatten", || {
+        composed("Unflatten", || {
             let axis = x.shape().axis(self.dim)?;
             let size = x.shape()[axis];
             let unknown = self.unflattened_size.iter().filter(|&&size| size == -1).count();

@@ -1,10 +1,10 @@
 //! Layers that move or resample the elements of images: padding, resizing, shuffling, folding.
 
 use super::sizes::{each, none};
-use super::{Layer, Sizes, as_layer};
+use super::{Layer, Sizes};
 use crate::Module;
 use mapsto_tensor::ops::{ConvOptions, Interpolation, PadMode};
-use mapsto_tensor::{Error, Result, Tensor};
+use mapsto_tensor::{Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::panic::Location;
@@ -139,7 +139,7 @@ impl Upsample {
     /// factors that are not above zero.
     #[track_caller]
     pub fn from_config(config: &UpsampleConfig) -> Result<Upsample> {
-        as_layer("Upsample", || {
+        composed("Upsample", || {
             let align_corners = config.align_corners.unwrap_or(false);
             let linear = Interpolation::Linear { align_corners, antialias: false };
             let (interpolation, axes) = match config.mode.as_str() {
@@ -178,7 +178,7 @@ impl Layer for Upsample {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
         let axes = x.rank().saturating_sub(2);
-        as_layer("Upsample", || {
+        composed("Upsample", || {
             if !self.axes.contains(&axes) {
                 let (mode, least, most) = (&self.config.mode, self.axes.start() + 2, self.axes.end() + 2);
                 let wanted = if least == most { format!("{least}") } else { format!("{least} to {most}") };
@@ -345,7 +345,7 @@ impl Unfold {
     /// Another number of sizes than two.
     #[track_caller]
     pub fn from_config(config: &UnfoldConfig) -> Result<Unfold> {
-        let (kernel, options) = as_layer("Unfold", || config.parts())?;
+        let (kernel, options) = composed("Unfold", || config.parts())?;
         Ok(Unfold { kernel, options })
     }
 }
@@ -386,7 +386,7 @@ impl Fold {
     #[track_caller]
     pub fn from_config(config: &FoldConfig) -> Result<Fold> {
         let FoldConfig { output_size, kernel_size, dilation, padding, stride } = config.clone();
-        as_layer("Fold", || {
+        composed("Fold", || {
             let (kernel, options) = UnfoldConfig { kernel_size, dilation, padding, stride }.parts()?;
             Ok(Fold { size: pair(output_size.spread("output_size", 2)?), kernel, options })
         })

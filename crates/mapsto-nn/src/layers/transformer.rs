@@ -2,10 +2,10 @@
 
 use super::{
     AttentionMasks, Dropout, Layer, LayerNorm, LayerNormConfig, Linear, LinearConfig, MultiheadAttention,
-    MultiheadAttentionConfig, as_layer, check_layers, yes,
+    MultiheadAttentionConfig, check_layers, yes,
 };
 use crate::{Init, Module};
-use mapsto_tensor::{Result, Tensor};
+use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
 
@@ -193,7 +193,7 @@ impl TransformerEncoderLayer {
     #[track_caller]
     pub fn from_config(config: &TransformerLayerConfig) -> Result<TransformerEncoderLayer> {
         let config = *config;
-        as_layer("TransformerEncoderLayer", || {
+        composed("TransformerEncoderLayer", || {
             Ok(TransformerEncoderLayer {
                 self_attn: config.attention()?,
                 linear1: config.linear(config.d_model, config.dim_feedforward)?,
@@ -220,7 +220,7 @@ impl TransformerEncoderLayer {
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("TransformerEncoderLayer", || {
+        composed("TransformerEncoderLayer", || {
             let first = self.config.norm_first;
             let attended =
                 residual(src, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, masks)?))?;
@@ -282,7 +282,7 @@ impl TransformerDecoderLayer {
     #[track_caller]
     pub fn from_config(config: &TransformerLayerConfig) -> Result<TransformerDecoderLayer> {
         let config = *config;
-        as_layer("TransformerDecoderLayer", || {
+        composed("TransformerDecoderLayer", || {
             Ok(TransformerDecoderLayer {
                 self_attn: config.attention()?,
                 multihead_attn: config.attention()?,
@@ -318,7 +318,7 @@ impl TransformerDecoderLayer {
         memory_masks: &AttentionMasks,
     ) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        as_layer("TransformerDecoderLayer", || {
+        composed("TransformerDecoderLayer", || {
             let first = self.config.norm_first;
             let attended = residual(tgt, &self.norm1, first, |x| {
                 self.dropout1.forward(&self.self_attn.forward(x, x, x, tgt_masks)?)
@@ -385,7 +385,7 @@ impl TransformerEncoder {
     #[track_caller]
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerEncoder> {
         let config = *config;
-        as_layer("TransformerEncoder", || {
+        composed("TransformerEncoder", || {
             let (layers, norm) = config.build(TransformerEncoderLayer::from_config)?;
             Ok(TransformerEncoder { layers, norm, config })
         })
@@ -441,7 +441,7 @@ impl TransformerDecoder {
     #[track_caller]
     pub fn from_config(config: &TransformerStackConfig) -> Result<TransformerDecoder> {
         let config = *config;
-        as_layer("TransformerDecoder", || {
+        composed("TransformerDecoder", || {
             let (layers, norm) = config.build(TransformerDecoderLayer::from_config)?;
             Ok(TransformerDecoder { layers, norm, config })
         })
@@ -544,7 +544,7 @@ impl Transformer {
             let encoder = TransformerEncoder::from_config(&stack(config.num_encoder_layers))?;
             Ok((encoder, TransformerDecoder::from_config(&stack(config.num_decoder_layers))?))
         };
-        let (encoder, decoder) = as_layer("Transformer", parts)?;
+        let (encoder, decoder) = composed("Transformer", parts)?;
         let transformer = Transformer { encoder, decoder, config };
         for param in transformer.parameters().iter().filter(|param| param.shape().rank() > 1) {
             param.set_init(Init::xavier_uniform(1.0));

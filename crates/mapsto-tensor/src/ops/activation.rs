@@ -4,7 +4,8 @@ use crate::backend::Activation;
 use crate::error::{Error, Result};
 use crate::grad::is_recording;
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_float,
+    expect_inputs,
 };
 use crate::ops::unary::{erf_by_series, unary_cases};
 use crate::shape::{Shape, Spec};
@@ -366,13 +367,13 @@ impl Tensor {
     /// An axis of odd size.
     #[track_caller]
     pub fn glu(&self, axis: isize) -> Result<Tensor> {
-        let at = Location::caller();
-        let size = self.size(axis).map_err(|e| e.as_of("glu", at))?;
-        if size % 2 == 1 {
-            let message = format!("axis {axis} of {} has the odd size {size}: it cannot be halved", self.shape());
-            return Err(Error::shape(message).op("glu").at(at));
-        }
-        let gate = self.narrow(axis, size / 2, size / 2)?.sigmoid().map_err(|e| e.as_of("glu", at))?;
-        self.narrow(axis, 0, size / 2)?.mul(gate)
+        composed("glu", || {
+            let size = self.size(axis)?;
+            if size % 2 == 1 {
+                let message = format!("axis {axis} of {} has the odd size {size}: it cannot be halved", self.shape());
+                return Err(Error::shape(message));
+            }
+            self.narrow(axis, 0, size / 2)?.mul(self.narrow(axis, size / 2, size / 2)?.sigmoid()?)
+        })
     }
 }

@@ -2,12 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::memory::room;
-use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
+use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_inputs};
 use crate::shape::{Axes, Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// The same values, row-major in memory of their own.
 #[derive(Clone, Copy, Debug)]
@@ -104,18 +103,18 @@ impl Tensor {
     /// No tensors; shapes that differ; an axis outside `-rank-1..=rank`.
     #[track_caller]
     pub fn stack(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
-        let at = Location::caller();
-        let Some(first) = tensors.first() else {
-            return Err(Error::argument("no tensors to stack").op("stack").at(at));
-        };
-        if let Some(other) = tensors.iter().find(|t| t.shape() != first.shape()) {
-            let message = format!("shapes differ: {} and {}", first.shape(), other.shape());
-            return Err(Error::shape(message).op("stack").at(at).mend("concat joins tensors that differ in one axis"));
-        }
-        let raised = tensors.iter().map(|t| t.unsqueeze(axis)).collect::<Result<Vec<_>>>();
-        let raised = raised.map_err(|e| e.as_of("stack", at))?;
-        let axis = if axis < 0 { axis + first.rank() as isize + 1 } else { axis };
-        Tensor::concat(&raised.iter().collect::<Vec<_>>(), axis).map_err(|e| e.as_of("stack", at))
+        composed("stack", || {
+            let Some(first) = tensors.first() else {
+                return Err(Error::argument("no tensors to stack"));
+            };
+            if let Some(other) = tensors.iter().find(|t| t.shape() != first.shape()) {
+                let message = format!("shapes differ: {} and {}", first.shape(), other.shape());
+                return Err(Error::shape(message).mend("concat joins tensors that differ in one axis"));
+            }
+            let raised = tensors.iter().map(|t| t.unsqueeze(axis)).collect::<Result<Vec<_>>>()?;
+            let axis = if axis < 0 { axis + first.rank() as isize + 1 } else { axis };
+            Tensor::concat(&raised.iter().collect::<Vec<_>>(), axis)
+        })
     }
 
     /// The parts of an axis, in order: `sizes` is one size for all (the last part may be smaller) or a list of them.
@@ -124,16 +123,15 @@ impl Tensor {
     /// Sizes that do not make up the axis; parts of size zero; an axis outside the shape.
     #[track_caller]
     pub fn split(&self, sizes: impl IntoSizes, axis: isize) -> Result<Vec<Tensor>> {
-        let at = Location::caller();
-        let fails = |e: Error| e.as_of("split", at);
-        let axis = self.shape().axis(axis).map_err(fails)?;
-        let sizes = sizes.into_sizes(self.shape()[axis]).map_err(fails)?;
-        let mut start = 0;
-        let mut part = |size: usize| {
-            start += size;
-            self.narrow(axis as isize, start - size, size)
-        };
-        sizes.into_iter().map(&mut part).collect::<Result<_>>().map_err(fails)
+        composed("split", || {
+            let axis = self.shape().axis(axis)?;
+            let mut start = 0;
+            let part = |size: usize| {
+                start += size;
+                self.narrow(axis as isize, start - size, size)
+            };
+            sizes.into_sizes(self.shape()[axis])?.into_iter().map(part).collect()
+        })
     }
 
     /// At most `count` parts of an axis, all of one size but perhaps the last.
@@ -142,12 +140,13 @@ impl Tensor {
     /// No parts asked; an axis outside the shape.
     #[track_caller]
     pub fn chunk(&self, count: usize, axis: isize) -> Result<Vec<Tensor>> {
-        let at = Location::caller();
-        let size = self.shape()[self.shape().axis(axis).map_err(|e| e.as_of("chunk", at))?];
-        if count == 0 {
-            return Err(Error::argument("an axis cannot be parted into 0 chunks").op("chunk").at(at));
-        }
-        self.split(size.div_ceil(count).max(1), axis).map_err(|e| e.as_of("chunk", at))
+        composed("chunk", || {
+            let size = self.size(axis)?;
+            if count == 0 {
+                return Err(Error::argument("an axis cannot be parted into 0 chunks"));
+            }
+            self.split(size.div_ceil(count).max(1), axis)
+        })
     }
 }
 
@@ -160,9 +159,8 @@ impl Tensor {
     /// A result that is too large.
     #[track_caller]
     pub fn repeat(&self, counts: &[usize]) -> Result<Tensor> {
-        let at = Location::caller();
         let rank = self.rank().max(counts.len());
-        let repeated = || {
+        composed("repeat", || {
             let mut sizes = vec![1; rank - self.rank()];
             sizes.extend(self.shape().iter());
             let mut x = self.reshape(Shape::new(&sizes)?)?;
@@ -173,8 +171,7 @@ impl Tensor {
                 x = copies.reshape(Shape::new(&sizes)?)?;
             }
             Ok(x)
-        };
-        repeated().map_err(|e: Error| e.as_of("repeat", at))
+        })
     }
 
     /// [`Tensor::broadcast_to`] with signed sizes: -1 keeps the size of an axis.
@@ -183,8 +180,7 @@ impl Tensor {
     /// Fewer sizes than axes; -1 for a new axis; a shape that this one does not broadcast to.
     #[track_caller]
     pub fn expand(&self, sizes: &[isize]) -> Result<Tensor> {
-        let at = Location::caller();
-        let shape = || {
+        composed("expand", || {
             let Some(lead) = sizes.len().checked_sub(self.rank()) else {
                 return Err(Error::shape(format!("{sizes:?} has fewer sizes than {} has axes", self.shape())));
             };
@@ -195,10 +191,8 @@ impl Tensor {
                     .mend("only the sizes of axes that exist can be kept")),
                 Err(_) => Err(Error::argument(format!("size {size} in {sizes:?} is negative"))),
             };
-            Shape::new(&sizes.iter().enumerate().map(size).collect::<Result<Vec<_>>>()?)
-        };
-        let fails = |e: Error| e.as_of("expand", at);
-        self.broadcast_to(shape().map_err(fails)?).map_err(fails)
+            self.broadcast_to(sizes.iter().enumerate().map(size).collect::<Result<Vec<_>>>()?)
+        })
     }
 
     /// The axes `from` moved to the places `to`; the others keep their order (NumPy's `moveaxis`).
@@ -207,8 +201,7 @@ impl Tensor {
     /// Lists of different lengths; an axis outside the shape or named twice.
     #[track_caller]
     pub fn move_axes(&self, from: &[isize], to: &[isize]) -> Result<Tensor> {
-        let at = Location::caller();
-        let order = || {
+        composed("move_axes", || {
             if from.len() != to.len() {
                 return Err(Error::argument(format!("{} axes to move to {} places", from.len(), to.len())));
             }
@@ -224,10 +217,8 @@ impl Tensor {
                 Some(i) => from[i],
                 None => rest.next().unwrap_or(place),
             };
-            Ok((0..self.rank()).map(source).map(|axis| axis as isize).collect::<Vec<_>>())
-        };
-        let fails = |e: Error| e.as_of("move_axes", at);
-        self.permute(&order().map_err(fails)?).map_err(fails)
+            self.permute(&(0..self.rank()).map(source).map(|axis| axis as isize).collect::<Vec<_>>())
+        })
     }
 
     /// The tensors, each broadcast to the shape that all of them broadcast to.
@@ -236,10 +227,10 @@ impl Tensor {
     /// Shapes that do not broadcast.
     #[track_caller]
     pub fn broadcast_tensors(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let at = Location::caller();
-        let shape = tensors.iter().try_fold(Shape::SCALAR, |shape, t| shape.broadcast(t.shape()));
-        let shape = shape.map_err(|e| e.as_of("broadcast_tensors", at))?;
-        tensors.iter().map(|t| t.broadcast_to(shape)).collect()
+        composed("broadcast_tensors", || {
+            let shape = tensors.iter().try_fold(Shape::SCALAR, |shape, t| shape.broadcast(t.shape()))?;
+            tensors.iter().map(|t| t.broadcast_to(shape)).collect()
+        })
     }
 
     /// The coordinates of a grid from those along each axis: vectors of `n0, n1, ...` numbers (scalars are vectors of
@@ -249,19 +240,19 @@ impl Tensor {
     /// A tensor of more than one axis; more tensors than a tensor has axes.
     #[track_caller]
     pub fn meshgrid(tensors: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let at = Location::caller();
-        let fails = |e: Error| e.as_of("meshgrid", at);
-        if let Some(t) = tensors.iter().find(|t| t.rank() > 1) {
-            let message = format!("coordinates along an axis are a vector, not of shape {}", t.shape());
-            return Err(fails(Error::shape(message)));
-        }
-        let shape = Shape::new(&tensors.iter().map(|t| t.numel()).collect::<Vec<_>>()).map_err(fails)?;
-        let along = |(axis, t): (usize, &&Tensor)| {
-            let mut sizes = vec![1; tensors.len()];
-            sizes[axis] = t.numel();
-            t.reshape(sizes)?.broadcast_to(shape)
-        };
-        tensors.iter().enumerate().map(along).collect::<Result<_>>().map_err(fails)
+        composed("meshgrid", || {
+            if let Some(t) = tensors.iter().find(|t| t.rank() > 1) {
+                let message = format!("coordinates along an axis are a vector, not of shape {}", t.shape());
+                return Err(Error::shape(message));
+            }
+            let shape = Shape::new(&tensors.iter().map(|t| t.numel()).collect::<Vec<_>>())?;
+            let along = |(axis, t): (usize, &&Tensor)| {
+                let mut sizes = vec![1; tensors.len()];
+                sizes[axis] = t.numel();
+                t.reshape(sizes)?.broadcast_to(shape)
+            };
+            tensors.iter().enumerate().map(along).collect()
+        })
     }
 
     /// The tensor itself if its elements lie row-major in memory without gaps, otherwise a copy that does.

@@ -4,15 +4,14 @@ use crate::backend::AttentionArgs;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
-    expect_same_dtype,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_float,
+    expect_inputs, expect_same_dtype,
 };
 use crate::random::Rng;
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// Scaled dot-product attention (Vaswani et al., 2017): `softmax(scale · Q Kᵀ + mask) V`, without the weights in memory
 /// (Dao et al., 2022).
@@ -197,21 +196,23 @@ impl Tensor {
         let heads = |x: &Tensor| if x.rank() < 3 { 1 } else { x.shape()[x.rank() - 3] };
         let (of_queries, of_keys) = (heads(self), heads(key));
         if of_keys > 1 && of_keys == heads(value) && of_queries > of_keys && of_queries % of_keys == 0 {
-            let split = |x: &Tensor, sizes: [usize; 2]| {
-                let (lead, rest) = x.shape().split_at(x.rank() - 3);
-                x.reshape([lead, &sizes, &rest[1..]].concat())
-            };
-            let shared = |x: &Tensor| x.unsqueeze(-3);
-            let groups = [of_keys, of_queries / of_keys];
-            let mask = match options.mask {
-                Some(mask) if heads(mask) == of_queries => Some(split(mask, groups)?),
-                Some(mask) if mask.rank() >= 3 => Some(shared(mask)?),
-                mask => mask.cloned(),
-            };
-            let options = AttentionOptions { mask: mask.as_ref(), ..*options };
-            let out = split(self, groups)?.attention(&shared(key)?, &shared(value)?, &options)?;
-            let (lead, rest) = out.shape().split_at(out.rank() - 4);
-            return out.reshape([lead, &[of_queries], &rest[2..]].concat());
+            return composed("scaled_dot_product_attention", || {
+                let split = |x: &Tensor, sizes: [usize; 2]| {
+                    let (lead, rest) = x.shape().split_at(x.rank() - 3);
+                    x.reshape([lead, &sizes, &rest[1..]].concat())
+                };
+                let shared = |x: &Tensor| x.unsqueeze(-3);
+                let groups = [of_keys, of_queries / of_keys];
+                let mask = match options.mask {
+                    Some(mask) if heads(mask) == of_queries => Some(split(mask, groups)?),
+                    Some(mask) if mask.rank() >= 3 => Some(shared(mask)?),
+                    mask => mask.cloned(),
+                };
+                let options = AttentionOptions { mask: mask.as_ref(), ..*options };
+                let out = split(self, groups)?.attention(&shared(key)?, &shared(value)?, &options)?;
+                let (lead, rest) = out.shape().split_at(out.rank() - 4);
+                out.reshape([lead, &[of_queries], &rest[2..]].concat())
+            });
         }
         let (dropout, seed) = options.dropout.unwrap_or_default();
         let op =
@@ -236,9 +237,10 @@ impl Tensor {
         };
         let inputs: Vec<&Tensor> = [self, key, key].into_iter().chain(options.mask).collect();
         let specs: Vec<Spec> = inputs.iter().map(|t| t.spec()).collect();
-        let at = Location::caller();
-        let made = op.infer(&specs).and_then(|_| weights(&op.args(&inputs)));
-        made.map_err(|e| e.as_of("attention_weights", at))
+        composed("attention_weights", || {
+            op.infer(&specs)?;
+            weights(&op.args(&inputs))
+        })
     }
 }
 

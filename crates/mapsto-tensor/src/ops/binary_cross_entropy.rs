@@ -3,14 +3,14 @@
 use crate::backend::Binary;
 use crate::error::{Error, Result};
 use crate::op::{
-    Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one, expect_float, expect_inputs, expect_same_dtype,
+    Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one, composed, expect_float, expect_inputs,
+    expect_same_dtype,
 };
 use crate::ops::cross_entropy::LossReduction;
 use crate::shape::Spec;
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// `-(t ln σ(x) + (1 - t) ln(1 - σ(x)))` of logits `x` and probabilities `t` of the same shape, without overflow.
 #[derive(Clone, Copy, Debug)]
@@ -81,25 +81,25 @@ impl Tensor {
         pos_weight: Option<&Tensor>,
         reduction: LossReduction,
     ) -> Result<Tensor> {
-        let at = Location::caller();
-        let targets = targets.to_dtype(self.dtype())?;
-        for given in [weight, pos_weight].into_iter().flatten() {
-            if !self.shape().broadcast(given.shape()).is_ok_and(|shape| shape == *self.shape()) {
-                let message = format!("the weight {} does not broadcast to the logits {}", given.shape(), self.shape());
-                return Err(Error::shape(message).op(BinaryCrossEntropy.name()).at(at));
+        composed(BinaryCrossEntropy.name(), || {
+            let targets = targets.to_dtype(self.dtype())?;
+            for given in [weight, pos_weight].into_iter().flatten() {
+                let (given, logits) = (given.shape(), self.shape());
+                if !logits.broadcast(given).is_ok_and(|shape| shape == *logits) {
+                    return Err(Error::shape(format!("the weight {given} does not broadcast to the logits {logits}")));
+                }
             }
-        }
-        let losses = apply_one(BinaryCrossEntropy, &[self, &targets])?;
-        let losses = match pos_weight {
-            // The positive class's part is t ln(1 + e⁻ˣ).
-            Some(pos_weight) => {
+            let mut losses = apply_one(BinaryCrossEntropy, &[self, &targets])?;
+            if let Some(pos_weight) = pos_weight {
+                // The positive class's part is t ln(1 + e⁻ˣ).
                 let positive = targets.mul(self.log_sigmoid()?.neg()?)?;
-                losses.add(positive.mul(pos_weight.sub(1)?)?)?
+                losses = losses.add(positive.mul(pos_weight.sub(1)?)?)?;
             }
-            None => losses,
-        };
-        let losses = weight.map_or(Ok(losses.clone()), |weight| losses.mul(weight))?;
-        reduction.apply(&losses)
+            if let Some(weight) = weight {
+                losses = losses.mul(weight)?;
+            }
+            reduction.apply(&losses)
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::memory::room;
+use crate::op::composed;
 use crate::ops::gather::as_indices;
 use crate::tensor::Tensor;
-use std::panic::Location;
 
 impl Tensor {
     /// The elements as a list in row-major order.
@@ -20,8 +20,7 @@ impl Tensor {
     /// Another number of axes than of shifts; an axis outside the shape.
     #[track_caller]
     pub fn roll(&self, shifts: &[isize], axes: &[isize]) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("roll", || {
             if shifts.len() != axes.len() {
                 return Err(Error::argument(format!("{} shifts for {} axes", shifts.len(), axes.len())));
             }
@@ -35,8 +34,7 @@ impl Tensor {
                 }
             }
             Ok(x)
-        };
-        run().map_err(|e: Error| e.as_of("roll", at))
+        })
     }
 
     /// Each slice along `axis` `count` times in a row.
@@ -45,16 +43,14 @@ impl Tensor {
     /// An axis outside the shape; more elements than fit.
     #[track_caller]
     pub fn repeat_interleave(&self, count: usize, axis: isize) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("repeat_interleave", || {
             let axis = self.shape().axis(axis)?;
             let mut sizes = self.shape().to_vec();
             sizes.insert(axis + 1, count);
             let repeated = self.unsqueeze(axis as isize + 1)?.broadcast_to(&sizes)?;
             sizes[axis] = sizes[axis].saturating_mul(sizes.remove(axis + 1));
             repeated.reshape(sizes)
-        };
-        run().map_err(|e: Error| e.as_of("repeat_interleave", at))
+        })
     }
 
     /// Each element along `axis` less the one before it: one element fewer.
@@ -63,12 +59,10 @@ impl Tensor {
     /// An axis outside the shape, or with no elements.
     #[track_caller]
     pub fn diff(&self, axis: isize) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || match self.size(axis)? {
+        composed("diff", || match self.size(axis)? {
             0 => Err(Error::shape(format!("axis {axis} of {} is empty: it has no differences", self.shape()))),
             size => self.narrow(axis, 1, size - 1)?.sub(self.narrow(axis, 0, size - 1)?),
-        };
-        run().map_err(|e: Error| e.as_of("diff", at))
+        })
     }
 
     /// The middle elements along `axis`, which stays with size one if `keep` (of an even number the lesser one), and their
@@ -78,14 +72,12 @@ impl Tensor {
     /// An axis outside the shape, or with no elements.
     #[track_caller]
     pub fn median(&self, axis: isize, keep: bool) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
-        let run = || {
+        composed("median", || {
             let order = self.argsort(axis, false)?;
             let places = self.ranked(&order, axis, (self.size(axis)?.saturating_sub(1)) / 2)?;
             let values = self.gather(axis, &places)?;
             if keep { Ok((values, places)) } else { Ok((values.squeeze(&[axis])?, places.squeeze(&[axis])?)) }
-        };
-        run().map_err(|e: Error| e.as_of("median", at))
+        })
     }
 
     /// The `q`-quantile along `axis`, which stays with size one if `keep`, linearly between the two nearest elements; NaN
@@ -95,8 +87,7 @@ impl Tensor {
     /// `q` outside `0..=1`; an axis outside the shape, or with no elements.
     #[track_caller]
     pub fn quantile(&self, q: f64, axis: isize, keep: bool) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("quantile", || {
             if !(0.0..=1.0).contains(&q) {
                 return Err(Error::argument(format!("the quantile {q} is outside 0..=1")));
             }
@@ -114,8 +105,7 @@ impl Tensor {
             };
             let value = value.to_dtype(x.dtype())?;
             if keep { Ok(value) } else { value.squeeze(&[axis]) }
-        };
-        run().map_err(|e: Error| e.as_of("quantile", at))
+        })
     }
 
     /// The indices of the elements of this rank along `axis`, given their order; of a NaN where there is one.
@@ -138,8 +128,7 @@ impl Tensor {
     /// A refusal of memory.
     #[track_caller]
     pub fn unique(&self) -> Result<(Tensor, Tensor, Tensor)> {
-        let at = Location::caller();
-        let run = || {
+        composed("unique", || {
             let flat = self.detach().flattened()?;
             let count = flat.numel();
             let (sorted, order) = flat.sort(0, false)?;
@@ -152,8 +141,7 @@ impl Tensor {
             let groups = starts.cumsum(0)?.sub(1)?;
             let inverse = groups.zeros_like()?.scatter(0, &order, &groups)?.reshape(*self.shape())?;
             Ok((sorted.index_select(0, &begins)?, inverse, ends.diff(0)?))
-        };
-        run().map_err(|e: Error| e.as_of("unique", at))
+        })
     }
 
     /// How often each of 0, 1, ... occurs among these integers: up to the greatest, and at least `min_length` counts. Not a
@@ -163,8 +151,7 @@ impl Tensor {
     /// Elements that are not integers, or negative.
     #[track_caller]
     pub fn bincount(&self, min_length: usize) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("bincount", || {
             let x = as_indices(self)?.flattened()?;
             let mut length = min_length;
             if x.dtype() == DType::I64 && x.numel() > 0 {
@@ -176,8 +163,7 @@ impl Tensor {
             }
             let ones = Tensor::ones([x.numel()], DType::I64)?;
             Tensor::zeros([length], DType::I64)?.index_add(0, &x, &ones)
-        };
-        run().map_err(|e: Error| e.as_of("bincount", at))
+        })
     }
 
     /// How many elements lie in each of `bins` equal parts of `low..=high`, and the parts' edges. A part has its lower edge
@@ -187,8 +173,7 @@ impl Tensor {
     /// No bins; an interval that is empty or not finite.
     #[track_caller]
     pub fn histogram(&self, bins: usize, low: f64, high: f64) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
-        let run = || {
+        composed("histogram", || {
             let x = self.detach().to_dtype(self.dtype().to_float())?.flattened()?;
             // As the elements' type has them: between them, too, all edges must be numbers.
             let ends = Tensor::new([low, high])?.to_dtype(x.dtype())?.to_dtype(DType::F64)?.to_vec::<f64>()?;
@@ -206,7 +191,6 @@ impl Tensor {
             let bin = edges.searchsorted(&inside, true)?.sub(1)?;
             let bin = bin.sub(inside.eq(&top)?.to_dtype(DType::I64)?)?;
             Ok((bin.bincount(bins)?, edges))
-        };
-        run().map_err(|e: Error| e.as_of("histogram", at))
+        })
     }
 }

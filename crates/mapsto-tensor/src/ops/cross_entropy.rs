@@ -5,14 +5,13 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::grad::{GradOptions, enable_grad, grad};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, composed, expect_float, expect_inputs,
     expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// `-ln softmax(x)` at the target's class, of logits `[n, classes, ...]` or `[classes]` and targets `i64` of the same
 /// shape without the classes; optionally a third input, a weight for each class.
@@ -294,8 +293,7 @@ impl Tensor {
     #[track_caller]
     pub fn cross_entropy(&self, targets: &Tensor, options: &CrossEntropyOptions) -> Result<Tensor> {
         if targets.dtype().is_float() {
-            let at = Location::caller();
-            return self.soft_cross_entropy(targets, options).map_err(|e| e.as_of("cross_entropy", at));
+            return composed("cross_entropy", || self.soft_cross_entropy(targets, options));
         }
         self.hard_cross_entropy(targets, options, false)
     }
@@ -323,8 +321,8 @@ impl Tensor {
         let learnt = options.weight.as_ref().is_some_and(Tensor::is_tracked);
         let weights = if learnt { outputs[1].clone() } else { outputs[1].detach() };
         // The sums of halves need not fit their type.
-        let sum = |x: &Tensor| x.to_dtype(x.dtype().to_wide())?.sum();
-        sum(losses)?.div(sum(&weights)?)?.to_dtype(losses.dtype())
+        let wide = losses.dtype().to_wide();
+        losses.to_dtype(wide)?.sum()?.div(weights.to_dtype(wide)?.sum()?)?.to_dtype(losses.dtype())
     }
 
     #[track_caller]

@@ -1,10 +1,10 @@
 //! Einstein's summation convention, composed of permutations, products and sums.
 
 use crate::error::{Error, Result};
+use crate::op::composed;
 use crate::ops::permuted;
 use crate::tensor::Tensor;
 use std::fmt;
-use std::panic::Location;
 
 /// One axis's name: a letter, or a place in the ellipsis counted from its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,8 +43,7 @@ impl Tensor {
     /// or a product of two operands of more axes than a tensor has.
     #[track_caller]
     pub fn einsum(equation: &str, operands: &[&Tensor]) -> Result<Tensor> {
-        let at = Location::caller();
-        evaluate(equation, operands).map_err(|e| e.as_of("einsum", at))
+        composed("einsum", || evaluate(equation, operands))
     }
 }
 

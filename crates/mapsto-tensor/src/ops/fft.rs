@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_float,
+    expect_inputs,
 };
 use crate::ops::PadMode;
 use crate::shape::{Axes, Shape, Spec};
@@ -10,7 +11,6 @@ use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
 use std::f64::consts::TAU;
-use std::panic::Location;
 
 /// Where the factor 1 / n of a transform and its inverse goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -323,15 +323,13 @@ macro_rules! complex_methods {
         /// A tensor that is not complex; an axis outside it; a transform of no points.
         #[track_caller]
         pub fn $method(&self, n: Option<usize>, axis: isize, norm: FftNorm) -> Result<Tensor> {
-            let at = Location::caller();
-            let transform = || {
+            composed(stringify!($method), || {
                 let axis = complex_axis(self, axis)?;
                 let x = resized(self, axis, n)?;
                 let scale = norm.scale(expect_some_points(x.shape()[axis])?, $inverse);
                 let moved = x.transpose(axis as isize, -2)?;
                 apply_one(Fft { inverse: $inverse, scale }, &[&moved])?.transpose(axis as isize, -2)
-            };
-            transform().map_err(|e: Error| e.as_of(stringify!($method), at))
+            })
         }
 
         $(#[$doc])*
@@ -342,13 +340,11 @@ macro_rules! complex_methods {
         /// Those of the transform along one axis; an axis named twice; another number of sizes than of axes.
         #[track_caller]
         pub fn $method_axes(&self, sizes: Option<&[usize]>, axes: &[isize], norm: FftNorm) -> Result<Tensor> {
-            let at = Location::caller();
-            let transform = || {
+            composed(stringify!($method_axes), || {
                 let complex = self.to_dtype(self.dtype().to_float())?;
                 let plan = plan(&complex, sizes, axes, complex.rank().saturating_sub(1))?;
                 plan.into_iter().try_fold(complex, |x, (axis, n)| x.$method(n, axis as isize, norm))
-            };
-            transform().map_err(|e: Error| e.as_of(stringify!($method_axes), at))
+            })
         }
     )*};
 }
@@ -408,15 +404,13 @@ impl Tensor {
     /// An axis outside the shape; a transform of no points.
     #[track_caller]
     pub fn rfft(&self, n: Option<usize>, axis: isize, norm: FftNorm) -> Result<Tensor> {
-        let at = Location::caller();
-        let transform = || {
+        composed("rfft", || {
             let axis = self.shape().axis(axis)?;
             let x = resized(self, axis, n)?;
             let scale = norm.scale(expect_some_points(x.shape()[axis])?, false);
             let moved = x.transpose(axis as isize, -1)?;
             apply_one(RealFft { scale }, &[&moved])?.transpose(axis as isize, -2)
-        };
-        transform().map_err(|e: Error| e.as_of("rfft", at))
+        })
     }
 
     /// The `n` real numbers (2 (m - 1) if none is given) whose transform begins with the m complex numbers along `axis`;
@@ -426,15 +420,13 @@ impl Tensor {
     /// A tensor that is not complex; an axis outside it; a transform of no points.
     #[track_caller]
     pub fn irfft(&self, n: Option<usize>, axis: isize, norm: FftNorm) -> Result<Tensor> {
-        let at = Location::caller();
-        let transform = || {
+        composed("irfft", || {
             let axis = complex_axis(self, axis)?;
             let n = expect_some_points(n.unwrap_or(2 * self.shape()[axis].saturating_sub(1)))?;
             let moved = resized(self, axis, Some(n / 2 + 1))?.transpose(axis as isize, -2)?;
             let scale = norm.scale(n, true);
             apply_one(InverseRealFft { n, scale }, &[&moved])?.transpose(axis as isize, -1)
-        };
-        transform().map_err(|e: Error| e.as_of("irfft", at))
+        })
     }
 
     /// [`Tensor::rfft`] along the last of `axes` (all if none is named), then [`Tensor::fft`] along the others.
@@ -443,14 +435,12 @@ impl Tensor {
     /// Those of the two; an axis named twice; another number of sizes than of axes.
     #[track_caller]
     pub fn rfft_axes(&self, sizes: Option<&[usize]>, axes: &[isize], norm: FftNorm) -> Result<Tensor> {
-        let at = Location::caller();
-        let transform = || {
+        composed("rfft_axes", || {
             let mut plan = plan(self, sizes, axes, self.rank())?;
             let (last, n) = plan.pop().ok_or_else(|| Error::shape("a scalar has no axis to transform"))?;
             let first = self.rfft(n, last as isize, norm)?;
             plan.into_iter().try_fold(first, |x, (axis, n)| x.fft(n, axis as isize, norm))
-        };
-        transform().map_err(|e: Error| e.as_of("rfft_axes", at))
+        })
     }
 
     /// [`Tensor::ifft`] along all of `axes` but the last (all of the tensor if none is named), then [`Tensor::irfft`]
@@ -460,14 +450,12 @@ impl Tensor {
     /// Those of the two; an axis named twice; another number of sizes than of axes.
     #[track_caller]
     pub fn irfft_axes(&self, sizes: Option<&[usize]>, axes: &[isize], norm: FftNorm) -> Result<Tensor> {
-        let at = Location::caller();
-        let transform = || {
+        composed("irfft_axes", || {
             let mut plan = plan(self, sizes, axes, self.rank().saturating_sub(1))?;
             let (last, n) = plan.pop().ok_or_else(|| Error::shape("a scalar has no axis to transform"))?;
             let first = plan.into_iter().try_fold(self.clone(), |x, (axis, n)| x.ifft(n, axis as isize, norm))?;
             first.irfft(n, last as isize, norm)
-        };
-        transform().map_err(|e: Error| e.as_of("irfft_axes", at))
+        })
     }
 }
 

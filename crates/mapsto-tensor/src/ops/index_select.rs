@@ -3,14 +3,14 @@
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_inputs,
+    expect_same_dtype,
 };
 use crate::ops::gather::{as_indices, expect_indices};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// The slices of `x` along an axis that `n` indices name, in their order: `[.., size, ..]` to `[.., n, ..]`. The gradient
 /// is [`IndexAdd`].
@@ -272,9 +272,9 @@ impl Tensor {
     /// Indices that are not a list of integers; one outside the axis.
     #[track_caller]
     pub fn index_select(&self, axis: isize, indices: &Tensor) -> Result<Tensor> {
-        let at = Location::caller();
-        let axis = self.shape().axis(axis).map_err(|e| e.as_of("index_select", at))?;
-        apply_one(IndexSelect { axis }, &[self, &as_indices(indices)?])
+        composed("index_select", || {
+            apply_one(IndexSelect { axis: self.shape().axis(axis)? }, &[self, &as_indices(indices)?])
+        })
     }
 
     /// A copy with the slices of `source` added to those that a list of indices names; negative indices count from the
@@ -284,9 +284,9 @@ impl Tensor {
     /// Indices that are not a list of integers; one outside the axis; a source that does not fit.
     #[track_caller]
     pub fn index_add(&self, axis: isize, indices: &Tensor, source: &Tensor) -> Result<Tensor> {
-        let at = Location::caller();
-        let axis = self.shape().axis(axis).map_err(|e| e.as_of("index_add", at))?;
-        apply_one(IndexAdd { axis }, &[self, &as_indices(indices)?, source])
+        composed("index_add", || {
+            apply_one(IndexAdd { axis: self.shape().axis(axis)? }, &[self, &as_indices(indices)?, source])
+        })
     }
 
     /// Rows of this matrix `[n, width]` that indices `[..]` name: `[.., width]`; negative indices count from the end. Row
@@ -306,15 +306,13 @@ impl Tensor {
     /// A mask that does not broadcast, or is not truth values.
     #[track_caller]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("masked_select", || {
             if mask.dtype() != DType::Bool {
                 return Err(Error::dtype(format!("a mask is truth values, not {}", mask.dtype())).mend("compare first"));
             }
             let places = mask.broadcast_to(*self.shape())?.flattened()?.nonzero()?.flattened()?;
             self.flattened()?.index_select(0, &places)
-        };
-        run().map_err(|e: Error| e.as_of("masked_select", at))
+        })
     }
 
     /// The indices of the elements that are not zero (NaN is not zero), in row-major order: `i64` `[count, rank]`. Not a
@@ -324,8 +322,7 @@ impl Tensor {
     /// A refusal of memory.
     #[track_caller]
     pub fn nonzero(&self) -> Result<Tensor> {
-        let at = Location::caller();
-        self.backend().nonzero(self).map_err(|e| e.as_of("nonzero", at))
+        composed("nonzero", || self.backend().nonzero(self))
     }
 
     /// Ones of type `dtype` at the places that these integers name among `classes`, zeros elsewhere: `[..]` to
@@ -335,13 +332,11 @@ impl Tensor {
     /// Elements that are not integers, or outside `0..classes`.
     #[track_caller]
     pub fn one_hot(&self, classes: usize, dtype: DType) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("one_hot", || {
             let places = as_indices(self)?.unsqueeze(-1)?;
             let zeros = Tensor::zeros([&self.shape()[..], &[classes]].concat(), dtype)?;
             zeros.scatter(-1, &places, &Tensor::ones(*places.shape(), dtype)?)
-        };
-        run().map_err(|e: Error| e.as_of("one_hot", at))
+        })
     }
 }
 

@@ -4,13 +4,13 @@
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_inputs, expect_same_dtype,
+    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, composed, expect_inputs,
+    expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// The solution x of `a x = b`: `[..., n, n]` and `[..., n, k]` to `[..., n, k]`, by Gaussian elimination.
 #[derive(Clone, Copy, Debug)]
@@ -347,8 +347,7 @@ impl Registered for Svd {
 /// Matrices that are not square or are singular; sizes that do not fit; element types other than `f32` and `f64`.
 #[track_caller]
 pub fn solve(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let at = Location::caller();
-    let solve = || {
+    composed("solve", || {
         let columns = if b.rank() == 1 { b.unsqueeze(1)? } else { b.clone() };
         let (n, [rows, k]) = (expect_square(&a.spec())?, expect_matrices(&columns.spec())?);
         let lead = |x: &Tensor| Shape::new(&x.shape()[..x.rank() - 2]);
@@ -356,8 +355,7 @@ pub fn solve(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let spread = |x: &Tensor, last: [usize; 2]| x.broadcast_to([&lead[..], &last].concat());
         let x = apply_one(Solve, &[&spread(a, [n, n])?, &spread(&columns, [rows, k])?])?;
         if b.rank() == 1 { x.squeeze(&[-1]) } else { Ok(x) }
-    };
-    solve().map_err(|e: Error| e.as_of("solve", at))
+    })
 }
 
 /// The inverse of square matrices. To solve equations, [`solve`] is faster and more exact.
@@ -366,10 +364,10 @@ pub fn solve(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// Matrices that are not square or are singular; element types other than `f32` and `f64`.
 #[track_caller]
 pub fn inverse(a: &Tensor) -> Result<Tensor> {
-    let at = Location::caller();
-    let n = expect_square(&a.spec()).map_err(|e| e.as_of("inverse", at))?;
-    let one = Tensor::ones([n], a.dtype())?.diagonal_embed(0)?;
-    solve(a, &one).map_err(|e| e.as_of("inverse", at))
+    composed("inverse", || {
+        let n = expect_square(&a.spec())?;
+        solve(a, &Tensor::ones([n], a.dtype())?.diagonal_embed(0)?)
+    })
 }
 
 /// The lower triangular factor of positive definite matrices. See [`Cholesky`].

@@ -3,7 +3,7 @@
 use crate::dtype::{DType, Scalar};
 use crate::error::{Error, Result};
 use crate::op::{
-    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs, expect_same_dtype,
+    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_inputs, expect_same_dtype,
 };
 use crate::ops::binary::{Either, Operand};
 use crate::shape::Spec;
@@ -98,12 +98,13 @@ macro_rules! logical {
             /// Shapes that do not broadcast.
             #[track_caller]
             pub fn $method(&self, other: impl Operand) -> Result<Tensor> {
-                let other = match other.as_operand() {
-                    Either::Tensor(other) => other.to_dtype(DType::Bool)?,
-                    Either::Scalar(other) => Tensor::scalar(other, DType::Bool)?,
-                };
-                let at = Location::caller();
-                self.to_dtype(DType::Bool)?.$of(other).map_err(|e| e.as_of(stringify!($method), at))
+                composed(stringify!($method), || {
+                    let other = match other.as_operand() {
+                        Either::Tensor(other) => other.to_dtype(DType::Bool)?,
+                        Either::Scalar(other) => Tensor::scalar(other, DType::Bool)?,
+                    };
+                    self.to_dtype(DType::Bool)?.$of(other)
+                })
             })*
         }
     };
@@ -193,13 +194,14 @@ impl Tensor {
     /// Those of [`Tensor::where_`], and a mask that would enlarge the tensor.
     #[track_caller]
     pub fn masked_fill(&self, mask: &Tensor, value: impl Operand) -> Result<Tensor> {
-        let at = Location::caller();
-        let filled = mask.where_(value, self).map_err(|e| e.as_of("masked_fill", at))?;
-        if filled.shape() == self.shape() {
-            return Ok(filled);
-        }
-        let (mask, shape) = (mask.shape(), self.shape());
-        Err(Error::shape(format!("the mask {mask} does not broadcast to {shape}")).op("masked_fill").at(at))
+        composed("masked_fill", || {
+            let filled = mask.where_(value, self)?;
+            if filled.shape() == self.shape() {
+                return Ok(filled);
+            }
+            let (mask, shape) = (mask.shape(), self.shape());
+            Err(Error::shape(format!("the mask {mask} does not broadcast to {shape}")))
+        })
     }
 
     /// `self + weight · (end - self)`: from this tensor at weight 0 to `end` at weight 1, exactly both.
@@ -208,8 +210,7 @@ impl Tensor {
     /// Shapes that do not broadcast.
     #[track_caller]
     pub fn lerp(&self, end: &Tensor, weight: impl Operand) -> Result<Tensor> {
-        let at = Location::caller();
-        let run = || {
+        composed("lerp", || {
             // From the nearer end, so that rounding vanishes at both.
             let way = end.sub(self)?;
             match weight.as_operand() {
@@ -221,7 +222,6 @@ impl Tensor {
                 Either::Scalar(Scalar::Int(far)) if far >= 1 => end.add(way.mul(far - 1)?),
                 Either::Scalar(_) => self.add(way.mul(weight)?),
             }
-        };
-        run().map_err(|e| e.as_of("lerp", at))
+        })
     }
 }

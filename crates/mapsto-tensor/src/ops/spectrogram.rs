@@ -2,11 +2,11 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::op::composed;
 use crate::ops::{FftNorm, PadMode};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 use std::f64::consts::TAU;
-use std::panic::Location;
 
 /// How [`Tensor::stft`] and [`Tensor::istft`] frame a signal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,8 +64,7 @@ impl Tensor {
     /// Frames of no places; a window longer than a frame; a signal shorter than a frame, or than its padding.
     #[track_caller]
     pub fn stft(&self, window: Option<&Tensor>, options: &Stft) -> Result<Tensor> {
-        let at = Location::caller();
-        let transform = || {
+        composed("stft", || {
             options.check()?;
             let mut x = self.to_dtype(self.dtype().to_float())?;
             if let Some(mode) = options.center {
@@ -82,8 +81,7 @@ impl Tensor {
                 frames.unsqueeze(-1)?.pad(&[(0, 1)], PadMode::ZEROS)?.fft(None, -1, options.norm())?
             };
             spectrum.transpose(-3, -2)
-        };
-        transform().map_err(|e: Error| e.as_of("stft", at))
+        })
     }
 
     /// The signal `[..., len]` whose short-time Fourier transform this is (the one nearest to it in least squares):
@@ -94,8 +92,7 @@ impl Tensor {
     /// A tensor that is not a transform by these options; windows that leave a place of the signal out.
     #[track_caller]
     pub fn istft(&self, window: Option<&Tensor>, options: &Stft, len: Option<usize>) -> Result<Tensor> {
-        let at = Location::caller();
-        let transform = || {
+        composed("istft", || {
             options.check()?;
             let bins = if options.onesided { options.points / 2 + 1 } else { options.points };
             let shape = *self.shape();
@@ -125,26 +122,23 @@ impl Tensor {
             let signal = signal.narrow(-1, start, reached)?.div(&weights)?;
             let missing = isize::try_from(wanted - reached).map_err(|_| Error::memory("the length is too large"))?;
             signal.pad(&[(0, missing)], PadMode::ZEROS)
-        };
-        transform().map_err(|e: Error| e.as_of("istft", at))
+        })
     }
 }
 
 /// `sum_i weights[i] * cos(i * angle)` at `len` places: periodic windows leave out the place where the next begins.
 #[track_caller]
 fn cosine_window(op: &'static str, len: usize, periodic: bool, weights: &[f64], dtype: DType) -> Result<Tensor> {
-    let at = Location::caller();
     let turns = if periodic { len } else { len.saturating_sub(1) }.max(1) as f64;
     let value = |i: usize| {
         let angle = TAU * i as f64 / turns;
         weights.iter().enumerate().map(|(k, weight)| weight * (k as f64 * angle).cos()).sum()
     };
-    let make = || {
+    composed(op, || {
         let mut out = Writing::<f64>::new(Shape::new(&[len])?)?;
         out.as_mut().iter_mut().enumerate().for_each(|(i, x)| *x = if len == 1 { 1.0 } else { value(i) });
         out.finish().to_dtype(dtype)
-    };
-    make().map_err(|e: Error| e.as_of(op, at))
+    })
 }
 
 /// Windows: `periodic` ones for transforms, symmetric ones for filters.

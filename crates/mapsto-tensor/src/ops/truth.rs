@@ -3,7 +3,9 @@
 use crate::backend::Reduction;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_inputs};
+use crate::op::{
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_inputs,
+};
 use crate::ops::reduce::reduced;
 use crate::shape::{Axes, Spec};
 use crate::tensor::Tensor;
@@ -131,7 +133,6 @@ impl Tensor {
     /// An axis outside the shape or named twice.
     #[track_caller]
     pub fn count_nonzero(&self, axes: &[isize], keep: bool) -> Result<Tensor> {
-        let at = Location::caller();
-        self.to_dtype(DType::Bool)?.sum_axes(axes, keep).map_err(|e| e.as_of("count_nonzero", at))
+        composed("count_nonzero", || self.to_dtype(DType::Bool)?.sum_axes(axes, keep))
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::backend::Unary;
 use crate::error::Result;
-use crate::op::{Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs};
+use crate::op::{
+    Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_float, expect_inputs,
+};
 use crate::shape::Spec;
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
@@ -216,8 +218,7 @@ impl Tensor {
     /// A refusal of memory.
     #[track_caller]
     pub fn fract(&self) -> Result<Tensor> {
-        let at = std::panic::Location::caller();
-        self.trunc().and_then(|whole| self.sub(whole)).map_err(|e| e.as_of("fract", at))
+        composed("fract", || self.sub(self.trunc()?))
     }
 }
 

@@ -4,13 +4,12 @@ use super::settings::{ConvOptions, ConvSettings, KernelAxis, Spatial};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Op, Outputs, Span, Specs, apply_one, expect_float, expect_inputs,
-    expect_same_dtype,
+    Attributes, Backward, Cotangents, Forward, Op, Outputs, Span, Specs, apply_one, composed, expect_float,
+    expect_inputs, expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// Cross-correlation, which the field calls convolution: images `[N, C, *size]` with kernels
 /// `[O, C / groups, *kernel]`, and optionally a bias `[O]`, to `[N, O, *places]`,
@@ -369,10 +368,10 @@ macro_rules! methods {
             /// Shapes or options that do not fit; a kernel larger than the padded image.
             #[track_caller]
             pub fn $conv(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
-                let at = Location::caller();
-                let settings = options.expect_no_output_padding().and_then(|()| options.settings($rank));
-                let settings = settings.map_err(|e| e.op(stringify!($conv)).at(at))?;
-                apply_conv(Conv { settings }, self, weight, bias).map_err(|e| e.as_of(stringify!($conv), at))
+                composed(stringify!($conv), || {
+                    options.expect_no_output_padding()?;
+                    apply_conv(Conv { settings: options.settings($rank)? }, self, weight, bias)
+                })
             }
 
             #[doc = concat!("The transposed convolution of `[N, C, ", $sizes, "]` with kernels `[C, O / groups, ", $kernel, "]`. See [`ConvTranspose`].")]
@@ -381,11 +380,10 @@ macro_rules! methods {
             /// Shapes or options that do not fit.
             #[track_caller]
             pub fn $transpose(&self, weight: &Tensor, bias: Option<&Tensor>, options: &ConvOptions) -> Result<Tensor> {
-                let at = Location::caller();
-                let settings = options.settings($rank).and_then(|s| Ok((s, options.output_paddings($rank)?)));
-                let (settings, output_padding) = settings.map_err(|e| e.op(stringify!($transpose)).at(at))?;
-                let op = ConvTranspose { settings, output_padding };
-                apply_conv(op, self, weight, bias).map_err(|e| e.as_of(stringify!($transpose), at))
+                composed(stringify!($transpose), || {
+                    let (settings, output_padding) = (options.settings($rank)?, options.output_paddings($rank)?);
+                    apply_conv(ConvTranspose { settings, output_padding }, self, weight, bias)
+                })
             }
         )*}
     };

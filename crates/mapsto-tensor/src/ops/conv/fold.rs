@@ -3,12 +3,12 @@
 use super::settings::{ConvOptions, ConvSettings, KernelAxis};
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, expect_float, expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply_one, composed, expect_float,
+    expect_inputs,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// The patches under a kernel at each of its places: images `[N, C, H, W]` to `[N, C * kh * kw, places]`. What a
 /// convolution multiplies with its kernels; PyTorch's `unfold`, also known as im2col.
@@ -159,9 +159,9 @@ impl Tensor {
     /// Not images; a kernel larger than the padded images; options that mean nothing here.
     #[track_caller]
     pub fn unfold2d(&self, kernel: [usize; 2], options: &ConvOptions) -> Result<Tensor> {
-        let at = Location::caller();
-        let axes = two_axes(options).map_err(|e| e.as_of("unfold2d", at))?;
-        apply_one(Unfold { axes, kernel }, &[&self.to_dtype(self.dtype().to_float())?])
+        composed("unfold2d", || {
+            apply_one(Unfold { axes: two_axes(options)?, kernel }, &[&self.to_dtype(self.dtype().to_float())?])
+        })
     }
 
     /// The sum of patches at their places in images of `size`: `[N, C * kh * kw, places]` to `[N, C, H, W]`. See
@@ -171,9 +171,9 @@ impl Tensor {
     /// Patches that do not fit the images; options that mean nothing here.
     #[track_caller]
     pub fn fold2d(&self, size: [usize; 2], kernel: [usize; 2], options: &ConvOptions) -> Result<Tensor> {
-        let at = Location::caller();
-        let axes = two_axes(options).map_err(|e| e.as_of("fold2d", at))?;
-        apply_one(Fold { axes, kernel, size }, &[&self.to_dtype(self.dtype().to_float())?])
+        composed("fold2d", || {
+            apply_one(Fold { axes: two_axes(options)?, kernel, size }, &[&self.to_dtype(self.dtype().to_float())?])
+        })
     }
 
     /// Channels become pixels: `[N, C * f * f, H, W]` to `[N, C, H * f, W * f]` (Shi et al. 2016, "Real-time single
@@ -183,8 +183,7 @@ impl Tensor {
     /// Not images; channels that are not a multiple of `factor` squared.
     #[track_caller]
     pub fn pixel_shuffle(&self, factor: usize) -> Result<Tensor> {
-        let at = Location::caller();
-        let shuffle = || {
+        composed("pixel_shuffle", || {
             let [n, c, h, w] = expect_images(self)?;
             let square = factor.checked_mul(factor).filter(|&square| square > 0 && c.is_multiple_of(square));
             let Some(square) = square else {
@@ -192,8 +191,7 @@ impl Tensor {
             };
             let split = self.reshape([n, c / square, factor, factor, h, w])?;
             split.permute(&[0, 1, 4, 2, 5, 3])?.reshape([n, c / square, h * factor, w * factor])
-        };
-        shuffle().map_err(|e: Error| e.as_of("pixel_shuffle", at))
+        })
     }
 
     /// Pixels become channels: `[N, C, H * f, W * f]` to `[N, C * f * f, H, W]`, the inverse of
@@ -203,15 +201,13 @@ impl Tensor {
     /// Not images; a height or width that is not a multiple of `factor`.
     #[track_caller]
     pub fn pixel_unshuffle(&self, factor: usize) -> Result<Tensor> {
-        let at = Location::caller();
-        let unshuffle = || {
+        composed("pixel_unshuffle", || {
             let [n, c, h, w] = expect_images(self)?;
             if factor == 0 || !h.is_multiple_of(factor) || !w.is_multiple_of(factor) {
                 return Err(Error::shape(format!("images of {h} x {w} are not a multiple of the factor {factor}")));
             }
             let split = self.reshape([n, c, h / factor, factor, w / factor, factor])?;
             split.permute(&[0, 1, 3, 5, 2, 4])?.reshape([n, c * factor * factor, h / factor, w / factor])
-        };
-        unshuffle().map_err(|e: Error| e.as_of("pixel_unshuffle", at))
+        })
     }
 }

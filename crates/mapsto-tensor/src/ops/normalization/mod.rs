@@ -7,7 +7,7 @@ pub use batch::{BatchNorm, BatchNormInference};
 pub use rows::{GroupNorm, LayerNorm, RmsNorm};
 
 use crate::error::{Error, Result};
-use crate::op::{expect_float, expect_same_dtype};
+use crate::op::{composed, expect_float, expect_same_dtype};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Entry};
@@ -45,10 +45,8 @@ fn with_affine(
     weight: Option<&Tensor>,
     bias: Option<&Tensor>,
 ) -> Result<Vec<Tensor>> {
-    let at = std::panic::Location::caller();
-    let ones = || Tensor::ones(shape()?, x.dtype());
     let weight = match (weight, bias) {
-        (None, Some(_)) => Some(ones().map_err(|e| e.as_of(op, at))?),
+        (None, Some(_)) => Some(composed(op, || Tensor::ones(shape()?, x.dtype()))?),
         (weight, _) => weight.cloned(),
     };
     Ok([Some(x.clone()), weight, bias.cloned()].into_iter().flatten().collect())

@@ -2,7 +2,7 @@
 
 use crate::backend::Rows;
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one};
+use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply_one, composed};
 use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, with_affine};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -94,7 +94,13 @@ fn vjp(cx: &Backward<'_>, rows: Rows, centred: bool) -> Result<Cotangents> {
 
 /// The same out of simpler operations: `x` normalised over all axes of `rows` but the first, times a weight and plus a
 /// bias shaped to broadcast to `x`.
-fn composed(inputs: &[Tensor], rows: [usize; 2], affine: &[usize], eps: f64, centred: bool) -> Result<Option<Outputs>> {
+fn from_moments(
+    inputs: &[Tensor],
+    rows: [usize; 2],
+    affine: &[usize],
+    eps: f64,
+    centred: bool,
+) -> Result<Option<Outputs>> {
     let x = &inputs[0];
     let wide = x.dtype().to_wide();
     let flat = x.to_dtype(wide)?.reshape(rows)?;
@@ -146,7 +152,7 @@ macro_rules! row_norms {
                 let $shape = inputs[0].shape();
                 let ($weights, rows) = $rule($shape, self.$setting)?;
                 let rows = [rows.samples * rows.groups, rows.cells * rows.run];
-                composed(inputs, rows, &$affine, self.eps, $centred)
+                from_moments(inputs, rows, &$affine, self.eps, $centred)
             }
         }
     )*};
@@ -317,9 +323,8 @@ impl Tensor {
     /// Those of [`Tensor::group_norm`].
     #[track_caller]
     pub fn instance_norm(&self, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
-        let at = std::panic::Location::caller();
         let groups = self.shape().get(1).copied().unwrap_or_default();
-        self.group_norm(groups, weight, bias, eps).map_err(|e| e.as_of("instance_norm", at))
+        composed("instance_norm", || self.group_norm(groups, weight, bias, eps))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::op::{
-    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply_one, expect_float,
-    expect_inputs,
+    Attribute, Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply_one, composed,
+    expect_float, expect_inputs,
 };
 use crate::ops::pool::max::{adaptive_cases, window_cases};
 use crate::ops::pool::window::{Window, adaptive, adaptive_shape, adaptive_spans};
@@ -12,7 +12,6 @@ use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// The mean of each window over the last axes, `[N, C, ...]` to `[N, C, ...]`. A window without elements gives zero.
 #[derive(Clone, Debug)]
@@ -225,8 +224,7 @@ impl Tensor {
     /// Integers; a window that does not fit; an order that is zero, NaN or minus infinity.
     #[track_caller]
     pub fn lp_pool(&self, window: &Window, p: f64) -> Result<Tensor> {
-        let at = Location::caller();
-        let pool = || {
+        composed("lp_pool", || {
             if p == 0.0 || p.is_nan() || p == f64::NEG_INFINITY {
                 return Err(Error::argument(format!("the order {p} gives no norm"))
                     .mend("1 sums, 2 is the Euclidean length, infinity takes the greatest magnitude"));
@@ -237,8 +235,7 @@ impl Tensor {
             }
             let sums = self.pow(p)?.avg_pool(window, true, None)?.mul(window.kernel.iter().product::<usize>() as f64)?;
             sums.pow(1.0 / p)
-        };
-        pool().map_err(|e| e.as_of("lp_pool", at))
+        })
     }
 
     /// The mean of each of `sizes` regions over the last axes. See [`AdaptiveAvgPool`].
@@ -256,8 +253,7 @@ impl Tensor {
     /// Fewer than three axes.
     #[track_caller]
     pub fn global_avg_pool(&self) -> Result<Tensor> {
-        let at = Location::caller();
-        self.mean_axes(&spatial_axes(self, "global_avg_pool")?, false).map_err(|e| e.as_of("global_avg_pool", at))
+        composed("global_avg_pool", || self.mean_axes(&spatial_axes(self)?, false))
     }
 
     /// The greatest element of each channel: `[N, C, ...]` to `[N, C]`.
@@ -266,16 +262,13 @@ impl Tensor {
     /// Fewer than three axes; an empty one.
     #[track_caller]
     pub fn global_max_pool(&self) -> Result<Tensor> {
-        let at = Location::caller();
-        self.max_axes(&spatial_axes(self, "global_max_pool")?, false).map_err(|e| e.as_of("global_max_pool", at))
+        composed("global_max_pool", || self.max_axes(&spatial_axes(self)?, false))
     }
 }
 
-#[track_caller]
-fn spatial_axes(x: &Tensor, op: &'static str) -> Result<Vec<isize>> {
+fn spatial_axes(x: &Tensor) -> Result<Vec<isize>> {
     if x.rank() < 3 {
-        let error = Error::shape(format!("{} has no axes behind batch and channels", x.shape()));
-        return Err(error.op(op).at(std::panic::Location::caller()));
+        return Err(Error::shape(format!("{} has no axes behind batch and channels", x.shape())));
     }
     Ok((2..x.rank() as isize).collect())
 }

@@ -4,15 +4,14 @@ use crate::backend::Windows;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply, apply_one, expect_float,
-    expect_inputs,
+    Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Span, Specs, apply, apply_one, composed,
+    expect_float, expect_inputs,
 };
 use crate::ops::pool::window::{Window, adaptive, adaptive_shape, adaptive_spans, adaptive_windows, spatial};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// The greatest element of each window over the last axes, `[N, C, ...]` to `[N, C, ...]`; NaN if any is. The padding never
 /// wins; a window that holds no element gives minus infinity.
@@ -495,15 +494,16 @@ impl Tensor {
     /// Indices of another shape, or outside the plane.
     #[track_caller]
     pub fn max_unpool(&self, indices: &Tensor, sizes: &[usize]) -> Result<Tensor> {
-        let at = Location::caller();
-        if indices.dtype() != DType::I64 {
-            let error = Error::dtype(format!("indices are i64, not {}", indices.dtype()));
-            return Err(error.op("max_unpool").at(at));
-        }
-        // What no `i32` holds is outside every plane.
-        let places = indices.detach().to_vec::<i64>()?.iter().map(|&i| i32::try_from(i).unwrap_or(i32::MAX)).collect();
-        let places = Tensor::from_vec::<i32>(places, *indices.shape())?;
-        apply_one(AddAtPlaces { sizes: sizes.to_vec() }, &[self, &places]).map_err(|e| e.as_of("max_unpool", at))
+        composed("max_unpool", || {
+            if indices.dtype() != DType::I64 {
+                return Err(Error::dtype(format!("indices are i64, not {}", indices.dtype())));
+            }
+            // What no `i32` holds is outside every plane.
+            let place = |&i: &i64| i32::try_from(i).unwrap_or(i32::MAX);
+            let places = indices.detach().to_vec::<i64>()?.iter().map(place).collect();
+            let places = Tensor::from_vec::<i32>(places, *indices.shape())?;
+            apply_one(AddAtPlaces { sizes: sizes.to_vec() }, &[self, &places])
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Cell, Recurrent};
 use crate::error::{Error, Result};
-use crate::op::apply;
+use crate::op::{apply, composed};
 use crate::tensor::Tensor;
 use std::panic::Location;
 
@@ -136,8 +136,7 @@ impl Tensor {
     /// Shapes that do not fit; element types that differ; lengths beyond the sequences.
     #[track_caller]
     pub fn rnn(&self, relu: bool, h0: Option<&Tensor>, stack: &RecurrentStack) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
-        Ok(pair(stack.run(rnn_cell(relu), self, h0.as_slice()).map_err(|e| e.as_of("rnn", at))?))
+        composed("rnn", || Ok(pair(stack.run(rnn_cell(relu), self, h0.as_slice())?)))
     }
 
     /// LSTM layers over whole sequences: the output, the last states and the last cell states.
@@ -146,9 +145,8 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn lstm(&self, state: Option<(&Tensor, &Tensor)>, stack: &RecurrentStack) -> Result<(Tensor, Tensor, Tensor)> {
-        let at = Location::caller();
         let states: Vec<&Tensor> = state.into_iter().flat_map(|(h, c)| [h, c]).collect();
-        let mut all = stack.run(Cell::Lstm, self, &states).map_err(|e| e.as_of("lstm", at))?;
+        let mut all = composed("lstm", || stack.run(Cell::Lstm, self, &states))?;
         let c = all.swap_remove(2);
         let (y, h) = pair(all);
         Ok((y, h, c))
@@ -160,8 +158,7 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn gru(&self, h0: Option<&Tensor>, stack: &RecurrentStack) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
-        Ok(pair(stack.run(Cell::Gru, self, h0.as_slice()).map_err(|e| e.as_of("gru", at))?))
+        composed("gru", || Ok(pair(stack.run(Cell::Gru, self, h0.as_slice())?)))
     }
 
     /// One step of an Elman cell on `[N, I]` or `[I]` from the state `[N, H]` or `[H]` (zero if none), with two weights
@@ -171,8 +168,7 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn rnn_cell(&self, relu: bool, h: Option<&Tensor>, weights: &[&Tensor]) -> Result<Tensor> {
-        let at = Location::caller();
-        Ok(one_step(rnn_cell(relu), self, h.as_slice(), weights).map_err(|e| e.as_of("rnn_cell", at))?.swap_remove(0))
+        composed("rnn_cell", || Ok(one_step(rnn_cell(relu), self, h.as_slice(), weights)?.swap_remove(0)))
     }
 
     /// One step of an LSTM cell, as [`Tensor::rnn_cell`]: the new state and the new cell state.
@@ -181,9 +177,8 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn lstm_cell(&self, state: Option<(&Tensor, &Tensor)>, weights: &[&Tensor]) -> Result<(Tensor, Tensor)> {
-        let at = Location::caller();
         let states: Vec<&Tensor> = state.into_iter().flat_map(|(h, c)| [h, c]).collect();
-        Ok(pair(one_step(Cell::Lstm, self, &states, weights).map_err(|e| e.as_of("lstm_cell", at))?))
+        composed("lstm_cell", || Ok(pair(one_step(Cell::Lstm, self, &states, weights)?)))
     }
 
     /// One step of a GRU cell, as [`Tensor::rnn_cell`]: the new state.
@@ -192,8 +187,7 @@ impl Tensor {
     /// Those of [`Tensor::rnn`].
     #[track_caller]
     pub fn gru_cell(&self, h: Option<&Tensor>, weights: &[&Tensor]) -> Result<Tensor> {
-        let at = Location::caller();
-        Ok(one_step(Cell::Gru, self, h.as_slice(), weights).map_err(|e| e.as_of("gru_cell", at))?.swap_remove(0))
+        composed("gru_cell", || Ok(one_step(Cell::Gru, self, h.as_slice(), weights)?.swap_remove(0)))
     }
 }
 

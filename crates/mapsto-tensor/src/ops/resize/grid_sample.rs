@@ -3,14 +3,13 @@
 use crate::error::{Error, Result};
 use crate::memory::room;
 use crate::op::{
-    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float, expect_inputs,
-    expect_same_dtype,
+    Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, composed, expect_float,
+    expect_inputs, expect_same_dtype,
 };
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
 use crate::testing::{Array, Case, Entry, Gen, Registered};
 use smallvec::smallvec;
-use std::panic::Location;
 
 /// Which elements around a point make its sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -344,8 +343,7 @@ impl Tensor {
     /// Maps of another shape than the sizes need.
     #[track_caller]
     pub fn affine_grid(&self, sizes: &[usize], align_corners: bool) -> Result<Tensor> {
-        let at = Location::caller();
-        let make = || {
+        composed("affine_grid", || {
             let axes = sizes.len();
             let shape = *self.shape();
             if !(axes == 2 || axes == 3) || shape.rank() != 3 || shape[1..] != [axes, axes + 1] {
@@ -373,8 +371,7 @@ impl Tensor {
             let base = Tensor::from_vec::<f64>(base, shape_of_base)?.to_dtype(self.dtype())?;
             let grid = base.matmul(&self.t()?)?;
             grid.reshape(Shape::new(&[&shape[..1], sizes, &[axes]].concat())?)
-        };
-        make().map_err(|e: Error| e.as_of("affine_grid", at))
+        })
     }
 }
 
