@@ -89,5 +89,11 @@ fn check_environment() -> Result<(), Failure> {
         let mend = format!("give one of {}, or unset it for the widest that there is", names.join(", "));
         return Err(Failure::user(format!("{ISA} is {isa:?}: {mend}")));
     }
+    const WINOGRAD: &str = "MAPSTO_WINOGRAD";
+    let winograd = of(WINOGRAD);
+    if !["", "on", "off"].contains(&winograd.as_str()) {
+        let mend = "give on, or off for convolutions that round like sums of products";
+        return Err(Failure::user(format!("{WINOGRAD} is {winograd:?}: {mend}")));
+    }
     Ok(())
 }

@@ -268,4 +268,6 @@ fn a_senseless_environment_is_refused() {
             .starts_with("error: MAPSTO_ISA is \"sse9\": give one of portable, neon, avx2, avx512")
     );
     assert!(with("MAPSTO_ISA", "portable").starts_with("error: none is not there"));
+    assert!(with("MAPSTO_WINOGRAD", "no").starts_with("error: MAPSTO_WINOGRAD is \"no\": give on, or off"));
+    assert!(with("MAPSTO_WINOGRAD", "off").starts_with("error: none is not there"));
 }

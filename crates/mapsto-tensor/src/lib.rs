@@ -21,6 +21,7 @@ pub mod testing;
 pub mod update;
 
 pub use checkpoint::checkpoint;
+pub use cpu::conv::{set_winograd, winograd};
 pub use cpu::isa::{Isa, isa};
 pub use cpu::threads::{num_threads, set_num_threads};
 pub use dtype::{DType, Element, Scalar};

@@ -3,7 +3,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
-mod conv;
+pub mod conv;
 mod creation;
 mod cross_entropy;
 mod ctc;

@@ -23,6 +23,9 @@ use crate::tensor::{Tensor, Writing};
 use geometry::Geometry;
 use smallvec::SmallVec;
 use std::cell::Cell;
+use winograd::Tile;
+
+pub use winograd::{set_winograd, winograd};
 
 thread_local! {
     /// What a task needs for itself beyond what the matrix product does.
@@ -47,7 +50,7 @@ enum Plan {
     /// One matrix product a group: kernels as large as the images.
     Dense,
     /// Matrix products with mapped tiles.
-    Winograd,
+    Winograd(Tile),
     /// Matrix products with patches.
     Products,
 }
@@ -59,11 +62,11 @@ fn is_close(g: &Geometry) -> bool {
 
 impl Plan {
     fn of(g: &Geometry) -> Plan {
-        match () {
-            () if g.channels == 1 && g.outputs > 0 && g.groups > 1 && depthwise::suits(g) => Plan::Depthwise,
-            () if g.places == [1; 3] && g.kernel == g.image && g.padding == [0; 3] && is_close(g) => Plan::Dense,
-            () if winograd::suits(g) => Plan::Winograd,
-            () => Plan::Products,
+        match Tile::of(g) {
+            _ if g.channels == 1 && g.outputs > 0 && g.groups > 1 && depthwise::suits(g) => Plan::Depthwise,
+            _ if g.places == [1; 3] && g.kernel == g.image && g.padding == [0; 3] && is_close(g) => Plan::Dense,
+            Some(tile) => Plan::Winograd(tile),
+            None => Plan::Products,
         }
     }
 }
@@ -141,9 +144,9 @@ fn run_as<T: Real>(kernel: Kernel, inputs: &[Option<&Tensor>; 3], g: &Geometry, 
         (Kernel::Forward, Plan::Dense) => dense::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Dense) => dense::transpose(a, b, bias, g, out),
         (Kernel::WeightGrad, Plan::Dense) => dense::weight_grad(a, b, g, out),
-        (Kernel::Forward, Plan::Winograd) => winograd::forward(a, b, bias, g, out)?,
-        (Kernel::Transpose, Plan::Winograd) => winograd::transpose(a, b, bias, g, out)?,
-        (Kernel::WeightGrad, Plan::Winograd) => winograd::weight_grad(a, b, g, out)?,
+        (Kernel::Forward, Plan::Winograd(tile)) => winograd::forward(tile, a, b, bias, g, out)?,
+        (Kernel::Transpose, Plan::Winograd(tile)) => winograd::transpose(tile, a, b, bias, g, out)?,
+        (Kernel::WeightGrad, Plan::Winograd(tile)) => winograd::weight_grad(tile, a, b, g, out)?,
         (Kernel::Forward, Plan::Products) => implicit::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Products) => implicit::transpose(a, b, bias, g, out)?,
         (Kernel::WeightGrad, Plan::Products) => weights::gradient(a, b, g, out)?,

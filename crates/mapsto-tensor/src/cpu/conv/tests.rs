@@ -1,7 +1,8 @@
 //! Larger convolutions than the registry's: each method is taken, is right, and gives the same bits on any threads.
 
 use super::geometry::Geometry;
-use super::{Plan, dense, depthwise, implicit, weights, winograd};
+use super::winograd::Tile;
+use super::{Plan, dense, depthwise, implicit, set_winograd, weights, winograd};
 use crate::cpu::threads::set_num_threads;
 use crate::ops::KernelAxis;
 use crate::testing::Gen;
@@ -35,10 +36,11 @@ fn samples() -> Vec<(Plan, Sample)> {
     vec![
         sample(Plan::Products, [3, 1, 13, 37], [23, 41], [3, 2], axis(1, 1, 1)),
         sample(Plan::Products, [40, 1, 30, 130], [7, 6], [2, 3], axis(1, 1, 1)),
-        sample(Plan::Winograd, [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
-        sample(Plan::Winograd, [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
-        sample(Plan::Winograd, [5, 2, 20, 24], [9, 40], [3, 3], axis(1, 0, 1)),
-        sample(Plan::Winograd, [2, 1, 12, 70], [18, 90], [3, 3], axis(1, 2, 1)),
+        sample(Plan::Winograd(Tile::Four), [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd(Tile::Four), [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd(Tile::Four), [5, 2, 20, 24], [9, 40], [3, 3], axis(1, 0, 1)),
+        sample(Plan::Winograd(Tile::Four), [2, 1, 12, 70], [18, 90], [3, 3], axis(1, 2, 1)),
+        sample(Plan::Winograd(Tile::Two), [3, 1, 100, 96], [8, 7], [3, 3], axis(1, 1, 1)),
         sample(Plan::Products, [2, 3, 8, 20], [33, 30], [4, 3], axis(2, 1, 1)),
         sample(Plan::Products, [2, 1, 70, 100], [19, 19], [1, 1], axis(1, 0, 1)),
         sample(Plan::Products, [70, 1, 70, 100], [4, 4], [1, 1], axis(1, 0, 1)),
@@ -89,13 +91,18 @@ fn every_method_is_taken_and_right() {
     for (i, (plan, sample)) in samples().into_iter().enumerate() {
         let g = sample.geometry();
         assert_eq!(Plan::of(&g), plan, "sample {i}");
+        if let Plan::Winograd(_) = plan {
+            set_winograd(false);
+            assert_eq!(Plan::of(&g), Plan::Products, "sample {i}");
+            set_winograd(true);
+        }
         let (taps, mut random) = (g.elements(), Gen::new(i as u64));
         let planes = g.images * g.groups;
         let (x, wide_x) = values(&mut random, planes * g.channels * sample.image[0] * sample.image[1]);
         let (w, wide_w) = values(&mut random, g.groups * g.outputs * g.channels * taps);
         let (y, wide_y) = values(&mut random, planes * g.outputs * g.places.iter().product::<usize>());
         let wanted = plain(&g, &wide_x, &wide_w, &wide_y);
-        let run = || {
+        let run = |plan: Plan| {
             let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![f32::NAN; len]);
             match plan {
                 Plan::Products => {
@@ -103,10 +110,10 @@ fn every_method_is_taken_and_right() {
                     implicit::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory");
                     weights::gradient(&x, &y, &g, &mut to_w).expect("there is memory");
                 }
-                Plan::Winograd => {
-                    winograd::forward(&x, &w, None, &g, &mut to_y).expect("there is memory");
-                    winograd::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory");
-                    winograd::weight_grad(&x, &y, &g, &mut to_w).expect("there is memory");
+                Plan::Winograd(tile) => {
+                    winograd::forward(tile, &x, &w, None, &g, &mut to_y).expect("there is memory");
+                    winograd::transpose(tile, &y, &w, None, &g, &mut to_x).expect("there is memory");
+                    winograd::weight_grad(tile, &x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Depthwise => {
                     depthwise::forward(&x, &w, None, &g, &mut to_y);
@@ -121,17 +128,62 @@ fn every_method_is_taken_and_right() {
             }
             [to_y, to_x, to_w]
         };
-        let results = [1, 2, 3].map(|threads| {
-            set_num_threads(threads);
-            run()
-        });
-        assert!(results[0] == results[1] && results[0] == results[2], "sample {i} differs between threads");
-        for (what, (has, wants)) in ["forward", "transpose", "gradient"].iter().zip(results[0].iter().zip(&wanted)) {
-            // Rounding grows with the number of products in a sum.
-            let count = (w.len().max(y.len()) as f64 * x.len() as f64 / has.len() as f64 + 1.0).sqrt().min(4e3);
-            for (j, (&has, &wants)) in has.iter().zip(wants).enumerate() {
-                let error = (has as f64 - wants).abs();
-                assert!(error <= 1e-6 * (count + wants.abs()), "sample {i}: {what} {j} is {has}, not {wants}");
+        let plans = match plan {
+            Plan::Winograd(_) => vec![Plan::Winograd(Tile::Two), Plan::Winograd(Tile::Four), Plan::Products],
+            plan => vec![plan],
+        };
+        for plan in plans {
+            let results = [1, 2, 3].map(|threads| {
+                set_num_threads(threads);
+                run(plan)
+            });
+            assert!(results[0] == results[1] && results[0] == results[2], "sample {i} differs between threads");
+            for (what, (has, wants)) in ["forward", "transpose", "gradient"].iter().zip(results[0].iter().zip(&wanted))
+            {
+                // Rounding grows with the number of products in a sum.
+                let count = (w.len().max(y.len()) as f64 * x.len() as f64 / has.len() as f64 + 1.0).sqrt().min(4e3);
+                for (j, (&has, &wants)) in has.iter().zip(wants).enumerate() {
+                    let error = (has as f64 - wants).abs();
+                    assert!(
+                        error <= 1e-6 * (count + wants.abs()),
+                        "sample {i}, {plan:?}: {what} {j} is {has}, not {wants}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Rounding errors of Winograd's algorithms in single precision, as `docs/performance.md` tells them: the largest and
+/// the root of the mean square, over that of the results.
+#[test]
+fn errors_of_winograds_algorithms_are_bounded() {
+    let axis = KernelAxis { stride: 1, padding: [1; 2], dilation: 1 };
+    for (channels, size) in [(16, 32), (64, 16), (256, 8)] {
+        let sample = Sample { images: 2, groups: 1, channels, outputs: 32, image: [size; 2], kernel: [3; 2], axis };
+        let (g, mut random) = (sample.geometry(), Gen::new(7));
+        let [(x, wide_x), (w, wide_w), (y, wide_y)] =
+            [2 * channels * size * size, 32 * channels * 9, 2 * 32 * size * size]
+                .map(|count| values(&mut random, count));
+        let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![0.0; len]);
+        implicit::forward(&wide_x, &wide_w, None, &g, &mut to_y);
+        implicit::transpose(&wide_y, &wide_w, None, &g, &mut to_x).expect("there is memory");
+        weights::gradient(&wide_x, &wide_y, &g, &mut to_w).expect("there is memory");
+        for (tile, most, mean) in [(Tile::Two, 5e-6, 1e-6), (Tile::Four, 1.5e-5, 2e-6)] {
+            let wanted = [&to_y, &to_x, &to_w];
+            let mut has = wanted.map(|wanted| vec![0f32; wanted.len()]);
+            winograd::forward(tile, &x, &w, None, &g, &mut has[0]).expect("there is memory");
+            winograd::transpose(tile, &y, &w, None, &g, &mut has[1]).expect("there is memory");
+            winograd::weight_grad(tile, &x, &y, &g, &mut has[2]).expect("there is memory");
+            for (has, wanted) in has.iter().zip(wanted) {
+                let size = (wanted.iter().map(|x| x * x).sum::<f64>() / wanted.len() as f64).sqrt();
+                let errors = has.iter().zip(wanted).map(|(&has, wanted)| (has as f64 - wanted).abs() / size);
+                let (largest, squares) = errors.fold((0f64, 0.0), |(m, s), e| (m.max(e), s + e * e));
+                let mean_error = (squares / wanted.len() as f64).sqrt();
+                assert!(
+                    largest <= most && mean_error <= mean,
+                    "{tile:?}, {channels} channels: {largest:e}, {mean_error:e}"
+                );
             }
         }
     }

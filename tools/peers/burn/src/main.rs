@@ -1,0 +1,12 @@
+//! The training-step workloads of `tools/peers/torch_bench.py`, timed in Burn on the CPU.
+
+mod harness;
+mod layers;
+mod models;
+mod workloads;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    harness::run("burn 0.22.1 flex", &workloads::ALL, &[])
+}
