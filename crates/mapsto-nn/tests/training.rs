@@ -498,3 +498,21 @@ fn networks_explain_at_the_callers_line() -> Result<()> {
     assert_eq!(Optimizer::new(&Linear::new(3, 2)?, Adam::default())?.state_bytes()?, 2 * 4 * (3 * 2 + 2));
     Ok(())
 }
+
+/// What another optimiser trains gets no gradient, and stays.
+#[test]
+fn a_step_down_a_loss_moves_its_own_parameters_alone() -> Result<()> {
+    let (player, judge) = (Linear::new(3, 4)?.init(1)?, Linear::new(4, 1)?.init(2)?);
+    let (same_player, same_judge) = (Linear::new(3, 4)?.init(1)?, Linear::new(4, 1)?.init(2)?);
+    let x = Tensor::rand([5, 3], DType::F32, &mut mapsto_tensor::Rng::new(3))?;
+    let mut optimizer = Optimizer::new(&player, Sgd::default())?;
+    optimizer.minimize(&judge.forward(&player.forward(&x)?)?.square()?.mean()?)?;
+    let loss = same_judge.forward(&same_player.forward(&x)?)?.square()?.mean()?;
+    Optimizer::new(&same_player, Sgd::default())?.step(&loss.backward()?)?;
+    assert_eq!(numbers(&player.state_dict()?)?, numbers(&same_player.state_dict()?)?);
+    assert_eq!(numbers(&judge.state_dict()?)?, numbers(&same_judge.state_dict()?)?);
+    let text = "minimize: a gradient starts from one number, not from shape [5, 1]; reduce it first (sum, mean), or pass \
+                cotangents to grad";
+    says(optimizer.minimize(&judge.forward(&player.forward(&x)?)?), text);
+    Ok(())
+}

@@ -6,7 +6,7 @@ use crate::shape::Spec;
 use crate::tensor::{Source, Tensor};
 use smallvec::SmallVec;
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -235,11 +235,15 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
         Wanted::Within(list) => (Some(list), true),
     };
     let ids = ids.map(|list| list.iter().map(|t| t.id()).collect::<SmallVec<[u64; 8]>>());
-    // Operations before the earliest wanted value lead to none.
-    let earliest = ids.as_ref().map_or(0, |ids| ids.iter().copied().min().unwrap_or(u64::MAX));
+    let leading = ids.as_ref().map(|ids| leading(seeds, ids));
     let is_wanted = |id: u64, source: &Source| match &ids {
         Some(ids) => ids.contains(&id),
         None => matches!(source, Source::Variable),
+    };
+    let leads = |source: &Source| match (source, &leading) {
+        (Source::Node(node, _), Some(leading)) => leading.contains(&node.id),
+        (source, None) => source.is_tracked(),
+        _ => false,
     };
     let _recording = Flag::set(&RECORDING, options.create_graph);
     let mut grads = ById::default();
@@ -251,7 +255,7 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
             add_to(&mut found, id, grad.clone())?;
         }
         match source {
-            Source::Node(node, _) if node.id > earliest && !(is_wanted && within) => {
+            Source::Node(node, _) if leads(source) && !(is_wanted && within) => {
                 pending.entry(node.id).or_insert_with(|| node.clone());
                 add_to(grads, id, grad)
             }
@@ -268,7 +272,8 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
             node.state().edges.iter().map(|edge| (edge.id, edge.source.clone())).collect();
         let fails = |e: Error| e.as_of(node.op.name(), node.at).within(format!("the gradient of {}", node.op.name()));
         let _called = CalledAt::new(node.at);
-        let outgoing = node_vjp(&node, &incoming, options).map_err(fails)?;
+        let needs = edges.iter().map(|(id, source)| is_wanted(*id, source) || leads(source)).collect();
+        let outgoing = node_vjp(&node, &incoming, needs, options).map_err(fails)?;
         if !(options.retain || options.create_graph) {
             node.free();
         }
@@ -285,8 +290,37 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
     Ok(found)
 }
 
+/// The operations between these outputs and the values of these identities: no others need run backward.
+fn leading(seeds: &[(&Tensor, Tensor)], ids: &[u64]) -> HashSet<u64, IdHash> {
+    let earliest = ids.iter().copied().min().unwrap_or(u64::MAX);
+    let mut nodes: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
+    let mut open: Vec<Source> = seeds.iter().map(|(output, _)| output.source().clone()).collect();
+    while let Some(source) = open.pop() {
+        // Operations before the earliest of the values lead to none.
+        if let Source::Node(node, _) = source
+            && node.id > earliest
+            && nodes.insert(node.id, node.clone()).is_none()
+        {
+            open.extend(node.state().edges.iter().map(|edge| edge.source.clone()));
+        }
+    }
+    let mut leading = HashSet::with_hasher(IdHash::default());
+    for (id, node) in nodes {
+        let leads = |source: &Source| matches!(source, Source::Node(node, _) if leading.contains(&node.id));
+        if node.state().edges.iter().any(|edge| ids.contains(&edge.id) || leads(&edge.source)) {
+            leading.insert(id);
+        }
+    }
+    leading
+}
+
 /// One operation's vector-Jacobian product.
-fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) -> Result<crate::op::Cotangents> {
+fn node_vjp(
+    node: &Arc<Node>,
+    grads: &[Option<Tensor>],
+    needs: SmallVec<[bool; 8]>,
+    options: GradOptions,
+) -> Result<crate::op::Cotangents> {
     if !node.op.differentiable() {
         return Err(Error::gradient("the operation has no gradient")
             .mend("detach() its input if no gradient should flow through it"));
@@ -302,7 +336,7 @@ fn node_vjp(node: &Arc<Node>, grads: &[Option<Tensor>], options: GradOptions) ->
         Backward {
             node,
             inputs: state.edges.iter().map(|edge| edge.value.clone()).collect(),
-            needs: state.edges.iter().map(|edge| edge.source.is_tracked()).collect(),
+            needs,
             outputs: state.outputs.iter().enumerate().map(attach).collect(),
             saved: state.saved.clone(),
             grads,

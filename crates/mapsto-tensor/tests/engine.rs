@@ -70,6 +70,19 @@ fn gradients_of_values_on_the_way() -> Result<()> {
     Ok(())
 }
 
+/// What leads to no value that is asked is not run backward, whether it could be or not.
+#[test]
+fn only_what_leads_to_the_wanted_values_runs_backward() -> Result<()> {
+    let (x, a) = (scalar(2.0), Tensor::ones([2, 2], DType::F64)?.variable()?);
+    let z = x.mul(3.0)?.mul(linalg::qr(&a)?.0.sum()?)?;
+    assert!(z.backward_with(GradOptions { retain: true, create_graph: false }).is_err());
+    let both = grad(&[&z], None, &[&x, &a], GradOptions { retain: true, create_graph: false });
+    assert_eq!(both.map(|_| ()).unwrap_err().operation(), Some("qr"));
+    let slope = grad(&[&z], None, &[&x], GradOptions::default())?.remove(0).unwrap().item::<f64>()?;
+    assert!((slope - z.item::<f64>()? / 2.0).abs() < 1e-12, "{slope}");
+    Ok(())
+}
+
 #[test]
 fn a_second_backward_pass_says_what_was_freed() -> Result<()> {
     let x = scalar(2.0);

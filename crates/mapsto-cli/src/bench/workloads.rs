@@ -155,9 +155,9 @@ fn dcgan() -> Result<Workload> {
         };
         let fake = generator.forward(&Tensor::randn([32, 64, 1, 1], DType::F32, &mut rng)?)?;
         let loss = judge(&real, &one)?.add(judge(&fake.detach(), &zero)?)?;
-        discriminator_optimizer.step(&loss.backward()?)?;
+        discriminator_optimizer.minimize(&loss)?;
         let loss = judge(&fake, &one)?;
-        generator_optimizer.step(&loss.backward()?)?;
+        generator_optimizer.minimize(&loss)?;
         Ok(loss)
     };
     Ok(Workload {

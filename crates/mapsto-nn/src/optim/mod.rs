@@ -19,7 +19,7 @@ use crate::schedule::Schedule;
 use crate::state::StateDict;
 use algorithm::Direction;
 use mapsto_tensor::update::{Slot, update};
-use mapsto_tensor::{Error, Gradients, Result, Tensor, no_grad};
+use mapsto_tensor::{Error, GradOptions, Gradients, Result, Tensor, composed, grad, no_grad};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::panic::Location;
@@ -186,6 +186,30 @@ impl Optimizer {
             return Err(Error::argument("there is no parameter to move").op("Optimizer").at(at));
         }
         Ok(Optimizer { groups })
+    }
+
+    /// A step down this loss: its gradients with respect to this optimiser's parameters and [`Optimizer::step`]. Gradients
+    /// of other parameters are not computed, of a judge, say, that another optimiser trains.
+    ///
+    /// # Errors
+    /// Those of [`Tensor::backward`] and [`Optimizer::step`].
+    #[track_caller]
+    pub fn minimize(&mut self, loss: &Tensor) -> Result<()> {
+        composed("minimize", || {
+            let params = self.groups.iter().flat_map(|group| &group.members).map(|member| &member.param);
+            let trained = params.filter(|param| param.is_trainable());
+            let values = trained.map(Param::get).collect::<Result<Vec<_>>>()?;
+            let found = grad(&[loss], None, &values.iter().collect::<Vec<_>>(), GradOptions::default())?;
+            let mut gradients = Gradients::default();
+            for (value, gradient) in values.iter().zip(found) {
+                if let Some(gradient) = gradient {
+                    gradients.insert(value, gradient);
+                }
+            }
+            // The values have one owner while they move: no copies.
+            drop(values);
+            self.step(&gradients)
+        })
     }
 
     /// One step: every parameter that has a gradient moves. Other threads must not use the network meanwhile.

@@ -27,7 +27,8 @@ impl Optimizer for Sgd {
                 None => gradient.clone(),
             };
             variable.set(&(variable.as_tensor() - (&next * self.rate)?)?)?;
-            *velocity = Some(next);
+            // Detached, or it would keep every step's graph alive.
+            *velocity = Some(next.detach());
         }
         Ok(())
     }

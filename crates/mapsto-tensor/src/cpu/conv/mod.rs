@@ -6,6 +6,7 @@ mod fold;
 mod geometry;
 mod implicit;
 mod patches;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -148,6 +149,7 @@ fn run_as<T: Real>(kernel: Kernel, inputs: &[Option<&Tensor>; 3], g: &Geometry, 
         (Kernel::Transpose, Plan::Winograd(tile)) => winograd::transpose(tile, a, b, bias, g, out)?,
         (Kernel::WeightGrad, Plan::Winograd(tile)) => winograd::weight_grad(tile, a, b, g, out)?,
         (Kernel::Forward, Plan::Products) => implicit::forward(a, b, bias, g, out),
+        (Kernel::Transpose, Plan::Products) if sums::suits(g) => sums::transpose(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Products) => implicit::transpose(a, b, bias, g, out)?,
         (Kernel::WeightGrad, Plan::Products) => weights::gradient(a, b, g, out)?,
         (Kernel::Unfold, _) => fold::unfold(a, g, out),

@@ -2,7 +2,7 @@
 
 use super::geometry::Geometry;
 use super::winograd::Tile;
-use super::{Plan, dense, depthwise, implicit, set_winograd, weights, winograd};
+use super::{Plan, dense, depthwise, implicit, set_winograd, sums, weights, winograd};
 use crate::cpu::threads::set_num_threads;
 use crate::ops::KernelAxis;
 use crate::testing::Gen;
@@ -46,6 +46,8 @@ fn samples() -> Vec<(Plan, Sample)> {
         sample(Plan::Products, [70, 1, 70, 100], [4, 4], [1, 1], axis(1, 0, 1)),
         sample(Plan::Products, [2, 1, 1, 16], [50, 61], [5, 5], axis(3, 2, 2)),
         sample(Plan::Products, [1, 2, 60, 1], [20, 30], [3, 7], axis(1, 3, 1)),
+        sample(Plan::Products, [5, 2, 3, 9], [12, 15], [4, 4], axis(2, 1, 1)),
+        sample(Plan::Products, [3, 1, 5, 6], [40, 33], [3, 2], axis(3, 1, 2)),
         sample(Plan::Depthwise, [3, 40, 1, 1], [21, 18], [3, 3], axis(1, 1, 1)),
         sample(Plan::Depthwise, [3, 40, 1, 2], [20, 37], [5, 4], axis(2, 2, 1)),
         sample(Plan::Depthwise, [2, 9, 1, 3], [40, 33], [3, 3], axis(3, 2, 3)),
@@ -107,7 +109,10 @@ fn every_method_is_taken_and_right() {
             match plan {
                 Plan::Products => {
                     implicit::forward(&x, &w, None, &g, &mut to_y);
-                    implicit::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory");
+                    match sums::suits(&g) {
+                        true => sums::transpose(&y, &w, None, &g, &mut to_x),
+                        false => implicit::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory"),
+                    }
                     weights::gradient(&x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Winograd(tile) => {
