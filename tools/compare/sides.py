@@ -31,8 +31,9 @@ class Side:
                 raise Unusable(f"{self.name}: cannot run {self.command[0]}: {error.strerror}; is it built?") from None
         complaint = done.stderr.strip()
         if self.dash(done.returncode):
-            why = complaint.splitlines()[-1] if complaint else "it does not say why"
-            print(f"{self.name} without {workload}: {why}", file=sys.stderr)
+            # The last line says what is wrong, before a reminder of the usage.
+            whys = [line for line in complaint.splitlines() if not line.startswith("usage:")]
+            print(f"{self.name} without {workload}: {whys[-1] if whys else 'it does not say why'}", file=sys.stderr)
             return None
         command = " ".join([*self.command, workload])
         if done.returncode:
