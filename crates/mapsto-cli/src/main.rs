@@ -46,9 +46,9 @@ enum Command {
         after_help = "Examples:\n  mapsto activation gelu relu\n  mapsto activation tanh --from -3 --to 3 --json"
     )]
     Activation(commands::activation::Arguments),
-    /// Time whole training steps of reference networks
+    /// Time whole training steps of reference networks, or forward passes of one example
     #[command(
-        after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json > before.jsonl\n  mapsto bench --threads 1 --baseline before.jsonl"
+        after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json > before.jsonl\n  mapsto bench --threads 1 --baseline before.jsonl\n  mapsto bench --inference mlp resnet18"
     )]
     Bench(bench::Arguments),
 }

@@ -1,5 +1,6 @@
 //! Earlier times, and what has become slower since.
 
+use super::Mode;
 use crate::failure::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ struct Line {
     workload: String,
     median_ms: f64,
     threads: u16,
+    #[serde(default)] // lines of older programs are of training
+    mode: Mode,
 }
 
 /// The times of an earlier `mapsto bench --json`, and those of now beside them.
@@ -24,8 +27,8 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Reads the times that were taken on so many threads.
-    pub fn read(path: &Path, threads: u16) -> Result<Baseline, Failure> {
+    /// Reads the times of this mode that were taken on so many threads.
+    pub fn read(path: &Path, threads: u16, mode: Mode) -> Result<Baseline, Failure> {
         let refuse = |what: String| Failure::user(format!("{}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
         let mut earlier = BTreeMap::new();
@@ -36,12 +39,14 @@ impl Baseline {
             if !(line.median_ms > 0.0) {
                 return Err(refuse(format!("line {}: {} ms is no time", i + 1, line.median_ms)));
             }
-            if line.threads == threads {
+            if line.threads == threads && line.mode == mode {
                 earlier.insert(line.workload, line.median_ms);
             }
         }
         if earlier.is_empty() {
-            return Err(refuse(format!("no time was taken on {threads} threads; give the --threads of then")));
+            let what = if mode == Mode::Inference { "inference" } else { "training" };
+            let mend = "give the --threads of then, and --inference where it was given then";
+            return Err(refuse(format!("no time of {what} was taken on {threads} threads; {mend}")));
         }
         Ok(Baseline { earlier, slower: Vec::new() })
     }
@@ -70,10 +75,14 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Baseline, String> {
+        read_of(Mode::Training, text)
+    }
+
+    fn read_of(mode: Mode, text: &str) -> Result<Baseline, String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("times.jsonl");
         std::fs::write(&path, text).expect("a file");
-        Baseline::read(&path, 2).map_err(|failure| failure.to_string())
+        Baseline::read(&path, 2, mode).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -94,7 +103,18 @@ mod tests {
         let said = |text: &str| read(text).err().expect("a refusal");
         assert!(said("cnn 10\n").contains("times.jsonl: line 1 is not one of `mapsto bench --json`"));
         assert!(said(r#"{"workload":"cnn","median_ms":0,"threads":2}"#).contains("line 1: 0 ms is no time"));
-        assert!(said(r#"{"workload":"cnn","median_ms":1,"threads":1}"#).contains("no time was taken on 2 threads"));
-        assert!(said("").contains("no time was taken"));
+        assert!(said(r#"{"workload":"cnn","median_ms":1,"threads":1}"#).contains("no time of training was taken on 2"));
+        assert!(said("").contains("no time of training was taken"));
+    }
+
+    #[test]
+    fn times_are_compared_within_a_mode() {
+        let lines = r#"{"workload":"mlp","mode":"inference","median_ms":0.1,"threads":2}
+            {"workload":"mlp","mode":"training","median_ms":2.0,"threads":2}"#;
+        assert_eq!(read(lines).expect("a line of training").ratio("mlp", 3.0), Some(1.5));
+        let mut inference = read_of(Mode::Inference, lines).expect("a line of inference");
+        assert_eq!(inference.ratio("mlp", 0.2), Some(2.0));
+        let only_training = read_of(Mode::Inference, lines.lines().nth(1).expect("two lines"));
+        assert!(only_training.err().expect("a refusal").contains("no time of inference was taken on 2 threads"));
     }
 }

@@ -1,37 +1,46 @@
-//! The workloads: what `tools/peers/torch_bench.py` trains, with the same batch sizes, losses and optimisers.
+//! The workloads: what `tools/peers/torch_bench.py` trains, with the same batch sizes, losses and optimisers, and what
+//! `tools/peers/torch_inference.py` runs forward.
 
 use super::models;
 use mapsto_nn::{Adam, AdamW, Algorithm, BceWithLogitsLoss, CrossEntropyLoss, Layer, LossReduction, Module};
 use mapsto_nn::{Optimizer, Sgd};
-use mapsto_tensor::{DType, Result, Rng, Tensor};
+use mapsto_tensor::{DType, Result, Rng, Tensor, no_grad};
 
-/// A network and how it is trained.
+/// A network and what is timed of it.
 pub struct Workload {
     /// Number of trained numbers.
     #[cfg(test)]
     pub parameters: usize,
-    /// One training step, which gives its loss.
+    /// One training step, which gives its loss, or one forward pass, which gives its output.
     pub step: Box<dyn FnMut() -> Result<Tensor>>,
 }
 
-/// The names, in the order of [`MAKERS`].
-pub const NAMES: [&str; 11] = [
-    "mlp",
-    "tiny_policy",
-    "cnn",
-    "resnet18",
-    "mobilenet",
-    "unet",
-    "lstm_lm",
-    "gru_classifier",
-    "transformer_lm",
-    "vae",
-    "dcgan",
+/// A workload's name and what makes it.
+pub type Maker = (&'static str, fn() -> Result<Workload>);
+
+/// Training steps.
+pub const TRAINING: [Maker; 11] = [
+    ("mlp", mlp),
+    ("tiny_policy", tiny_policy),
+    ("cnn", cnn),
+    ("resnet18", resnet18),
+    ("mobilenet", mobilenet),
+    ("unet", unet),
+    ("lstm_lm", lstm_lm),
+    ("gru_classifier", gru_classifier),
+    ("transformer_lm", transformer_lm),
+    ("vae", vae),
+    ("dcgan", dcgan),
 ];
 
-/// What makes each workload.
-pub const MAKERS: [fn() -> Result<Workload>; 11] =
-    [mlp, tiny_policy, cnn, resnet18, mobilenet, unet, lstm_lm, gru_classifier, transformer_lm, vae, dcgan];
+/// Forward passes of one example, through the networks that are trained under the same names.
+pub const INFERENCE: [Maker; 5] = [
+    ("mlp", || infer(models::mlp()?, noise(&[1, 784])?)),
+    ("cnn", || infer(models::cnn()?, noise(&[1, 3, 32, 32])?)),
+    ("resnet18", || infer(models::resnet18()?, noise(&[1, 3, 32, 32])?)),
+    ("lstm_lm", || infer(models::LstmLm::new()?, integers(64, &[1, 64])?)),
+    ("transformer_lm", || infer(models::Gpt::new()?, integers(64, &[1, 64])?)),
+];
 
 /// Noise of a shape.
 fn noise(shape: &[usize]) -> Result<Tensor> {
@@ -74,6 +83,17 @@ fn train<M: Module>(
 fn classify(model: impl Layer, algorithm: Algorithm, x: Tensor, classes: i64, labels: usize) -> Result<Workload> {
     let target = integers(classes, &[labels])?;
     train(model, algorithm, move |model| CrossEntropyLoss::default().forward(&model.forward(&x)?, &target))
+}
+
+/// Forward passes as in use: no gradients, and normalisation with the statistics that training has left.
+fn infer(model: impl Layer, x: Tensor) -> Result<Workload> {
+    let model = model.init(1)?;
+    model.eval();
+    Ok(Workload {
+        #[cfg(test)]
+        parameters: model.num_parameters(),
+        step: Box::new(move || no_grad(|| model.forward(&x))),
+    })
 }
 
 /// 784-512-256-10, batch 128.
@@ -173,13 +193,13 @@ mod tests {
     use crate::bench;
     use clap::{Args, Command};
 
-    /// Numbers of parameters of the same networks in PyTorch, in the order of [`NAMES`].
+    /// Numbers of parameters of the same networks in PyTorch, in the order of [`TRAINING`].
     const PARAMETERS: [usize; 11] =
         [535818, 4610, 66890, 11173962, 210858, 117393, 111680, 252932, 421440, 652824, 462690];
 
     #[test]
     fn every_workload_makes_a_step() {
-        for ((name, make), parameters) in NAMES.into_iter().zip(MAKERS).zip(PARAMETERS) {
+        for ((name, make), parameters) in TRAINING.into_iter().zip(PARAMETERS) {
             let mut workload = make().unwrap();
             assert_eq!(workload.parameters, parameters, "{name}");
             let loss = (workload.step)().unwrap().item::<f32>().unwrap();
@@ -188,11 +208,27 @@ mod tests {
     }
 
     #[test]
+    fn inference_is_the_forward_pass_of_one_example() {
+        // Logits: one row, or one for each of 64 places.
+        let shapes: [[usize; 2]; 5] = [[1, 10], [1, 10], [1, 10], [64, 64], [64, 64]];
+        for ((name, make), shape) in INFERENCE.into_iter().zip(shapes) {
+            let trained = TRAINING.into_iter().zip(PARAMETERS).find(|((other, _), _)| *other == name);
+            let mut workload = make().unwrap();
+            assert_eq!(Some(workload.parameters), trained.map(|(_, parameters)| parameters), "{name}");
+            let logits = (workload.step)().unwrap();
+            assert_eq!(logits.shape()[..], shape, "{name}");
+            assert!(!logits.is_tracked(), "{name} records what no gradient is asked of");
+            let again = (workload.step)().unwrap();
+            assert_eq!(logits.to_vec::<f32>().unwrap(), again.to_vec::<f32>().unwrap(), "{name}");
+        }
+    }
+
+    #[test]
     fn a_wrong_name_gets_the_right_ones() {
         let command = bench::Arguments::augment_args(Command::new("bench"));
         let error = command.try_get_matches_from(["bench", "resnet19"]).unwrap_err().to_string();
         assert!(error.contains("resnet19"), "{error}");
-        for name in NAMES {
+        for (name, _) in TRAINING {
             assert!(error.contains(name), "{name} is not in: {error}");
         }
     }
