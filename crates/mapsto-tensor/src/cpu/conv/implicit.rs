@@ -20,8 +20,8 @@ const PLACES: [usize; 2] = [192, 1024];
 const PANEL: usize = 32;
 /// Rows of a task are in multiples of this: those of two tiles.
 const ROWS: usize = 24;
-/// Rows for which packing the patches once more is worth another task.
-const LEAST_ROWS: usize = 96;
+/// Places that are worth another task.
+const LEAST_PLACES: usize = 64;
 /// Elements of a task's scratch memory.
 const SCRATCH_LEN: usize = 64 << 10;
 /// Tasks that keep all threads busy to the end.
@@ -73,10 +73,12 @@ impl<T: GemmElement> Products<'_, T> {
         let all = if spans_images { volume * images } else { volume };
         let most_rows = if spans_images { (SCRATCH_LEN / PLACES[0] / ROWS * ROWS).min(self.rows) } else { self.rows };
         let most = if spans_images { most.min((SCRATCH_LEN / most_rows.max(1)).max(PANEL)) } else { most };
-        let places = all.div_ceil(all.div_ceil(most)).next_multiple_of(PANEL);
+        // Blocks of places rather than of rows: each packs its patches.
+        let others = self.groups * if spans_images { 1 } else { images };
+        let least_blocks = TASKS.div_ceil(others).min(all.div_ceil(LEAST_PLACES));
+        let places = all.div_ceil(all.div_ceil(most).max(least_blocks)).next_multiple_of(PANEL);
         let blocks = all.div_ceil(places);
-        let tasks = self.groups * blocks * if spans_images { 1 } else { images };
-        let row_blocks = (TASKS / tasks).clamp(1, self.rows.div_ceil(LEAST_ROWS)).max(self.rows.div_ceil(most_rows));
+        let row_blocks = self.rows.div_ceil(most_rows);
         Cut { places, blocks, spans_images, rows: self.rows.div_ceil(row_blocks).next_multiple_of(ROWS).min(self.rows) }
     }
 

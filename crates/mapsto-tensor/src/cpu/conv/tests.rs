@@ -36,11 +36,14 @@ fn samples() -> Vec<(Plan, Sample)> {
     vec![
         sample(Plan::Products, [3, 1, 13, 37], [23, 41], [3, 2], axis(1, 1, 1)),
         sample(Plan::Products, [40, 1, 30, 130], [7, 6], [2, 3], axis(1, 1, 1)),
-        sample(Plan::Winograd(Tile::Four), [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
-        sample(Plan::Winograd(Tile::Four), [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
-        sample(Plan::Winograd(Tile::Four), [5, 2, 20, 24], [9, 40], [3, 3], axis(1, 0, 1)),
-        sample(Plan::Winograd(Tile::Four), [2, 1, 12, 70], [18, 90], [3, 3], axis(1, 2, 1)),
-        sample(Plan::Winograd(Tile::Two), [3, 1, 100, 96], [8, 7], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd(Tile::F43), [3, 1, 13, 37], [23, 41], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd(Tile::F43), [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd(Tile::F43), [5, 2, 20, 24], [9, 40], [3, 3], axis(1, 0, 1)),
+        sample(Plan::Winograd(Tile::F43), [2, 1, 12, 70], [18, 90], [3, 3], axis(1, 2, 1)),
+        sample(Plan::Winograd(Tile::F23), [3, 1, 100, 96], [8, 7], [3, 3], axis(1, 1, 1)),
+        sample(Plan::Winograd(Tile::F25), [3, 1, 13, 37], [23, 41], [5, 5], axis(1, 2, 1)),
+        sample(Plan::Winograd(Tile::F25), [5, 2, 20, 24], [9, 40], [5, 5], axis(1, 0, 1)),
+        sample(Plan::Winograd(Tile::F25), [2, 1, 18, 16], [18, 50], [5, 5], axis(1, 4, 1)),
         sample(Plan::Products, [2, 3, 8, 20], [33, 30], [4, 3], axis(2, 1, 1)),
         sample(Plan::Products, [2, 1, 70, 100], [19, 19], [1, 1], axis(1, 0, 1)),
         sample(Plan::Products, [70, 1, 70, 100], [4, 4], [1, 1], axis(1, 0, 1)),
@@ -134,7 +137,8 @@ fn every_method_is_taken_and_right() {
             [to_y, to_x, to_w]
         };
         let plans = match plan {
-            Plan::Winograd(_) => vec![Plan::Winograd(Tile::Two), Plan::Winograd(Tile::Four), Plan::Products],
+            Plan::Winograd(Tile::F25) => vec![Plan::Winograd(Tile::F25), Plan::Products],
+            Plan::Winograd(_) => vec![Plan::Winograd(Tile::F23), Plan::Winograd(Tile::F43), Plan::Products],
             plan => vec![plan],
         };
         for plan in plans {
@@ -163,18 +167,23 @@ fn every_method_is_taken_and_right() {
 /// the root of the mean square, over that of the results.
 #[test]
 fn errors_of_winograds_algorithms_are_bounded() {
-    let axis = KernelAxis { stride: 1, padding: [1; 2], dilation: 1 };
-    for (channels, size) in [(16, 32), (64, 16), (256, 8)] {
-        let sample = Sample { images: 2, groups: 1, channels, outputs: 32, image: [size; 2], kernel: [3; 2], axis };
+    let sizes = [(16, 32), (64, 16), (256, 8)];
+    for ((channels, size), side) in sizes.into_iter().flat_map(|sizes| [(sizes, 3), (sizes, 5)]) {
+        let axis = KernelAxis { stride: 1, padding: [side / 2; 2], dilation: 1 };
+        let sample = Sample { images: 2, groups: 1, channels, outputs: 32, image: [size; 2], kernel: [side; 2], axis };
         let (g, mut random) = (sample.geometry(), Gen::new(7));
         let [(x, wide_x), (w, wide_w), (y, wide_y)] =
-            [2 * channels * size * size, 32 * channels * 9, 2 * 32 * size * size]
+            [2 * channels * size * size, 32 * channels * side * side, 2 * 32 * size * size]
                 .map(|count| values(&mut random, count));
         let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![0.0; len]);
         implicit::forward(&wide_x, &wide_w, None, &g, &mut to_y);
         implicit::transpose(&wide_y, &wide_w, None, &g, &mut to_x).expect("there is memory");
         weights::gradient(&wide_x, &wide_y, &g, &mut to_w).expect("there is memory");
-        for (tile, most, mean) in [(Tile::Two, 5e-6, 1e-6), (Tile::Four, 1.5e-5, 2e-6)] {
+        let tiles: &[_] = match side {
+            3 => &[(Tile::F23, 5e-6, 1e-6), (Tile::F43, 1.5e-5, 2e-6)],
+            _ => &[(Tile::F25, 1.5e-5, 2e-6)],
+        };
+        for &(tile, most, mean) in tiles {
             let wanted = [&to_y, &to_x, &to_w];
             let mut has = wanted.map(|wanted| vec![0f32; wanted.len()]);
             winograd::forward(tile, &x, &w, None, &g, &mut has[0]).expect("there is memory");

@@ -1,6 +1,6 @@
 //! The maps of images, results and kernels to and from the elements that are multiplied, along both axes.
 
-use super::algorithm::{Algorithm, Lanes, MOST};
+use super::algorithm::{Algorithm, Lanes, MOST, MOST_TAPS};
 use super::{Channels, Layout, Tiles};
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
@@ -14,7 +14,7 @@ const COLUMNS: usize = 256;
 /// The widest images.
 pub(super) const WIDEST: usize = 2 * COLUMNS;
 /// The most results of a tile along an axis.
-const RESULTS: usize = MOST - 2;
+const RESULTS: usize = 4;
 /// Elements of a mapped tile, at most.
 pub(super) const ELEMENTS: usize = MOST * MOST;
 
@@ -244,20 +244,21 @@ simd! {
     pub(super) fn map_kernels<S, T: Real, F: Algorithm>(
         simd: S, from: &[T], stride: usize, to: &mut [&mut [T]; ELEMENTS],
     ) {
-        let count = to[0].len();
+        let (count, taps) = (to[0].len(), F::TAPS * F::TAPS);
         for first in (0..count).step_by(LANES) {
             let here = LANES.min(count - first);
-            let mut kernels = [[T::ZERO; LANES]; 9];
+            let mut kernels = [[[T::ZERO; LANES]; MOST_TAPS]; MOST_TAPS];
             for i in 0..here {
-                let kernel: [T; 9] = at(from, (first + i) * stride);
-                for e in 0..9 {
-                    kernels[e][i] = kernel[e];
+                let kernel = &from[(first + i) * stride..][..taps];
+                for r in 0..F::TAPS {
+                    for s in 0..F::TAPS {
+                        kernels[r][s][i] = kernel[F::TAPS * r + s];
+                    }
                 }
             }
-            let row = |r: usize| F::mapped([kernels[3 * r], kernels[3 * r + 1], kernels[3 * r + 2]]);
-            let rows = [row(0), row(1), row(2)];
+            let rows = kernels.map(F::mapped);
             for j in 0..F::ELEMENTS {
-                let column = F::mapped([rows[0][j], rows[1][j], rows[2][j]]);
+                let column = F::mapped(std::array::from_fn(|r| rows[r][j]));
                 for (i, values) in column.iter().enumerate().take(F::ELEMENTS) {
                     match to[F::ELEMENTS * i + j][first..].first_chunk_mut() {
                         Some(to) => *to = *values,
@@ -273,10 +274,11 @@ simd! {
     /// The kernels' gradient of one output from that of its mapped kernels: element `e` of channel `c` at
     /// `sums[e * element + c]`.
     pub(super) fn join_kernels<S, T: Real, F: Algorithm>(simd: S, sums: &[T], element: usize, out: &mut [T]) {
-        let count = out.len() / 9;
+        let taps = F::TAPS * F::TAPS;
+        let count = out.len() / taps;
         for first in (0..count).step_by(LANES) {
             let here = LANES.min(count - first);
-            let mut rows = [[[T::ZERO; LANES]; 3]; MOST];
+            let mut rows = [[[T::ZERO; LANES]; MOST_TAPS]; MOST];
             for (i, row) in rows.iter_mut().enumerate().take(F::ELEMENTS) {
                 let mut elements = [[T::ZERO; LANES]; MOST];
                 for (j, values) in elements.iter_mut().enumerate().take(F::ELEMENTS) {
@@ -284,16 +286,12 @@ simd! {
                 }
                 *row = F::joined(elements);
             }
-            let mut kernels = [[T::ZERO; LANES]; 9];
-            for s in 0..3 {
-                let column = std::array::from_fn(|i| rows[i][s]);
-                for (r, values) in F::joined(column).into_iter().enumerate() {
-                    kernels[3 * r + s] = values;
-                }
-            }
-            for (i, out) in out[9 * first..].chunks_exact_mut(9).take(here).enumerate() {
-                for e in 0..9 {
-                    out[e] = kernels[e][i];
+            for s in 0..F::TAPS {
+                let column = F::joined(std::array::from_fn(|i| rows[i][s]));
+                for (r, values) in column.iter().enumerate().take(F::TAPS) {
+                    for (i, &value) in values.iter().enumerate().take(here) {
+                        out[(first + i) * taps + F::TAPS * r + s] = value;
+                    }
                 }
             }
         }

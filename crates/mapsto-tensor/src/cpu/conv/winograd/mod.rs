@@ -1,9 +1,10 @@
-//! Kernels of 3 x 3 that move by one, in fewer multiplications: Winograd's F(m x m, 3 x 3) (Lavin and Gray, *Fast
+//! Kernels of 3 x 3 and 5 x 5 that move by one, in fewer multiplications: Winograd's F(m x m, r x r) (Lavin and Gray, *Fast
 //! Algorithms for Convolutional Neural Networks*, 2016).
 //!
-//! Tiles of m + 2 elements a side give m x m results. Mapped linearly, tiles and kernels have as many elements each; channels
-//! are summed element by element, by (m + 2)² matrix products, where patches would take 9 m²; a linear map gives the results.
-//! The gradient with respect to the kernels is the adjoint of that. Larger tiles take fewer products and larger kernels.
+//! Tiles of n = m + r - 1 elements a side give m x m results. Mapped linearly, tiles and kernels have n² elements each;
+//! channels are summed element by element, by n² matrix products, where patches would take r² m²; a linear map gives the
+//! results. The gradient with respect to the kernels is the adjoint of that. Larger tiles take fewer products and larger
+//! kernels.
 
 mod algorithm;
 mod maps;
@@ -17,7 +18,7 @@ use crate::cpu::threads::{parallel_chunks_mut, parallel_for};
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::Writing;
-use algorithm::{Algorithm, F2, F4};
+use algorithm::{Algorithm, F23, F25, F43};
 use maps::{ELEMENTS, LANES, WIDEST, join_kernels, map_kernels, map_narrow, map_spread, map_wide};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -59,23 +60,28 @@ pub fn set_winograd(allowed: bool) {
     ALLOWED.store(allowed.into(), Ordering::Relaxed);
 }
 
-/// How many results a tile has along an axis.
+/// Results of a tile along an axis, and elements of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tile {
-    Two,
-    Four,
+    F23,
+    F43,
+    F25,
 }
 
 /// Runs `$body` with `$f` the algorithm for this tile.
 macro_rules! with_algorithm {
     ($tile:expr, $f:ident => $body:expr) => {
         match $tile {
-            Tile::Two => {
-                type $f = F2;
+            Tile::F23 => {
+                type $f = F23;
                 $body
             }
-            Tile::Four => {
-                type $f = F4;
+            Tile::F43 => {
+                type $f = F43;
+                $body
+            }
+            Tile::F25 => {
+                type $f = F25;
                 $body
             }
         }
@@ -85,13 +91,18 @@ macro_rules! with_algorithm {
 impl Tile {
     /// The tile for a convolution of these sizes, if this method is for it.
     pub(super) fn of(g: &Geometry) -> Option<Tile> {
-        let fits = g.kernel == [1, 3, 3] && g.stride == [1; 3] && g.dilation == [1; 3] && g.image[0] == 1;
-        let padding = g.padding[0] == 0 && g.padding[1] <= 2 && g.padding[2] <= 2;
+        let fits = g.stride == [1; 3] && g.dilation == [1; 3] && g.image[0] == 1;
+        let padding = (0..3).all(|axis| g.padding[axis] < g.kernel[axis]);
         let narrow = g.places[2].max(g.image[2]) <= WIDEST;
         if !(fits && padding && narrow && pays(g) && winograd()) {
             return None;
         }
-        Some(if cost::<F4>(g) < cost::<F2>(g) { Tile::Four } else { Tile::Two })
+        match g.kernel {
+            [1, 3, 3] if cost::<F43>(g) < cost::<F23>(g) => Some(Tile::F43),
+            [1, 3, 3] => Some(Tile::F23),
+            [1, 5, 5] => Some(Tile::F25),
+            _ => None,
+        }
     }
 }
 
@@ -193,11 +204,11 @@ struct Layout {
     element: usize,
 }
 
-/// All kernels `[groups, outputs, channels, 3, 3]`, mapped: matrices `[groups, elements, outputs, channels]`, or with
+/// All kernels `[groups, outputs, channels, r, r]`, mapped: matrices `[groups, elements, outputs, channels]`, or with
 /// `across` `[groups, elements, channels, outputs]`.
 fn mapped_kernels<T: Real, F: Algorithm>(w: &[T], g: &Geometry, across: bool) -> Result<Writing<T>> {
-    let ([c, o], elements) = ([g.channels, g.outputs], elements::<F>());
-    let (rows, columns, [row, column]) = if across { (c, o, [9, 9 * c]) } else { (o, c, [9 * c, 9]) };
+    let ([c, o], elements, taps) = ([g.channels, g.outputs], elements::<F>(), F::TAPS * F::TAPS);
+    let (rows, columns, [row, column]) = if across { (c, o, [taps, taps * c]) } else { (o, c, [taps * c, taps]) };
     let mut mapped = Writing::<T>::new(Shape::new(&[g.groups, elements, rows, columns])?)?;
     let parts = Parts::new(mapped.as_mut());
     parallel_for(g.groups * rows, |task| {
@@ -206,7 +217,7 @@ fn mapped_kernels<T: Real, F: Algorithm>(w: &[T], g: &Geometry, across: bool) ->
         // SAFETY: this row of each matrix is this task's alone.
         let part = |e: usize| if e < elements { unsafe { parts.part(start(e), columns) } } else { &mut [][..] };
         let mut to: [&mut [T]; ELEMENTS] = std::array::from_fn(part);
-        map_kernels::<T, F>(&w[group * o * c * 9 + index * row..], column, &mut to);
+        map_kernels::<T, F>(&w[group * o * c * taps + index * row..], column, &mut to);
     });
     Ok(mapped)
 }
@@ -284,7 +295,8 @@ fn transpose_by<T: Real, F: Algorithm>(
     out: &mut [T],
 ) -> Result<()> {
     let (c, o) = (g.channels, g.outputs);
-    let tiles = Tiles::new::<F>(g.images, g.places, g.image, [2 - g.padding[1], 2 - g.padding[2]], c + o);
+    let padding = [1, 2].map(|axis| F::TAPS - 1 - g.padding[axis]);
+    let tiles = Tiles::new::<F>(g.images, g.places, g.image, padding, c + o);
     let mut mapped = mapped_kernels::<T, F>(w, g, true)?;
     let mapped = &*mapped.as_mut();
     let kernel = |group: usize, e: usize| {
@@ -334,7 +346,7 @@ fn weight_grad_by<T: Real, F: Algorithm>(x: &[T], y: &[T], g: &Geometry, out: &m
         });
     }
     let sums = &*sums.as_mut();
-    parallel_chunks_mut(out, 9 * c, |row, out| {
+    parallel_chunks_mut(out, F::TAPS * F::TAPS * c, |row, out| {
         let (group, output) = (row / o, row % o);
         join_kernels::<T, F>(&sums[(group * elements * o + output) * c..], o * c, out);
     });
