@@ -1,4 +1,4 @@
-//! Times the training steps of a framework, as `tools/peers/torch_bench.py` does.
+//! Times the training steps of a framework, as `tools/peers/torch_bench.py` does. `tools/peers/candle` has this file too.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ struct Arguments {
 
 impl Arguments {
     /// The arguments, or what is wrong with them.
-    fn read(workloads: &[Workload], left_out: &[(&str, &str)]) -> std::result::Result<Arguments, String> {
+    fn read(workloads: &[Workload]) -> std::result::Result<Arguments, String> {
         let mut read = Arguments { threads: 2, limit: Duration::from_secs(3), names: Vec::new() };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
@@ -44,9 +44,6 @@ impl Arguments {
                 }
                 name if workloads.iter().any(|(known, _)| *known == name) => read.names.push(argument),
                 name => {
-                    if let Some((_, why)) = left_out.iter().find(|(known, _)| *known == name) {
-                        return Err(format!("{name} is left out: {why}"));
-                    }
                     let known: Vec<&str> = workloads.iter().map(|(known, _)| *known).collect();
                     return Err(format!("no workload {name}; there are {}", known.join(", ")));
                 }
@@ -56,9 +53,9 @@ impl Arguments {
     }
 }
 
-/// Times the workloads that the command line names, or all; those in `left_out` are refused with the reason beside them.
-pub fn run(framework: &str, workloads: &[Workload], left_out: &[(&str, &str)]) -> ExitCode {
-    let arguments = match Arguments::read(workloads, left_out) {
+/// Times the workloads that the command line names, or all, and writes a line of JSON for each.
+pub fn run(framework: &str, workloads: &[Workload]) -> ExitCode {
+    let arguments = match Arguments::read(workloads) {
         Ok(arguments) => arguments,
         Err(wrong) => {
             eprintln!("{wrong}\nusage: [--threads N] [--seconds S] [WORKLOAD ...]");
@@ -96,7 +93,9 @@ fn time(make: fn() -> Result<Step>, limit: Duration) -> Result<Vec<Duration>> {
     if std::env::var("SHOW").is_ok() {
         for i in 0..30 {
             let loss = step()?;
-            if i % 29 == 0 { eprintln!("  loss {i} {loss}"); }
+            if i % 29 == 0 {
+                eprintln!("  loss {i} {loss}");
+            }
         }
     }
     for _ in 0..WARM_UP {

@@ -7,14 +7,14 @@ use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
 use std::ops::Range;
 
-/// Tiles that a map takes at once, at most; behind the tiles of a block is room for as many.
+/// Tiles that a map takes at once; behind the tiles of a block is room for as many.
 pub(super) const LANES: usize = 16;
-/// The most tiles along a row.
-const COLUMNS: usize = 256;
 /// The widest images.
-pub(super) const WIDEST: usize = 2 * COLUMNS;
+pub(super) const WIDEST: usize = 512;
 /// The most results of a tile along an axis.
 const RESULTS: usize = 4;
+/// Elements of a row under as many tiles, and room for what is copied beyond.
+const ROOM: usize = (RESULTS + 1) * LANES;
 /// Elements of a mapped tile, at most.
 pub(super) const ELEMENTS: usize = MOST * MOST;
 
@@ -50,77 +50,123 @@ fn at<T: Real, const N: usize>(data: &[T], start: usize) -> [T; N] {
     *data[start..].first_chunk().expect("a row is long enough")
 }
 
-/// The rows of images under a row of tiles. Elements `m` apart, where tiles begin, lie side by side.
-struct Rows<T> {
-    /// By the remainder of an element's place by `m`, and by row.
-    phases: [[[T; COLUMNS + 2 * LANES]; MOST]; RESULTS],
+/// Copies a row; the last piece may overlap the one before it.
+#[inline(always)]
+fn copy<T: Real>(from: &[T], to: &mut [T]) {
+    match to.len() {
+        LANES.. => copy_by::<T, LANES>(from, to),
+        8.. => copy_by::<T, 8>(from, to),
+        4.. => copy_by::<T, 4>(from, to),
+        _ => copy_by::<T, 1>(from, to),
+    }
 }
 
-impl<T: Real> Rows<T> {
-    #[inline(always)]
-    fn new() -> Rows<T> {
-        Rows { phases: [[[T::ZERO; COLUMNS + 2 * LANES]; MOST]; RESULTS] }
+/// Copies a row by pieces of `N`, of which it has one at least, or none at all.
+#[inline(always)]
+fn copy_by<T: Real, const N: usize>(from: &[T], to: &mut [T]) {
+    for (from, to) in from.chunks_exact(N).zip(to.chunks_exact_mut(N)) {
+        to.copy_from_slice(from);
     }
+    if let (Some(from), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
+        *to = *from;
+    }
+}
 
-    /// Takes the first `count` rows, to places from `padding` on; mapped down the rows if `WIDEN`.
+/// Even and odd elements.
+#[inline(always)]
+fn halves<T: Real, const N: usize, const HALF: usize>(x: &[T; N]) -> [[T; HALF]; 2] {
+    let [mut even, mut odd] = [[T::ZERO; HALF]; 2];
+    for i in 0..HALF {
+        (even[i], odd[i]) = (x[2 * i], x[2 * i + 1]);
+    }
+    [even, odd]
+}
+
+/// The elements of tiles, side by side in a row: the first ones, the second ones and so on. Halved, and halved again, by
+/// shuffles: elements so far apart would be gathered one by one.
+#[inline(always)]
+fn by_element<T: Real, F: Algorithm>(row: &[T; ROOM]) -> [[T; LANES]; RESULTS] {
+    if F::RESULTS == 2 {
+        let [first, second] = halves::<T, { 2 * LANES }, LANES>(row.first_chunk().expect("there is room"));
+        return [first, second, [T::ZERO; LANES], [T::ZERO; LANES]];
+    }
+    let [even, odd] = halves::<T, { 4 * LANES }, { 2 * LANES }>(row.first_chunk().expect("there is room"));
+    let ([first, third], [second, fourth]) = (halves(&even), halves(&odd));
+    [first, second, third, fourth]
+}
+
+/// `f` of those of an algorithm's elements, zeros behind.
+#[inline(always)]
+fn lanes<T: Real>(count: usize, f: impl Fn(usize) -> [T; LANES]) -> Lanes<T, LANES> {
+    std::array::from_fn(|i| if i < count { f(i) } else { [T::ZERO; LANES] })
+}
+
+/// The rows of one channel under a block of tiles, with zeros around: tiles at the border are read as others are.
+struct Bordered<T> {
+    data: Vec<T>,
+    /// From line to line.
+    pitch: usize,
+    /// The line at which each row of tiles begins.
+    lines: Vec<usize>,
+}
+
+impl<T: Real> Bordered<T> {
+    /// Room for rows of tiles; each tile reads `overlap` elements of the next.
     #[inline(always)]
-    fn take<F: Algorithm, const WIDEN: bool>(&mut self, rows: &[&[T]; MOST], count: usize, padding: usize) {
-        let (len, mut first) = (rows[0].len(), 0);
-        while first < len {
-            match (len - first) / F::RESULTS {
-                LANES.. => self.groups::<F, WIDEN, LANES>(rows, count, &mut first, padding),
-                4.. => self.groups::<F, WIDEN, 4>(rows, count, &mut first, padding),
-                1.. => self.groups::<F, WIDEN, 1>(rows, count, &mut first, padding),
-                0 => {
-                    let mut column = [[T::ZERO]; MOST];
-                    for r in 0..count {
-                        column[r][0] = rows[r][first];
-                    }
-                    self.put::<F, WIDEN, 1>(column, count, first + padding);
-                    first += 1;
-                }
-            }
+    fn new<F: Algorithm>(tiles: &Tiles, rows: Range<usize>, overlap: usize) -> Bordered<T> {
+        let mut line = 0;
+        let mut lines = Vec::with_capacity(rows.len());
+        for row in rows.clone() {
+            // Tiles of the same image share lines.
+            line += if row > rows.start && row % tiles.grid[0] == 0 { overlap } else { 0 };
+            lines.push(line);
+            line += F::RESULTS;
         }
+        let pitch = F::RESULTS * tiles.grid[1] + overlap;
+        Bordered { data: vec![T::ZERO; (line + overlap + 1) * pitch + 2 * ROOM], pitch, lines }
     }
 
-    /// Takes `N` groups of `m` elements.
+    /// Takes the lines of images, which `plane` gives, of `[height, width]` and with `padding` before them.
     #[inline(always)]
-    fn groups<F: Algorithm, const WIDEN: bool, const N: usize>(
+    fn take<'a>(
         &mut self,
-        rows: &[&[T]; MOST],
-        count: usize,
-        first: &mut usize,
-        padding: usize,
-    ) {
-        let mut groups = [[[T::ZERO; N]; MOST]; RESULTS];
-        for r in 0..count {
-            let row = &rows[r][*first..][..N * F::RESULTS];
-            for i in 0..N {
-                for (j, group) in groups.iter_mut().enumerate().take(F::RESULTS) {
-                    group[r][i] = row[F::RESULTS * i + j];
-                }
+        tiles: &Tiles,
+        rows: Range<usize>,
+        [height, width]: [usize; 2],
+        padding: [usize; 2],
+        overlap: usize,
+        plane: impl Fn(usize) -> &'a [T],
+    ) where
+        T: 'a,
+    {
+        let width_here = width.min(self.pitch - padding[1]);
+        let mut row = rows.start;
+        while row < rows.end {
+            let (image, top) = tiles.place(row);
+            let here = (tiles.grid[0] - row % tiles.grid[0]).min(rows.end - row);
+            let (plane, first) = (plane(image), self.lines[row - rows.start]);
+            // Lines of the image among those under these tiles.
+            let begin = padding[0].saturating_sub(top);
+            let end = (here * tiles.results + overlap).min((height + padding[0]).saturating_sub(top));
+            for line in begin..end {
+                let from = &plane[(top + line - padding[0]) * width..][..width_here];
+                copy(from, &mut self.data[(first + line) * self.pitch + padding[1]..][..width_here]);
             }
-        }
-        for (j, group) in groups.into_iter().enumerate().take(F::RESULTS) {
-            self.put::<F, WIDEN, N>(group, count, *first + j + padding);
-        }
-        *first += N * F::RESULTS;
-    }
-
-    /// Puts `N` elements of each row, `m` apart, at a place and the following.
-    #[inline(always)]
-    fn put<F: Algorithm, const WIDEN: bool, const N: usize>(&mut self, x: Lanes<T, N>, count: usize, place: usize) {
-        let x = if WIDEN { F::widened(x) } else { x };
-        let phase = &mut self.phases[place % F::RESULTS];
-        for r in 0..count {
-            phase[r][place / F::RESULTS..][..N].copy_from_slice(&x[r]);
+            row += here;
         }
     }
 
-    /// Element `j` of `N` tiles from number `tile` on, in row `r`.
+    /// Calls `f` with the place of a row of tiles and its number of tiles, for those of a batch of tiles from `first` on:
+    /// the first lane, where the first tile begins, how many.
     #[inline(always)]
-    fn element<F: Algorithm, const N: usize>(&self, r: usize, j: usize, tile: usize) -> [T; N] {
-        at(&self.phases[j % F::RESULTS][r], tile + j / F::RESULTS)
+    fn runs<F: Algorithm>(&self, columns: usize, first: usize, mut f: impl FnMut(usize, usize, usize)) {
+        let (mut row, mut column, mut lane) = (first / columns, first % columns, 0);
+        while lane < LANES && row < self.lines.len() {
+            let count = (columns - column).min(LANES - lane);
+            f(lane, self.lines[row] * self.pitch + F::RESULTS * column, count);
+            lane += count;
+            (row, column) = (row + 1, 0);
+        }
     }
 }
 
@@ -129,27 +175,35 @@ simd! {
     pub(super) fn map_wide<S, T: Real, F: Algorithm>(
         simd: S, x: &[T], tiles: &Tiles, channels: Channels, rows: Range<usize>, to: &mut [T], layout: Layout,
     ) {
-        let ([height, width], columns) = (tiles.wide, tiles.grid[1]);
-        let (mut taken, zeros) = (Rows::<T>::new(), vec![T::ZERO; width]);
+        let ([height, width], columns, overlap) = (tiles.wide, tiles.grid[1], F::ELEMENTS - F::RESULTS);
+        let mut lines = Bordered::<T>::new::<F>(tiles, rows.clone(), overlap);
+        // Rows under the tiles, mapped downwards, as they are and moved by one tile and two.
+        let mut moved = [[[T::ZERO; ROOM]; MOST]; MOST / 2];
         for channel in 0..channels.count {
-            for (r, row) in rows.clone().enumerate() {
-                let (image, top) = tiles.place(row);
-                let plane = &x[(image * channels.all + channels.first + channel) * height * width..][..height * width];
-                let line = |i: usize| match (top + i).checked_sub(tiles.padding[0]) {
-                    Some(row) if row < height => &plane[row * width..][..width],
-                    _ => &zeros[..],
-                };
-                taken.take::<F, true>(&std::array::from_fn(line), F::ELEMENTS, tiles.padding[1]);
-                let start = layout.channel * channel + r * columns;
-                by_lanes!(columns, |x, N| for i in 0..F::ELEMENTS {
-                    let mut tile = [[T::ZERO; N]; MOST];
-                    for (j, element) in tile.iter_mut().enumerate().take(F::ELEMENTS) {
-                        *element = taken.element::<F, N>(i, j, x);
-                    }
-                    for (j, values) in F::widened(tile).iter().enumerate().take(F::ELEMENTS) {
-                        to[(F::ELEMENTS * i + j) * layout.element + start + x..][..N].copy_from_slice(values);
+            let plane = |image: usize| {
+                &x[(image * channels.all + channels.first + channel) * height * width..][..height * width]
+            };
+            lines.take(tiles, rows.clone(), tiles.wide, tiles.padding, overlap, plane);
+            for first in (0..rows.len() * columns).step_by(LANES) {
+                lines.runs::<F>(columns, first, |lane, start, count| {
+                    for (by, moved) in moved.iter_mut().enumerate().take(F::ELEMENTS.div_ceil(F::RESULTS)) {
+                        for x in (0..F::RESULTS * count).step_by(LANES) {
+                            let start = start + by * F::RESULTS + x;
+                            let column = lanes(F::ELEMENTS, |i| at(&lines.data, start + i * lines.pitch));
+                            for (i, row) in F::widened(column).iter().enumerate().take(F::ELEMENTS) {
+                                moved[i][F::RESULTS * lane + x..][..LANES].copy_from_slice(row);
+                            }
+                        }
                     }
                 });
+                let start = layout.channel * channel + first;
+                for i in 0..F::ELEMENTS {
+                    let elements: [_; MOST / 2] = std::array::from_fn(|by| by_element::<T, F>(&moved[by][i]));
+                    let tile = lanes(F::ELEMENTS, |j| elements[j / F::RESULTS][j % F::RESULTS]);
+                    for (j, values) in F::widened(tile).iter().enumerate().take(F::ELEMENTS) {
+                        to[(F::ELEMENTS * i + j) * layout.element + start..][..LANES].copy_from_slice(values);
+                    }
+                }
             }
         }
     }
@@ -161,31 +215,33 @@ simd! {
         simd: S, y: &[T], tiles: &Tiles, channels: Channels, rows: Range<usize>, to: &mut [T], layout: Layout,
     ) {
         let ([height, width], columns) = (tiles.narrow, tiles.grid[1]);
-        let (mut taken, zeros) = (Rows::<T>::new(), vec![T::ZERO; width]);
+        let mut lines = Bordered::<T>::new::<F>(tiles, rows.clone(), 0);
+        let mut taken = [[T::ZERO; ROOM]; RESULTS];
         for channel in 0..channels.count {
-            for (r, row) in rows.clone().enumerate() {
-                let (image, top) = tiles.place(row);
-                let plane = &y[(image * channels.all + channels.first + channel) * height * width..][..height * width];
-                let line = |i: usize| if top + i < height { &plane[(top + i) * width..][..width] } else { &zeros[..] };
-                taken.take::<F, false>(&std::array::from_fn(line), F::RESULTS, 0);
-                let start = layout.channel * channel + r * columns;
-                by_lanes!(columns, |x, N| {
-                    let mut half = [[[T::ZERO; N]; MOST]; MOST];
-                    for i in 0..F::RESULTS {
-                        let mut row = [[T::ZERO; N]; MOST];
-                        for (j, element) in row.iter_mut().enumerate().take(F::RESULTS) {
-                            *element = taken.element::<F, N>(i, j, x);
-                        }
-                        for (j, values) in F::spread(row).into_iter().enumerate().take(F::ELEMENTS) {
-                            half[j][i] = values;
-                        }
-                    }
-                    for (j, column) in half.into_iter().enumerate().take(F::ELEMENTS) {
-                        for (i, values) in F::spread(column).iter().enumerate().take(F::ELEMENTS) {
-                            to[(F::ELEMENTS * i + j) * layout.element + start + x..][..N].copy_from_slice(values);
+            let plane = |image: usize| {
+                &y[(image * channels.all + channels.first + channel) * height * width..][..height * width]
+            };
+            lines.take(tiles, rows.clone(), tiles.narrow, [0, 0], 0, plane);
+            for first in (0..rows.len() * columns).step_by(LANES) {
+                lines.runs::<F>(columns, first, |lane, start, count| {
+                    for (i, row) in taken.iter_mut().enumerate().take(F::RESULTS) {
+                        for x in (0..F::RESULTS * count).step_by(LANES) {
+                            let values: [T; LANES] = at(&lines.data, start + i * lines.pitch + x);
+                            row[F::RESULTS * lane + x..][..LANES].copy_from_slice(&values);
                         }
                     }
                 });
+                let rows: [_; RESULTS] = std::array::from_fn(|i| {
+                    let elements = by_element::<T, F>(&taken[i]);
+                    F::spread(lanes(F::RESULTS, |j| elements[j]))
+                });
+                let start = layout.channel * channel + first;
+                for j in 0..F::ELEMENTS {
+                    let column = F::spread(lanes(F::RESULTS, |i| rows[i][j]));
+                    for (i, values) in column.iter().enumerate().take(F::ELEMENTS) {
+                        to[(F::ELEMENTS * i + j) * layout.element + start..][..LANES].copy_from_slice(values);
+                    }
+                }
             }
         }
     }
