@@ -90,14 +90,6 @@ pub fn run(framework: &str, workloads: &[Workload]) -> ExitCode {
 /// The times of a workload's steps, in rising order.
 fn time(make: fn() -> Result<Step>, limit: Duration) -> Result<Vec<Duration>> {
     let mut step = make()?;
-    if std::env::var("SHOW").is_ok() {
-        for i in 0..30 {
-            let loss = step()?;
-            if i % 29 == 0 {
-                eprintln!("  loss {i} {loss}");
-            }
-        }
-    }
     for _ in 0..WARM_UP {
         step()?;
     }
