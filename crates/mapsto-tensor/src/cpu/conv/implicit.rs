@@ -20,6 +20,10 @@ const PLACES: [usize; 2] = [192, 1024];
 const PANEL: usize = 32;
 /// Rows of a task are in multiples of this: those of two tiles.
 const ROWS: usize = 24;
+/// Tasks below which rows are cut, too, though each cut packs the patches once more.
+const LEAST_TASKS: usize = 4;
+/// Rows that are worth another task.
+const LEAST_ROWS: usize = 96;
 /// Places that are worth another task.
 const LEAST_PLACES: usize = 64;
 /// Elements of a task's scratch memory.
@@ -78,7 +82,8 @@ impl<T: GemmElement> Products<'_, T> {
         let least_blocks = TASKS.div_ceil(others).min(all.div_ceil(LEAST_PLACES));
         let places = all.div_ceil(all.div_ceil(most).max(least_blocks)).next_multiple_of(PANEL);
         let blocks = all.div_ceil(places);
-        let row_blocks = self.rows.div_ceil(most_rows);
+        let few = (LEAST_TASKS / (others * blocks)).clamp(1, self.rows.div_ceil(LEAST_ROWS));
+        let row_blocks = self.rows.div_ceil(most_rows).max(few);
         Cut { places, blocks, spans_images, rows: self.rows.div_ceil(row_blocks).next_multiple_of(ROWS).min(self.rows) }
     }
 
