@@ -136,6 +136,7 @@ impl Param {
             return composed(by.kind(), || by.value());
         }
         let value = state.value.clone().ok_or_else(|| no_value("parameter", self.shape(), at))?;
+        value.keep_forms();
         log_read(self, self.id(), &value);
         Ok(value)
     }

@@ -12,11 +12,18 @@ use std::sync::Arc;
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
+    /// Whether this is inside [`no_grad`]: a backward pass, which does not record either, need not be.
+    static INFERRING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether operations on tracked tensors are recorded on this thread.
 pub fn is_recording() -> bool {
     RECORDING.get()
+}
+
+/// Whether this thread is inside [`no_grad`].
+pub(crate) fn is_inferring() -> bool {
+    INFERRING.get()
 }
 
 /// Sets a flag of this thread while it lives, also through a panic.
@@ -39,13 +46,13 @@ impl Drop for Flag {
 
 /// Runs `f` without recording: what it computes has no gradients, and nothing is kept for them.
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    let _flag = Flag::set(&RECORDING, false);
+    let _flags = [Flag::set(&RECORDING, false), Flag::set(&INFERRING, true)];
     f()
 }
 
 /// Runs `f` with recording on, inside a [`no_grad`].
 pub fn enable_grad<R>(f: impl FnOnce() -> R) -> R {
-    let _flag = Flag::set(&RECORDING, true);
+    let _flags = [Flag::set(&RECORDING, true), Flag::set(&INFERRING, false)];
     f()
 }
 

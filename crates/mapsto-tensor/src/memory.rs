@@ -1,10 +1,12 @@
 //! The pool of buffers: a training loop in its steady state asks the system for nothing.
 
 use crate::error::{Error, Result};
-use std::alloc::Layout;
+use crate::shape::{Layout, Shape};
+use crate::tensor::Tensor;
+use std::alloc;
 use std::ptr::NonNull;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Alignment of every buffer: a cache line, and the widest vector register.
 const ALIGN: usize = 64;
@@ -67,7 +69,7 @@ pub fn release_memory() {
         for block in blocks {
             POOLED.fetch_sub(class_bytes(class), Relaxed);
             // SAFETY: the block came from `alloc_zeroed` with this very layout and nothing else owns it.
-            unsafe { std::alloc::dealloc(block.0.as_ptr(), layout(class)) }
+            unsafe { alloc::dealloc(block.0.as_ptr(), layout(class)) }
         }
     }
 }
@@ -89,8 +91,8 @@ fn class_bytes(class: usize) -> usize {
     if class < 8 { (class + 1) * ALIGN } else { (((class % 8) + 9) << (class / 8 - 1)) * ALIGN }
 }
 
-fn layout(class: usize) -> Layout {
-    Layout::from_size_align(class_bytes(class), ALIGN).expect("size classes fit an address")
+fn layout(class: usize) -> alloc::Layout {
+    alloc::Layout::from_size_align(class_bytes(class), ALIGN).expect("size classes fit an address")
 }
 
 /// A span of aligned memory from the pool; it returns there when dropped. Its bytes are always initialised: zero when
@@ -98,7 +100,14 @@ fn layout(class: usize) -> Layout {
 pub(crate) struct Buffer {
     start: NonNull<u8>,
     bytes: usize,
+    forms: OnceLock<Box<Forms>>,
 }
+
+/// What kernels made of a buffer's elements: dropped when these change.
+type Forms = Mutex<Vec<(FormKey, Tensor)>>;
+
+/// A form's name, its shape, and the layout of the elements that it was made of.
+pub(crate) type FormKey = (&'static str, Shape, Layout);
 
 // SAFETY: a buffer owns its bytes; shared access is read-only, writing takes `&mut`.
 unsafe impl Send for Buffer {}
@@ -109,7 +118,7 @@ impl Buffer {
     /// A buffer of `bytes` bytes of arbitrary content.
     pub fn new(bytes: usize) -> Result<Buffer> {
         if bytes == 0 {
-            return Ok(Buffer { start: NonNull::<Aligned>::dangling().cast(), bytes });
+            return Ok(Buffer { start: NonNull::<Aligned>::dangling().cast(), bytes, forms: OnceLock::new() });
         }
         let refused = || Error::memory(format!("the system has no {bytes} bytes")).mend("use a smaller batch or model");
         if bytes > class_bytes(CLASSES - 1) {
@@ -126,7 +135,7 @@ impl Buffer {
             None => {
                 SYSTEM_CALLS.fetch_add(1, Relaxed);
                 // SAFETY: the layout's size is not zero.
-                let ask = || NonNull::new(unsafe { std::alloc::alloc_zeroed(layout(class)) });
+                let ask = || NonNull::new(unsafe { alloc::alloc_zeroed(layout(class)) });
                 ask()
                     .or_else(|| {
                         release_memory();
@@ -137,7 +146,17 @@ impl Buffer {
         };
         let live = LIVE.fetch_add(size, Relaxed) + size;
         PEAK.fetch_max(live, Relaxed);
-        Ok(Buffer { start, bytes })
+        Ok(Buffer { start, bytes, forms: OnceLock::new() })
+    }
+
+    /// Keeps forms of the content from now on.
+    pub fn keep_forms(&self) {
+        self.forms.get_or_init(Box::default);
+    }
+
+    /// The forms of the content, if they are kept.
+    pub fn forms(&self) -> Option<MutexGuard<'_, Vec<(FormKey, Tensor)>>> {
+        self.forms.get().map(|forms| forms.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where it lies, and how large it is.
@@ -153,6 +172,9 @@ impl Buffer {
 
     /// The content as elements, to write.
     pub fn as_mut_slice<T: Copy>(&mut self) -> &mut [T] {
+        if let Some(forms) = self.forms.get_mut() {
+            forms.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         // SAFETY: as in `as_slice`, and `&mut self` makes the access exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.bytes / size_of::<T>()) }
     }

@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use crate::dtype::{DType, Element, Scalar, with_dtype};
 use crate::error::{Error, Result};
+use crate::grad::is_inferring;
 use crate::memory::{Buffer, Memory};
 use crate::op::{Node, composed};
 use crate::ops::Detach;
@@ -341,6 +342,43 @@ impl Tensor {
         let offset = inner.layout.offset;
         let buffer = Arc::get_mut(&mut inner.buffer).expect("a fresh copy has one owner");
         Ok(&mut buffer.as_mut_slice()[offset..][..numel])
+    }
+}
+
+/// Forms: what kernels make of elements that they read again and again.
+impl Tensor {
+    /// Says that this value will be read again and again, as a network's parameters are: inside [`no_grad`](crate::no_grad)
+    /// kernels keep forms of it that are quicker to read, from call to call. They are dropped when the elements change.
+    pub fn keep_forms(&self) {
+        self.0.buffer.keep_forms();
+    }
+
+    /// Whether forms of it are kept now.
+    pub(crate) fn keeps_forms(&self) -> bool {
+        is_inferring() && self.0.buffer.forms().is_some()
+    }
+
+    /// What `make` makes of the elements, kept if [`keeps_forms`](Tensor::keeps_forms).
+    pub(crate) fn form(
+        &self,
+        name: &'static str,
+        shape: Shape,
+        make: impl FnOnce(Shape) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if !self.keeps_forms() {
+            return make(shape);
+        }
+        let key = (name, shape, *self.layout());
+        let forms = || self.0.buffer.forms();
+        let kept = forms().and_then(|forms| forms.iter().find(|(k, _)| *k == key).map(|(_, form)| form.clone()));
+        if let Some(form) = kept {
+            return Ok(form);
+        }
+        let form = make(shape)?;
+        if let Some(mut forms) = forms() {
+            forms.push((key, form.clone()));
+        }
+        Ok(form)
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) trait PoolKernels {
     /// The greatest element of each window over the last `windows.len()` axes (at most three), into `shape`, and its
     /// place in the plane of these axes as `i32`: of equal ones the first, of NaN the last, -1 where a window is empty.
     fn max_pool(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]>;
+    /// The first result of [`max_pool`](PoolKernels::max_pool) alone.
+    fn max_pool_values(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<Tensor>;
     /// Elements of planes at places: for planes `x` `[..., plane]` and `places` (`i32`) of as many planes, flattened over
     /// the last `axes` axes. A place of -1 gives zero; one outside is an error.
     fn take_places(&self, x: &Tensor, places: &Tensor, axes: usize) -> Result<Tensor>;

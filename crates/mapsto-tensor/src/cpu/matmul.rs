@@ -2,7 +2,7 @@
 
 use crate::backend::{ElementwiseKernels, MatmulKernels};
 use crate::cpu::Cpu;
-use crate::cpu::gemm::{GemmElement, Mat, MatMut, Options, gemm_batch, gemm_with};
+use crate::cpu::gemm::{Factor, GemmElement, Mat, MatMut, Options, Panels, gemm_batch, gemm_with, panel_widths};
 use crate::dtype::{DType, Element};
 use crate::error::Result;
 use crate::shape::{Layout, Shape};
@@ -54,13 +54,39 @@ fn affine<T: Element + GemmElement>(x: &Tensor, w: &Tensor, b: Option<&Tensor>) 
     };
     let ((xo, xd, xs), (wo, wd, ws)) = (mat(&x), mat(w));
     let options = Options { col_bias: b.as_ref().and_then(|b| b.as_slice()), ..Options::default() };
+    let kept = if rows > 1 { kept_panels::<T>(w)? } else { None };
+    let panels = kept.as_ref().map(|kept| panels_of::<T>(kept, [n, k]));
+    let w = Mat::new(w.storage(), wo, wd, ws).t();
     gemm_with(
         MatMut::row_major(out.as_mut(), rows, n),
         Mat::new(x.storage(), xo, xd, xs).into(),
-        Mat::new(w.storage(), wo, wd, ws).t().into(),
+        match &panels {
+            Some(panels) => Factor::Pack(panels),
+            None => w.into(),
+        },
         options,
     );
     Ok(out.finish())
+}
+
+/// The panels of a transposed matrix as a second factor, if forms of it are kept.
+pub(super) fn kept_panels<T: Element + GemmElement>(w: &Tensor) -> Result<Option<Tensor>> {
+    if !w.keeps_forms() {
+        return Ok(None);
+    }
+    let (dims, [_, width]) = ([w.shape()[0], w.shape()[1]], panel_widths::<T>());
+    let panels = w.form("panels", Shape::new(&[Panels::<T>::len(width, dims)])?, |shape| {
+        let mut panels = Writing::<T>::new(shape)?;
+        let Layout { offset, strides, .. } = *w.layout();
+        Panels::write(Mat::new(w.storage(), offset, dims, [strides[0], strides[1]]), width, panels.as_mut());
+        Ok(panels.finish())
+    })?;
+    Ok(Some(panels))
+}
+
+/// What [`kept_panels`] gave for a matrix of `dims`.
+pub(super) fn panels_of<T: Element + GemmElement>(kept: &Tensor, dims: [usize; 2]) -> Panels<'_, T> {
+    Panels::new(kept.as_slice().unwrap_or_default(), panel_widths::<T>()[1], dims)
 }
 
 fn product<T: Element + GemmElement>(a: &Tensor, b: &Tensor, shape: Shape) -> Result<Tensor> {

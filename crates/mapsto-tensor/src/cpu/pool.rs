@@ -5,11 +5,12 @@ use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::{GRAIN, Parts};
-use crate::cpu::threads::try_parallel_for;
+use crate::cpu::threads::{parallel_chunks_mut, try_parallel_for};
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
+use smallvec::SmallVec;
 
 impl PoolKernels for Cpu {
     fn max_pool(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
@@ -21,6 +22,15 @@ impl PoolKernels for Cpu {
                 let [y, places] = max_pool::<f32>(&self.cast(&x, DType::F32)?, windows, shape)?;
                 Ok([self.cast(&y, dtype)?, places])
             }
+        }
+    }
+
+    fn max_pool_values(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<Tensor> {
+        let x = self.contiguous(x)?;
+        match x.dtype() {
+            DType::F32 => max_pool_values::<f32>(&x, windows, shape),
+            DType::F64 => max_pool_values::<f64>(&x, windows, shape),
+            dtype => self.cast(&max_pool_values::<f32>(&self.cast(&x, DType::F32)?, windows, shape)?, dtype),
         }
     }
 
@@ -100,13 +110,16 @@ fn add_at_places<T: Real>(x: &Tensor, places: &Tensor, axes: usize, shape: Shape
     Ok(out.finish())
 }
 
+/// The windows along columns, rows and slices. Missing axes are of size one.
+fn axes(windows: &[Windows]) -> [Windows; 3] {
+    let one = || Windows { size: 1, step: 1, reach: vec![(0, 1)], regular: (0, 1, 1) };
+    std::array::from_fn(|i| windows.iter().rev().nth(i).cloned().unwrap_or_else(one))
+}
+
 fn max_pool<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
     let (mut y, mut places) = (Writing::<T>::new(shape)?, Writing::<i32>::new(shape)?);
     let data = x.as_slice::<T>().unwrap_or_default();
-    // Missing axes are of size one. Whole rows that follow each other evenly are one long row.
-    let one = Windows { size: 1, step: 1, reach: vec![(0, 1)], regular: (0, 1, 1) };
-    let axis = |i: usize| if i < windows.len() { &windows[windows.len() - 1 - i] } else { &one };
-    let (rows, columns, slices) = (axis(1), axis(0), axis(2));
+    let [columns, rows, slices] = &axes(windows);
     let plane = rows.size * columns.size * slices.size;
     let out = rows.reach.len() * columns.reach.len() * slices.reach.len();
     let count = shape.numel() / out.max(1);
@@ -130,6 +143,112 @@ fn max_pool<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[T
         Ok(())
     })?;
     Ok([y.finish(), places.finish()])
+}
+
+fn max_pool_values<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<Tensor> {
+    let mut y = Writing::<T>::new(shape)?;
+    let data = x.as_slice::<T>().unwrap_or_default();
+    let axes = &axes(windows);
+    let plane = axes.iter().map(|axis| axis.size).product::<usize>();
+    let out = axes.iter().map(|axis| axis.reach.len()).product::<usize>();
+    let group = GRAIN.div_ceil(plane.max(1));
+    parallel_chunks_mut(y.as_mut(), group * out, |task, y| {
+        greatest::<T>(&data[task * group * plane..][..y.len() / out * plane], axes, y);
+    });
+    Ok(y.finish())
+}
+
+simd! {
+    /// The greatest element of each window of some planes: along lines, then across them.
+    fn greatest<S, T: Real>(simd: S, x: &[T], axes: &[Windows; 3], y: &mut [T]) {
+        let [columns, rows, slices] = axes;
+        let (size, width) = (columns.size, columns.reach.len());
+        let mut met = vec![T::ZERO; x.len() / size * width];
+        let (start, end, stride) = columns.regular;
+        // Whole rows that follow each other evenly are one long row.
+        let one = start == 0 && end == width && width * stride == size;
+        let (length, many, end) = if one { (x.len(), met.len(), met.len()) } else { (size, width, end) };
+        for (x, met) in x.chunks_exact(length).zip(met.chunks_exact_mut(many)) {
+            let starts = |i: usize| {
+                let (first, taps) = columns.reach[i];
+                (0..taps).map(move |tap| first + tap * columns.step).collect::<Starts>()
+            };
+            if end > start {
+                match stride {
+                    1 => meet_all::<T, 1>(x, &starts(start), &mut met[start..end]),
+                    2 => meet_all::<T, 2>(x, &starts(start), &mut met[start..end]),
+                    _ => (start..end).for_each(|i| meet_all::<T, 1>(&x[(i - start) * stride..], &starts(start), &mut met[i..=i])),
+                }
+            }
+            if !one {
+                (0..start).chain(end..width).for_each(|i| meet_all::<T, 1>(x, &starts(i), &mut met[i..=i]));
+            }
+        }
+        let planes = met.chunks_exact(slices.size * rows.size * width);
+        let mut lines = y.chunks_exact_mut(width);
+        // Most windows have as many lines as the one before.
+        let (mut starts, mut taps) = (Starts::new(), [0; 2]);
+        for plane in planes {
+            for &(slice, slice_taps) in &slices.reach {
+                for (&(row, row_taps), line) in rows.reach.iter().zip(&mut lines) {
+                    if taps != [slice_taps, row_taps] {
+                        taps = [slice_taps, row_taps];
+                        let of_slice = |slice: usize| (0..row_taps).map(move |row| (slice, row));
+                        let start = |(slice, row)| (slice * slices.step * rows.size + row * rows.step) * width;
+                        starts.clear();
+                        starts.extend((0..slice_taps).flat_map(of_slice).map(start));
+                    }
+                    let first = ((slice * rows.size + row) * width).min(plane.len());
+                    meet_all::<T, 1>(&plane[first..], &starts, line);
+                }
+            }
+        }
+    }
+}
+
+/// Where the elements that meet begin.
+type Starts = SmallVec<[usize; 16]>;
+
+/// The greatest of the elements of `x`, `STRIDE` apart, that begin at each of `starts`.
+#[inline(always)]
+fn meet_all<T: Real, const STRIDE: usize>(x: &[T], starts: &[usize], y: &mut [T]) {
+    // Vectors read what lies between the elements and behind the last one, too.
+    let reach = starts.iter().max().map_or(0, |last| x.len().saturating_sub(*last) / STRIDE).min(y.len());
+    let mut done = meet_by::<T, STRIDE, 16>(x, starts, y, 0, reach);
+    done = meet_by::<T, STRIDE, 8>(x, starts, y, done, reach);
+    done = meet_by::<T, STRIDE, 4>(x, starts, y, done, reach);
+    for i in done..y.len() {
+        y[i] = starts.iter().fold(-T::INFINITY, |best, start| greater(best, x[start + i * STRIDE]));
+    }
+}
+
+/// [`meet_all`] by vectors of `N` as far as they reach: gives where they end. Each output is written once.
+#[inline(always)]
+fn meet_by<T: Real, const STRIDE: usize, const N: usize>(
+    x: &[T],
+    starts: &[usize],
+    y: &mut [T],
+    mut from: usize,
+    reach: usize,
+) -> usize {
+    while from + N <= reach {
+        let mut best = [-T::INFINITY; N];
+        for start in starts {
+            let x = &x[start + from * STRIDE..][..N * STRIDE];
+            for i in 0..N {
+                best[i] = greater(best[i], x[i * STRIDE]);
+            }
+        }
+        y[from..][..N].copy_from_slice(&best);
+        from += N;
+    }
+    from
+}
+
+/// The greater one, or what is not a number.
+#[inline(always)]
+fn greater<T: Real>(best: T, x: T) -> T {
+    if beats(x, best) { x } else { best }
 }
 
 simd! {

@@ -7,10 +7,11 @@
 
 use crate::backend::{ElementwiseKernels, RecurrentArgs, RecurrentGrads, RecurrentOut, ReduceKernels, Reduction};
 use crate::cpu::Cpu;
-use crate::cpu::gemm::{Mat, MatMut, Options, gemm, gemm_with};
+use crate::cpu::gemm::{Factor, Mat, MatMut, Options, gemm, gemm_serial, gemm_with};
 use crate::cpu::isa::simd;
+use crate::cpu::matmul::{kept_panels, panels_of};
 use crate::cpu::real::Real;
-use crate::cpu::threads::{SendPtr, parallel_for};
+use crate::cpu::threads::{SendPtr, num_threads, parallel_for};
 use crate::error::{Error, Result};
 use crate::ops::Cell;
 use crate::shape::Shape;
@@ -19,6 +20,8 @@ use std::ops::Range;
 
 /// Sequences that run through the steps together.
 const GROUP: usize = 16;
+/// Units that are worth a task in every step.
+const UNITS: usize = 32;
 
 /// Sizes. Matrices of all steps have row `t * sequences + n` for step `t` of sequence `n`.
 #[derive(Clone, Copy)]
@@ -108,6 +111,18 @@ impl<'a, T: Real> Rows<'a, T> {
         unsafe { std::slice::from_raw_parts_mut(self.start.get().add(row * self.stride), len) }
     }
 
+    /// A part of a row.
+    ///
+    /// # Safety
+    /// As [`Rows::row`].
+    #[allow(clippy::mut_from_ref)] // that is its purpose
+    #[inline(always)]
+    unsafe fn part(&self, row: usize, part: Range<usize>) -> &mut [T] {
+        assert!(part.start <= part.end && row * self.stride + part.end <= self.len);
+        // SAFETY: inside by the assertion, exclusive by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.get().add(row * self.stride + part.start), part.len()) }
+    }
+
     /// `count` rows from `row` on.
     ///
     /// # Safety
@@ -124,17 +139,17 @@ fn matrix<T>(data: &[T], first: usize, dims: [usize; 2], stride: usize) -> Mat<'
     Mat::new(data, first, dims, [stride as isize, 1])
 }
 
-/// A matrix with its rows spread.
-fn spread_copy<T: Real>(x: &Tensor) -> Result<Writing<T>> {
-    let [rows, columns] = [x.shape()[0], x.shape()[1]];
-    let x = Cpu.contiguous(x)?;
-    let mut out = room(rows, spread::<T>(columns))?;
-    let from = x.as_slice::<T>().unwrap_or_default().chunks_exact(columns.max(1));
-    out.as_mut()
-        .chunks_exact_mut(spread::<T>(columns).max(1))
-        .zip(from)
-        .for_each(|(to, from)| to[..columns].copy_from_slice(from));
-    Ok(out)
+/// A matrix transposed, its rows spread: its form where such are kept.
+fn spread_transpose<T: Real>(x: &Tensor) -> Result<Tensor> {
+    let [columns, rows] = [x.shape()[0], x.shape()[1]];
+    x.form("spread", Shape::new(&[rows, spread::<T>(columns)])?, |shape| {
+        let x = Cpu.contiguous(&x.swapped(0, 1))?;
+        let mut out = Writing::<T>::new(shape)?;
+        let from = x.as_slice::<T>().unwrap_or_default().chunks_exact(columns.max(1));
+        let to = out.as_mut().chunks_exact_mut(shape[1].max(1));
+        to.zip(from).for_each(|(to, from)| to[..columns].copy_from_slice(from));
+        Ok(out.finish())
+    })
 }
 
 /// The plan, and the input row-major, zero behind the sequences' ends.
@@ -164,8 +179,8 @@ struct Forward<'a, T> {
     plan: Plan<'a>,
     /// `[rows, width]`: products of the inputs at first, activated gates in the end.
     gates: Rows<'a, T>,
-    /// `[N, H]`: the states.
-    h: Rows<'a, T>,
+    /// `[N, H]`: the states before the steps of even number, and before those of odd number.
+    h: [Rows<'a, T>; 2],
     c: Rows<'a, T>,
     /// `[T, N, H]` or `[N, T, H]`.
     y: Rows<'a, T>,
@@ -207,28 +222,34 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
     let stride = spread::<T>(plan.width());
     let mut gates = room::<T>(rows, stride)?;
     let weight = Cpu.contiguous(args.weight_ih)?;
+    let kept = kept_panels::<T>(&weight)?;
+    let panels = kept.as_ref().map(|kept| panels_of::<T>(kept, [all_gates, plan.inputs]));
     gemm_with(
         MatMut::new(gates.as_mut(), 0, [rows, all_gates], [stride as isize, 1]),
         Mat::row_major(x.as_slice().unwrap_or_default(), rows, plan.inputs).into(),
-        Mat::row_major(weight.as_slice().unwrap_or_default(), all_gates, plan.inputs).t().into(),
+        match &panels {
+            Some(panels) => Factor::Pack(panels),
+            None => Mat::row_major(weight.as_slice().unwrap_or_default(), all_gates, plan.inputs).t().into(),
+        },
         Options { col_bias: Some(bias.as_mut()), ..Options::default() },
     );
 
     let batch_first = !args.x.is_contiguous() && args.x.swapped(0, 1).is_contiguous();
     let y_shape = Shape::new(&if batch_first { [plan.sequences, plan.steps] } else { [plan.steps, plan.sequences] })?;
     let mut y = Writing::<T>::new(Shape::new(&[&y_shape[..], &[hidden]].concat())?)?;
+    let mut h_odd = room(plan.sequences, hidden)?;
     let (mut h, mut c) = (state(args.h0)?, args.c0.map_or_else(|| room(0, hidden), state)?);
     let mut h_before = room(if keep { rows } else { 0 }, hidden)?;
     let mut c_before = room(if keep && is_lstm { rows } else { 0 }, hidden)?;
     let product_stride = spread::<T>(all_gates);
     let mut product = room(if is_gru { plan.sequences } else { 0 }, product_stride)?;
     // Rows of the transposed weights are read in place, step after step.
-    let mut weight = spread_copy::<T>(&args.weight_hh.swapped(0, 1))?;
-    let weight = matrix(weight.as_mut(), 0, [hidden, all_gates], spread::<T>(all_gates));
+    let weight = spread_transpose::<T>(args.weight_hh)?;
+    let weight = matrix(weight.as_slice().unwrap_or_default(), 0, [hidden, all_gates], spread::<T>(all_gates));
     let run = Forward {
         plan,
         gates: Rows::new(gates.as_mut(), stride),
-        h: Rows::new(h.as_mut(), hidden),
+        h: [Rows::new(h.as_mut(), hidden), Rows::new(h_odd.as_mut(), hidden)],
         c: Rows::new(c.as_mut(), hidden),
         y: Rows::new(y.as_mut(), hidden),
         batch_first,
@@ -238,24 +259,40 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
         product: Rows::new(product.as_mut(), product_stride),
         bias: bias_hh.map(|hh| &hh[all_gates - hidden..]),
     };
+    // A lone group is cut by units: the sums stay as they are.
+    let parts = if plan.groups() == 1 { num_threads().min(hidden / UNITS).max(1) } else { 1 };
+    let width = hidden.div_ceil(parts);
+    let units = |part: usize| (part * width).min(hidden)..hidden.min((part + 1) * width);
     parallel_for(plan.groups(), |group| {
         let (range, steps) = plan.group(group);
         let (first, count) = (range.start, range.len());
         for step in 0..steps {
             let t = if plan.reverse { steps - 1 - step } else { step };
-            // SAFETY: these sequences are this task's alone, and the references end before the pass over the gates.
-            let (state, target) = unsafe {
-                let target =
-                    if is_gru { run.product.rows(first, count) } else { run.gates.rows(plan.row(t, first), count) };
-                (run.h.rows(first, count), target)
-            };
-            let strides = [if is_gru { product_stride } else { stride } as isize, 1];
-            let target = MatMut::new(target, 0, [count, all_gates], strides);
-            gemm(target, Mat::row_major(state, count, hidden), weight, !is_gru);
-            gate_pass(&run, t, range.clone());
+            parallel_for(parts, |part| {
+                // SAFETY: nothing writes these states in this step.
+                let state = unsafe { &*run.h[step % 2].rows(first, count) };
+                let state = Mat::row_major(state, count, hidden);
+                let (target, row) = if is_gru { (&run.product, first) } else { (&run.gates, plan.row(t, first)) };
+                // The gates of some units lie apart, those of all side by side.
+                let each = if parts == 1 { 0..all_gates } else { units(part) };
+                for gate in (0..all_gates).step_by(if parts == 1 { all_gates } else { hidden }) {
+                    let columns = gate + each.start..gate + each.end;
+                    let (offset, dims) = (row * target.stride + columns.start, [count, columns.len()]);
+                    // SAFETY: these columns of these sequences are this task's alone.
+                    let target = unsafe {
+                        MatMut::from_raw(target.start.get(), target.len, offset, dims, [target.stride as isize, 1])
+                    };
+                    gemm_serial(target, state, weight.columns_of(columns), !is_gru);
+                }
+                gate_pass(&run, step, t, range.clone(), units(part));
+            });
+        }
+        if steps % 2 == 1 {
+            // SAFETY: these sequences are this task's alone.
+            unsafe { run.h[0].rows(first, count).copy_from_slice(run.h[1].rows(first, count)) };
         }
         for t in steps..plan.steps {
-            range.clone().for_each(|n| leave(&run, t, n));
+            range.clone().for_each(|n| leave(&run, t, n, 0..hidden));
         }
     });
     let saved = if keep { vec![gates.finish(), h_before.finish(), c_before.finish()] } else { Vec::new() };
@@ -271,42 +308,49 @@ fn state<T: Real>(of: &Tensor) -> Result<Writing<T>> {
     Ok(state)
 }
 
-/// A step behind the end of a sequence.
-fn leave<T: Real>(run: &Forward<T>, t: usize, n: usize) {
-    // SAFETY: this sequence is this task's alone.
+/// A step behind the end of a sequence, for some units.
+fn leave<T: Real>(run: &Forward<T>, t: usize, n: usize, units: Range<usize>) {
+    // SAFETY: these units of this sequence are this task's alone.
     unsafe {
-        run.y.row(run.y_row(t, n), run.plan.hidden).fill(T::ZERO);
+        run.y.part(run.y_row(t, n), units.clone()).fill(T::ZERO);
         if run.keep {
-            run.h_before.row(run.plan.row(t, n), run.plan.hidden).fill(T::ZERO);
+            run.h_before.part(run.plan.row(t, n), units).fill(T::ZERO);
         }
     }
 }
 
 simd! {
-    /// One step of some sequences, from the sums in the gates to the new states.
-    fn gate_pass<S, T: Real>(simd: S, run: &Forward<T>, t: usize, sequences: Range<usize>) {
+    /// One step of some units of some sequences, from the sums in the gates to the new states.
+    fn gate_pass<S, T: Real>(
+        simd: S, run: &Forward<T>, step: usize, t: usize, sequences: Range<usize>, units: Range<usize>,
+    ) {
         let (plan, hidden) = (&run.plan, run.plan.hidden);
+        let part = |gate: usize| gate * hidden + units.start..gate * hidden + units.end;
         for n in sequences {
+            // SAFETY: these units of this sequence are this task's alone, and each buffer is referred to once.
+            let (h, next) = unsafe { (&*run.h[step % 2].part(n, part(0)), run.h[(step + 1) % 2].part(n, part(0))) };
             if !plan.is_inside(t, n) {
-                leave(run, t, n);
+                leave(run, t, n, part(0));
+                next.copy_from_slice(h);
                 continue;
             }
             let row = plan.row(t, n);
-            // SAFETY: this sequence is this task's alone, and each buffer is referred to once.
-            let (gates, h, y) =
-                unsafe { (run.gates.row(row, plan.width()), run.h.row(n, hidden), run.y.row(run.y_row(t, n), hidden)) };
+            // SAFETY: as above.
+            let (gate, y) = unsafe { (|i: usize| run.gates.part(row, part(i)), run.y.part(run.y_row(t, n), part(0))) };
             if run.keep {
                 // SAFETY: as above.
-                unsafe { run.h_before.row(row, hidden) }.copy_from_slice(h);
+                unsafe { run.h_before.part(row, part(0)) }.copy_from_slice(h);
             }
             match plan.cell {
                 Cell::RnnTanh => {
+                    let gates = gate(0);
                     for (y, x) in y.iter_mut().zip(&*gates) {
                         *y = x.tanh::<S>();
                     }
                     gates.copy_from_slice(y);
                 }
                 Cell::RnnRelu => {
+                    let gates = gate(0);
                     for (y, &x) in y.iter_mut().zip(&*gates) {
                         *y = if x < T::ZERO { T::ZERO } else { x };
                     }
@@ -314,51 +358,51 @@ simd! {
                 }
                 Cell::Lstm => {
                     // SAFETY: as above.
-                    let c = unsafe { run.c.row(n, hidden) };
+                    let c = unsafe { run.c.part(n, part(0)) };
                     if run.keep {
                         // SAFETY: as above.
-                        unsafe { run.c_before.row(row, hidden) }.copy_from_slice(c);
+                        unsafe { run.c_before.part(row, part(0)) }.copy_from_slice(c);
                     }
-                    for x in &mut gates[..2 * hidden] {
-                        *x = x.sigmoid::<S>();
+                    let [i, f, g, o] = [gate(0), gate(1), gate(2), gate(3)];
+                    for gate in [&mut *i, &mut *f, &mut *o] {
+                        for x in gate {
+                            *x = x.sigmoid::<S>();
+                        }
                     }
-                    for x in &mut gates[2 * hidden..3 * hidden] {
+                    for x in &mut *g {
                         *x = x.tanh::<S>();
                     }
-                    for x in &mut gates[3 * hidden..] {
-                        *x = x.sigmoid::<S>();
+                    for (c, ((&f, &i), &g)) in c.iter_mut().zip(f.iter().zip(&*i).zip(&*g)) {
+                        *c = f * *c + i * g;
                     }
-                    let [i, f, g, o] = parts(gates, hidden);
-                    for j in 0..hidden {
-                        c[j] = f[j] * c[j] + i[j] * g[j];
-                    }
-                    for j in 0..hidden {
-                        y[j] = o[j] * c[j].tanh::<S>();
+                    for ((y, &o), c) in y.iter_mut().zip(&*o).zip(&*c) {
+                        *y = o * c.tanh::<S>();
                     }
                 }
                 Cell::Gru => {
                     // SAFETY: as above.
-                    let product = &*unsafe { run.product.row(n, 3 * hidden) };
-                    let (turns, rest) = gates.split_at_mut(2 * hidden);
-                    let (candidate, of_state) = rest.split_at_mut(hidden);
-                    for (x, &p) in turns.iter_mut().zip(product) {
-                        *x = (*x + p).sigmoid::<S>();
+                    let product = |i: usize| unsafe { &*run.product.part(n, part(i)) };
+                    let [reset, update, candidate, of_state] = [gate(0), gate(1), gate(2), gate(3)];
+                    for (i, turn) in [&mut *reset, &mut *update].into_iter().enumerate() {
+                        for (x, &p) in turn.iter_mut().zip(product(i)) {
+                            *x = (*x + p).sigmoid::<S>();
+                        }
                     }
-                    of_state.copy_from_slice(&product[2 * hidden..]);
+                    of_state.copy_from_slice(product(2));
                     if let Some(bias) = run.bias {
-                        for (q, &b) in of_state.iter_mut().zip(bias) {
+                        for (q, &b) in of_state.iter_mut().zip(&bias[part(0)]) {
                             *q += b;
                         }
                     }
-                    for ((n, &r), &q) in candidate.iter_mut().zip(&turns[..hidden]).zip(&*of_state) {
+                    for ((n, &r), &q) in candidate.iter_mut().zip(&*reset).zip(&*of_state) {
                         *n = (*n + r * q).tanh::<S>();
                     }
-                    for (((y, &h), &z), &n) in y.iter_mut().zip(&*h).zip(&turns[hidden..]).zip(&*candidate) {
+                    for (((y, &h), &z), &n) in y.iter_mut().zip(h).zip(&*update).zip(&*candidate) {
                         *y = n + z * (h - n);
                     }
                 }
             }
-            h.copy_from_slice(y);
+            next.copy_from_slice(y);
         }
     }
 }

@@ -62,8 +62,9 @@ fn is_close(g: &Geometry) -> bool {
 }
 
 impl Plan {
-    fn of(g: &Geometry) -> Plan {
-        match Tile::of(g) {
+    /// `kept` says that forms of the kernels are kept.
+    fn of(g: &Geometry, kept: bool) -> Plan {
+        match Tile::of(g, kept) {
             _ if g.channels == 1 && g.outputs > 0 && g.groups > 1 && depthwise::suits(g) => Plan::Depthwise,
             _ if g.places == [1; 3] && g.kernel == g.image && g.padding == [0; 3] && is_close(g) => Plan::Dense,
             Some(tile) => Plan::Winograd(tile),
@@ -136,17 +137,18 @@ fn run_as<T: Real>(kernel: Kernel, inputs: &[Option<&Tensor>; 3], g: &Geometry, 
         inputs.iter().flatten().map(|input| Cpu.contiguous(input)).collect::<Result<_>>()?;
     let input = |i: usize| inputs.get(i).and_then(Tensor::as_slice::<T>);
     let (a, b, bias) = (input(0).unwrap_or_default(), input(1).unwrap_or_default(), input(2));
+    let kept = kernel != Kernel::WeightGrad && inputs.get(1).is_some_and(Tensor::keeps_forms);
     let mut result = Writing::<T>::new(shape)?;
     let out = result.as_mut();
-    match (kernel, Plan::of(g)) {
+    match (kernel, Plan::of(g, kept)) {
         (Kernel::Forward, Plan::Depthwise) => depthwise::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Depthwise) => depthwise::transpose(a, b, bias, g, out),
         (Kernel::WeightGrad, Plan::Depthwise) => depthwise::weight_grad(a, b, g, out),
         (Kernel::Forward, Plan::Dense) => dense::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Dense) => dense::transpose(a, b, bias, g, out),
         (Kernel::WeightGrad, Plan::Dense) => dense::weight_grad(a, b, g, out),
-        (Kernel::Forward, Plan::Winograd(tile)) => winograd::forward(tile, a, b, bias, g, out)?,
-        (Kernel::Transpose, Plan::Winograd(tile)) => winograd::transpose(tile, a, b, bias, g, out)?,
+        (Kernel::Forward, Plan::Winograd(tile)) => winograd::forward(tile, a, &inputs[1], bias, g, out)?,
+        (Kernel::Transpose, Plan::Winograd(tile)) => winograd::transpose(tile, a, &inputs[1], bias, g, out)?,
         (Kernel::WeightGrad, Plan::Winograd(tile)) => winograd::weight_grad(tile, a, b, g, out)?,
         (Kernel::Forward, Plan::Products) => implicit::forward(a, b, bias, g, out),
         (Kernel::Transpose, Plan::Products) if sums::suits(g) => sums::transpose(a, b, bias, g, out),

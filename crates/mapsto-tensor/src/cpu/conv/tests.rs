@@ -5,6 +5,7 @@ use super::winograd::Tile;
 use super::{Plan, dense, depthwise, implicit, set_winograd, sums, weights, winograd};
 use crate::cpu::threads::set_num_threads;
 use crate::ops::KernelAxis;
+use crate::tensor::Tensor;
 use crate::testing::Gen;
 
 /// Sizes of two spatial axes and how the kernel moves.
@@ -95,10 +96,10 @@ fn plain(g: &Geometry, x: &[f64], w: &[f64], y: &[f64]) -> [Vec<f64>; 3] {
 fn every_method_is_taken_and_right() {
     for (i, (plan, sample)) in samples().into_iter().enumerate() {
         let g = sample.geometry();
-        assert_eq!(Plan::of(&g), plan, "sample {i}");
+        assert_eq!(Plan::of(&g, false), plan, "sample {i}");
         if let Plan::Winograd(_) = plan {
             set_winograd(false);
-            assert_eq!(Plan::of(&g), Plan::Products, "sample {i}");
+            assert_eq!(Plan::of(&g, false), Plan::Products, "sample {i}");
             set_winograd(true);
         }
         let (taps, mut random) = (g.elements(), Gen::new(i as u64));
@@ -106,6 +107,7 @@ fn every_method_is_taken_and_right() {
         let (x, wide_x) = values(&mut random, planes * g.channels * sample.image[0] * sample.image[1]);
         let (w, wide_w) = values(&mut random, g.groups * g.outputs * g.channels * taps);
         let (y, wide_y) = values(&mut random, planes * g.outputs * g.places.iter().product::<usize>());
+        let kernels = Tensor::from_slice(&w, [w.len()]).expect("there is memory");
         let wanted = plain(&g, &wide_x, &wide_w, &wide_y);
         let run = |plan: Plan| {
             let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![f32::NAN; len]);
@@ -119,8 +121,8 @@ fn every_method_is_taken_and_right() {
                     weights::gradient(&x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Winograd(tile) => {
-                    winograd::forward(tile, &x, &w, None, &g, &mut to_y).expect("there is memory");
-                    winograd::transpose(tile, &y, &w, None, &g, &mut to_x).expect("there is memory");
+                    winograd::forward(tile, &x, &kernels, None, &g, &mut to_y).expect("there is memory");
+                    winograd::transpose(tile, &y, &kernels, None, &g, &mut to_x).expect("there is memory");
                     winograd::weight_grad(tile, &x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Depthwise => {
@@ -175,6 +177,7 @@ fn errors_of_winograds_algorithms_are_bounded() {
         let [(x, wide_x), (w, wide_w), (y, wide_y)] =
             [2 * channels * size * size, 32 * channels * side * side, 2 * 32 * size * size]
                 .map(|count| values(&mut random, count));
+        let kernels = Tensor::from_slice(&w, [w.len()]).expect("there is memory");
         let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![0.0; len]);
         implicit::forward(&wide_x, &wide_w, None, &g, &mut to_y);
         implicit::transpose(&wide_y, &wide_w, None, &g, &mut to_x).expect("there is memory");
@@ -186,8 +189,8 @@ fn errors_of_winograds_algorithms_are_bounded() {
         for &(tile, most, mean) in tiles {
             let wanted = [&to_y, &to_x, &to_w];
             let mut has = wanted.map(|wanted| vec![0f32; wanted.len()]);
-            winograd::forward(tile, &x, &w, None, &g, &mut has[0]).expect("there is memory");
-            winograd::transpose(tile, &y, &w, None, &g, &mut has[1]).expect("there is memory");
+            winograd::forward(tile, &x, &kernels, None, &g, &mut has[0]).expect("there is memory");
+            winograd::transpose(tile, &y, &kernels, None, &g, &mut has[1]).expect("there is memory");
             winograd::weight_grad(tile, &x, &y, &g, &mut has[2]).expect("there is memory");
             for (has, wanted) in has.iter().zip(wanted) {
                 let size = (wanted.iter().map(|x| x * x).sum::<f64>() / wanted.len() as f64).sqrt();

@@ -1,6 +1,7 @@
 //! Views of matrices with any strides.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// A read-only matrix view with any strides (in elements; zero and negative ones too).
 #[derive(Clone, Copy)]
@@ -23,6 +24,18 @@ impl<'a, T> Mat<'a, T> {
     /// A contiguous row-major matrix.
     pub(crate) fn row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
         Mat::new(data, 0, [rows, cols], [cols as isize, 1])
+    }
+
+    /// How many columns it has.
+    pub(crate) fn columns(&self) -> usize {
+        self.dims[1]
+    }
+
+    /// Some of its columns.
+    pub(crate) fn columns_of(&self, columns: Range<usize>) -> Self {
+        let offset = self.offset as isize + columns.start as isize * self.strides[1];
+        assert!(columns.end <= self.dims[1], "columns of a matrix");
+        Mat { data: self.data, offset: offset as usize, dims: [self.dims[0], columns.len()], strides: self.strides }
     }
 
     /// The transposed view.

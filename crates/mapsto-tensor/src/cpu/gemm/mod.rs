@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use element::GemmElement;
 pub(crate) use matrix::{Mat, MatMut};
-pub(crate) use pack::{Pack, copy_ends};
+pub(crate) use pack::{Pack, Panels, copy_ends};
 pub(crate) use scratch::{Buffer, CacheLine};
 
 use crate::cpu::isa::simd;
@@ -52,7 +52,7 @@ const ALIASING: usize = 4096;
 /// Elements of the largest tile: 12 rows of two vectors of 16.
 const MAX_TILE: usize = 12 * 32;
 /// Columns that one matrix-vector task works on.
-const VECTOR_COLUMNS: usize = 256;
+const VECTOR_COLUMNS: usize = 64;
 
 /// One factor of a product.
 #[derive(Clone, Copy)]
@@ -252,12 +252,16 @@ impl<T: GemmElement> Product<'_, T> {
         let (tile_rows, width) = tile_shape::<T>();
         let k_blocks = depth.div_ceil(K_BLOCK).max(1);
         let k_block = depth.div_ceil(k_blocks);
-        let direct = rows <= DIRECT_B_ROWS && matches!(self.b, Source::Strided { stride: 1, .. });
+        // Read in place, B's last panel is packed nevertheless if it is narrow, so as to be full.
+        let direct_panels = |columns: usize| match self.b {
+            Source::Strided { stride: 1, .. } if rows <= DIRECT_B_ROWS => columns / width,
+            Source::Pack(p) if p.panel(0..0, 0..0, width).is_some() => columns.div_ceil(width),
+            _ => 0,
+        };
         let mut buffer = Buffer::take(&B_BUFFER);
         for columns in blocks(0..cols, COLUMN_BLOCK) {
             let panels = columns.len().div_ceil(width);
-            // Read in place, B's last panel is packed nevertheless if it is narrow, so as to be full.
-            let first_packed = if direct { columns.len() / width } else { 0 };
+            let first_packed = direct_panels(columns.len());
             let task_panels = panels.div_ceil(panels.div_ceil(TASK_COLUMNS / width));
             let column_tasks = panels.div_ceil(task_panels);
             for k in 0..k_blocks {
@@ -378,6 +382,11 @@ simd! {
     }
 }
 
+/// Rows of a first factor's panels, and columns of a second's: see [`Panels`].
+pub(crate) fn panel_widths<T: GemmElement>() -> [usize; 2] {
+    tile_shape::<T>().into()
+}
+
 simd! {
     /// Computes the tiles of some rows and panels.
     fn run_block<S, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<usize>, panels: Range<usize>) {
@@ -413,8 +422,15 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 (data.wrapping_offset(at), stride, k_stride)
             }
             None => {
-                let panel = &mut packed_a[..depth * height];
-                pack_panel::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
+                let panel = match product.a {
+                    Source::Pack(p) => p.panel(block.k.clone(), rows.clone(), height),
+                    Source::Strided { .. } => None,
+                };
+                let panel = panel.unwrap_or_else(|| {
+                    let panel = &mut packed_a[..depth * height];
+                    pack_panel::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
+                    panel
+                });
                 (panel.as_ptr(), 1, height as isize)
             }
         };
@@ -424,6 +440,9 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
             let (b, b_k) = match product.b {
                 Source::Strided { data, stride, k_stride } if panel < block.first_packed => {
                     (data.wrapping_offset(col as isize * stride + block.k.start as isize * k_stride), k_stride)
+                }
+                Source::Pack(p) if let Some(panel) = p.panel(block.k.clone(), cols.clone(), width) => {
+                    (panel.as_ptr(), width as isize)
                 }
                 _ => {
                     let start = (panel - block.first_packed) * depth * width;

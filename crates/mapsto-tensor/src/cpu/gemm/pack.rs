@@ -1,6 +1,7 @@
 //! Packing: panels of a factor in the order in which the microkernel reads them.
 
 use super::element::GemmElement;
+use super::matrix::Mat;
 use super::{Source, blocks};
 use crate::cpu::isa::simd;
 use pulp::Simd;
@@ -17,9 +18,63 @@ pub(crate) trait Pack<T>: Sync {
     fn depth(&self) -> usize;
     /// Number of vectors.
     fn count(&self) -> usize;
+    /// What [`pack`](Pack::pack) would write to a panel, zeros behind the last vector included, if it is there already.
+    fn panel(&self, _k: Range<usize>, _items: Range<usize>, _width: usize) -> Option<&[T]> {
+        None
+    }
     /// Writes elements `k` of the vectors `items` to `panel`: element `k.start + p` of vector `items.start + i` goes
     /// to `panel[p * width + i]`. The rest of the panel is zero already.
     fn pack(&self, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T]);
+}
+
+/// A factor that was packed once for many products: panels of `width` vectors, each with all of their elements.
+pub(crate) struct Panels<'a, T> {
+    data: &'a [T],
+    width: usize,
+    count: usize,
+    depth: usize,
+}
+
+impl<'a, T: GemmElement> Panels<'a, T> {
+    /// Elements of the panels of `count` vectors of length `depth`.
+    pub(crate) fn len(width: usize, [count, depth]: [usize; 2]) -> usize {
+        count.next_multiple_of(width) * depth
+    }
+
+    /// Packs the rows of a matrix.
+    pub(crate) fn write(rows: Mat<T>, width: usize, to: &mut [T]) {
+        pack_panels(&Source::rows(rows), 0..rows.dims[1], 0..rows.dims[0], width, to);
+    }
+
+    /// What [`Panels::write`] wrote.
+    pub(crate) fn new(data: &'a [T], width: usize, [count, depth]: [usize; 2]) -> Self {
+        assert!(data.len() == Self::len(width, [count, depth]), "length of the panels");
+        Panels { data, width, count, depth }
+    }
+}
+
+impl<T: GemmElement> Pack<T> for Panels<'_, T> {
+    fn depth(&self) -> usize {
+        self.depth
+    }
+
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn panel(&self, k: Range<usize>, items: Range<usize>, width: usize) -> Option<&[T]> {
+        let fits = width == self.width && items.start.is_multiple_of(width);
+        fits.then(|| &self.data[items.start * self.depth + k.start * width..][..k.len() * width])
+    }
+
+    fn pack(&self, k: Range<usize>, items: Range<usize>, width: usize, panel: &mut [T]) {
+        for (i, item) in items.enumerate() {
+            let from = item / self.width * self.width * self.depth + item % self.width;
+            for p in 0..k.len() {
+                panel[p * width + i] = self.data[from + (k.start + p) * self.width];
+            }
+        }
+    }
 }
 
 simd! {

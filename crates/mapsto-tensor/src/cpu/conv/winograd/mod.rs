@@ -11,20 +11,22 @@ mod maps;
 
 use super::SCRATCH;
 use super::geometry::Geometry;
-use crate::cpu::gemm::{Buffer, Mat, MatMut, gemm_serial};
+use crate::cpu::gemm::{Buffer, Factor, Mat, MatMut, Options, Panels, gemm_serial, gemm_with, panel_widths};
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
-use crate::cpu::threads::{parallel_chunks_mut, parallel_for};
+use crate::cpu::threads::{num_threads, parallel_chunks_mut, parallel_for};
 use crate::error::Result;
 use crate::shape::Shape;
-use crate::tensor::Writing;
+use crate::tensor::{Tensor, Writing};
 use algorithm::{Algorithm, F23, F25, F43};
 use maps::{ELEMENTS, LANES, WIDEST, join_kernels, map_kernels, map_narrow, map_spread, map_wide};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// The fewest channels, and the fewest tiles of 2 x 2 results, for which the maps pay.
-const LEAST: [usize; 2] = [12, 48];
+/// The fewest channels for which the maps pay.
+const LEAST_CHANNELS: usize = 12;
+/// The fewest tiles of 2 x 2 results for which they pay, and the fewest if the kernels were mapped before.
+const LEAST_TILES: [usize; 2] = [48, 12];
 /// Elements of a block's mapped tiles: they stay in the L2 cache.
 const BLOCK: usize = 160 << 10;
 /// Tiles of a block, at least and at most.
@@ -36,8 +38,12 @@ const LEAST_CHUNK: usize = 64;
 /// What an element of a mapped kernel costs, and one of a mapped tile, in multiply-adds.
 const KERNEL_COST: f64 = 120.0;
 const TILE_COST: f64 = 38.0;
+/// What an element of a kernel that was mapped before costs, for it is read from afar.
+const KEPT_COST: f64 = 20.0;
 /// Tasks that keep all threads busy to the end.
 const TASKS: usize = 8;
+/// Outputs of a task are in multiples of this: the rows of a panel.
+const OUTPUTS: usize = 12;
 /// Channels that one task maps.
 const CHANNELS: usize = 4;
 
@@ -90,15 +96,15 @@ macro_rules! with_algorithm {
 
 impl Tile {
     /// The tile for a convolution of these sizes, if this method is for it.
-    pub(super) fn of(g: &Geometry) -> Option<Tile> {
+    pub(super) fn of(g: &Geometry, kept: bool) -> Option<Tile> {
         let fits = g.stride == [1; 3] && g.dilation == [1; 3] && g.image[0] == 1;
         let padding = (0..3).all(|axis| g.padding[axis] < g.kernel[axis]);
         let narrow = g.places[2].max(g.image[2]) <= WIDEST;
-        if !(fits && padding && narrow && pays(g) && winograd()) {
+        if !(fits && padding && narrow && pays(g, kept) && winograd()) {
             return None;
         }
         match g.kernel {
-            [1, 3, 3] if cost::<F43>(g) < cost::<F23>(g) => Some(Tile::F43),
+            [1, 3, 3] if cost::<F43>(g, kept) < cost::<F23>(g, kept) => Some(Tile::F43),
             [1, 3, 3] => Some(Tile::F23),
             [1, 5, 5] => Some(Tile::F25),
             _ => None,
@@ -107,21 +113,22 @@ impl Tile {
 }
 
 /// Whether this method pays for a convolution of these sizes.
-fn pays(g: &Geometry) -> bool {
+fn pays(g: &Geometry, kept: bool) -> bool {
     let of = |sizes: [usize; 3]| {
         let [rows, columns] = [sizes[1].div_ceil(2), sizes[2].div_ceil(2)];
         // Tiles that reach beyond the results cost as much as others.
         let few = 4 * rows * columns * 2 <= 3 * sizes[1] * sizes[2];
-        few && g.images * rows * columns >= LEAST[1]
+        few && g.images * rows * columns >= LEAST_TILES[kept as usize]
     };
-    g.channels.min(g.outputs) >= LEAST[0] && of(g.places) && of(g.image)
+    g.channels.min(g.outputs) >= LEAST_CHANNELS && of(g.places) && of(g.image)
 }
 
 /// What the convolution costs, in multiply-adds: as measured, with two threads on x86-64.
-fn cost<F: Algorithm>(g: &Geometry) -> f64 {
+fn cost<F: Algorithm>(g: &Geometry, kept: bool) -> f64 {
     let tiles = g.images * g.places[1].div_ceil(F::RESULTS) * g.places[2].div_ceil(F::RESULTS);
     let [tiles, c, o] = [tiles, g.channels, g.outputs].map(|n| n as f64);
-    elements::<F>() as f64 * (tiles * c * o + KERNEL_COST * c * o + TILE_COST * tiles * (c + o))
+    let kernel_cost = if kept { KEPT_COST } else { KERNEL_COST };
+    elements::<F>() as f64 * ((tiles + kernel_cost) * c * o + TILE_COST * tiles * (c + o))
 }
 
 /// Elements of a mapped tile, and of a mapped kernel.
@@ -204,49 +211,104 @@ struct Layout {
     element: usize,
 }
 
-/// All kernels `[groups, outputs, channels, r, r]`, mapped: matrices `[groups, elements, outputs, channels]`, or with
-/// `across` `[groups, elements, channels, outputs]`.
-fn mapped_kernels<T: Real, F: Algorithm>(w: &[T], g: &Geometry, across: bool) -> Result<Writing<T>> {
-    let ([c, o], elements, taps) = ([g.channels, g.outputs], elements::<F>(), F::TAPS * F::TAPS);
-    let (rows, columns, [row, column]) = if across { (c, o, [taps, taps * c]) } else { (o, c, [taps * c, taps]) };
-    let mut mapped = Writing::<T>::new(Shape::new(&[g.groups, elements, rows, columns])?)?;
-    let parts = Parts::new(mapped.as_mut());
-    parallel_for(g.groups * rows, |task| {
-        let (group, index) = (task / rows, task % rows);
-        let start = |e: usize| ((group * elements + e) * rows + index) * columns;
-        // SAFETY: this row of each matrix is this task's alone.
-        let part = |e: usize| if e < elements { unsafe { parts.part(start(e), columns) } } else { &mut [][..] };
-        let mut to: [&mut [T]; ELEMENTS] = std::array::from_fn(part);
-        map_kernels::<T, F>(&w[group * o * c * taps + index * row..], column, &mut to);
-    });
-    Ok(mapped)
+/// All kernels, mapped: a matrix for each group and element, `[outputs, channels]`, or `[channels, outputs]`.
+struct Kernels {
+    data: Tensor,
+    /// Rows and columns of a matrix.
+    dims: [usize; 2],
+    /// Rows of a panel, if the matrices are packed.
+    panel: Option<usize>,
 }
 
-/// A convolution of images of some channels, with the matrix `[outputs, channels]` of each element of the kernels.
-fn convolve<'a, T: Real, F: Algorithm>(
+impl Kernels {
+    /// Of `[groups, outputs, channels, r, r]`; with `across` matrices have a row for each channel.
+    fn new<T: Real, F: Algorithm>(w: &Tensor, g: &Geometry, across: bool) -> Result<Kernels> {
+        let ([c, o], name) = ([g.channels, g.outputs], ["mapped", "mapped across"][across as usize]);
+        let dims @ [rows, columns] = if across { [c, o] } else { [o, c] };
+        let shape = Shape::new(&[g.groups, elements::<F>(), rows, columns])?;
+        if !w.keeps_forms() {
+            return Ok(Kernels { data: Kernels::map::<T, F>(w, g, across, shape)?, dims, panel: None });
+        }
+        // Kept to be read once a pass, from afar: in order.
+        let [width, _] = panel_widths::<T>();
+        let len = Panels::<T>::len(width, dims);
+        let data = w.form(name, Shape::new(&[g.groups, elements::<F>(), len])?, |packed| {
+            let mapped = Kernels::map::<T, F>(w, g, across, shape)?;
+            let mapped = mapped.as_slice::<T>().unwrap_or_default();
+            let mut packed = Writing::<T>::new(packed)?;
+            parallel_chunks_mut(packed.as_mut(), len, |i, packed| {
+                let matrix = &mapped[i * rows * columns..][..rows * columns];
+                Panels::write(Mat::row_major(matrix, rows, columns), width, packed);
+            });
+            Ok(packed.finish())
+        })?;
+        Ok(Kernels { data, dims, panel: Some(width) })
+    }
+
+    fn map<T: Real, F: Algorithm>(w: &Tensor, g: &Geometry, across: bool, shape: Shape) -> Result<Tensor> {
+        let ([c, o], elements, taps) = ([g.channels, g.outputs], elements::<F>(), F::TAPS * F::TAPS);
+        let (rows, columns, [row, column]) = if across { (c, o, [taps, taps * c]) } else { (o, c, [taps * c, taps]) };
+        let w = w.as_slice::<T>().unwrap_or_default();
+        let mut mapped = Writing::<T>::new(shape)?;
+        let parts = Parts::new(mapped.as_mut());
+        parallel_for(g.groups * rows, |task| {
+            let (group, index) = (task / rows, task % rows);
+            let start = |e: usize| ((group * elements + e) * rows + index) * columns;
+            // SAFETY: this row of each matrix is this task's alone.
+            let part = |e: usize| if e < elements { unsafe { parts.part(start(e), columns) } } else { &mut [][..] };
+            let mut to: [&mut [T]; ELEMENTS] = std::array::from_fn(part);
+            map_kernels::<T, F>(&w[group * o * c * taps + index * row..], column, &mut to);
+        });
+        Ok(mapped.finish())
+    }
+
+    /// C = some rows of the matrix of number `index` times `b`.
+    fn multiply<T: Real>(&self, index: usize, rows: Range<usize>, b: Mat<T>, c: &mut [T]) {
+        let [all, columns] = self.dims;
+        let (dims, options) = ([rows.len(), columns], Options { serial: true, ..Options::default() });
+        let c = MatMut::row_major(c, rows.len(), b.columns());
+        let len = |rows: usize| Panels::<T>::len(self.panel.unwrap_or(1), [rows, columns]);
+        let data = self.data.as_slice::<T>().unwrap_or_default();
+        let data = &data[index * len(all) + rows.start * columns..][..len(rows.len())];
+        match self.panel {
+            Some(width) => gemm_with(c, Factor::Pack(&Panels::new(data, width, dims)), b.into(), options),
+            None => gemm_with(c, Mat::row_major(data, dims[0], dims[1]).into(), b.into(), options),
+        }
+    }
+}
+
+/// A convolution of images with kernels, whose element of number `e` is found at `place(e)`.
+fn convolve<T: Real, F: Algorithm>(
     x: &[T],
-    [channels, outputs]: [usize; 2],
     groups: usize,
     tiles: &Tiles,
-    kernel: impl Fn(usize, usize) -> Mat<'a, T> + Sync,
+    kernels: &Kernels,
+    place: impl Fn(usize) -> usize + Sync,
     bias: Option<&[T]>,
     out: &mut [T],
 ) {
-    let out = Parts::new(out);
-    parallel_for(groups * tiles.blocks(), |task| {
-        let (group, rows) = (task / tiles.blocks(), tiles.block(task % tiles.blocks()));
+    let ([outputs, channels], out, blocks) = (kernels.dims, Parts::new(out), groups * tiles.blocks());
+    // Threads without a block take outputs from others, and map its images once more. Sums stay as they are.
+    let parts = num_threads().div_ceil(blocks.max(1)).min(outputs / OUTPUTS).max(1);
+    let most = outputs.div_ceil(parts).next_multiple_of(OUTPUTS);
+    let parts = outputs.div_ceil(most);
+    parallel_for(blocks * parts, |task| {
+        let (part, block) = (task % parts, task / parts);
+        let (group, rows) = (block / tiles.blocks(), tiles.block(block % tiles.blocks()));
         let count = rows.len() * tiles.grid[1];
         let [from, to] = [channels, outputs].map(|channels| Channels::group(group, groups, channels));
+        let outputs = part * most..outputs.min((part + 1) * most);
+        let to = Channels { first: to.first + outputs.start, count: outputs.len(), ..to };
         let layout = |channels: usize| Layout { channel: count, element: channels * count + LANES };
-        let [wide_layout, layout] = [channels, outputs].map(layout);
+        let [wide_layout, layout] = [channels, to.count].map(layout);
         let mut scratch = Buffer::take(&SCRATCH);
         let scratch = scratch.get::<T>(elements::<F>() * (wide_layout.element + layout.element));
         let (wide, products) = scratch.split_at_mut(elements::<F>() * wide_layout.element);
         map_wide::<T, F>(x, tiles, from, rows.clone(), wide, wide_layout);
         for e in 0..elements::<F>() {
             let b = Mat::row_major(&wide[e * wide_layout.element..][..channels * count], channels, count);
-            let c = &mut products[e * layout.element..][..outputs * count];
-            gemm_serial(MatMut::row_major(c, outputs, count), kernel(group, e), b, false);
+            let c = &mut products[e * layout.element..][..to.count * count];
+            kernels.multiply(group * elements::<F>() + place(e), outputs.clone(), b, c);
         }
         map_narrow::<T, F>(products, layout, tiles, to, rows, bias, &out);
     });
@@ -256,7 +318,7 @@ fn convolve<'a, T: Real, F: Algorithm>(
 pub(super) fn forward<T: Real>(
     tile: Tile,
     x: &[T],
-    w: &[T],
+    w: &Tensor,
     bias: Option<&[T]>,
     g: &Geometry,
     out: &mut [T],
@@ -264,14 +326,16 @@ pub(super) fn forward<T: Real>(
     with_algorithm!(tile, F => forward_by::<T, F>(x, w, bias, g, out))
 }
 
-fn forward_by<T: Real, F: Algorithm>(x: &[T], w: &[T], bias: Option<&[T]>, g: &Geometry, out: &mut [T]) -> Result<()> {
+fn forward_by<T: Real, F: Algorithm>(
+    x: &[T],
+    w: &Tensor,
+    bias: Option<&[T]>,
+    g: &Geometry,
+    out: &mut [T],
+) -> Result<()> {
     let (c, o) = (g.channels, g.outputs);
     let tiles = Tiles::new::<F>(g.images, g.image, g.places, [g.padding[1], g.padding[2]], c + o);
-    let mut mapped = mapped_kernels::<T, F>(w, g, false)?;
-    let mapped = &*mapped.as_mut();
-    let kernel =
-        |group: usize, e: usize| Mat::row_major(&mapped[(group * elements::<F>() + e) * o * c..][..o * c], o, c);
-    convolve::<T, F>(x, [c, o], g.groups, &tiles, kernel, bias, out);
+    convolve::<T, F>(x, g.groups, &tiles, &Kernels::new::<T, F>(w, g, false)?, |e| e, bias, out);
     Ok(())
 }
 
@@ -279,7 +343,7 @@ fn forward_by<T: Real, F: Algorithm>(x: &[T], w: &[T], bias: Option<&[T]>, g: &G
 pub(super) fn transpose<T: Real>(
     tile: Tile,
     y: &[T],
-    w: &[T],
+    w: &Tensor,
     bias: Option<&[T]>,
     g: &Geometry,
     out: &mut [T],
@@ -289,7 +353,7 @@ pub(super) fn transpose<T: Real>(
 
 fn transpose_by<T: Real, F: Algorithm>(
     y: &[T],
-    w: &[T],
+    w: &Tensor,
     bias: Option<&[T]>,
     g: &Geometry,
     out: &mut [T],
@@ -297,13 +361,8 @@ fn transpose_by<T: Real, F: Algorithm>(
     let (c, o) = (g.channels, g.outputs);
     let padding = [1, 2].map(|axis| F::TAPS - 1 - g.padding[axis]);
     let tiles = Tiles::new::<F>(g.images, g.places, g.image, padding, c + o);
-    let mut mapped = mapped_kernels::<T, F>(w, g, true)?;
-    let mapped = &*mapped.as_mut();
-    let kernel = |group: usize, e: usize| {
-        let e = F::ELEMENTS * F::TURNED[e / F::ELEMENTS] + F::TURNED[e % F::ELEMENTS];
-        Mat::row_major(&mapped[(group * elements::<F>() + e) * o * c..][..o * c], c, o)
-    };
-    convolve::<T, F>(y, [o, c], g.groups, &tiles, kernel, bias, out);
+    let place = |e: usize| F::ELEMENTS * F::TURNED[e / F::ELEMENTS] + F::TURNED[e % F::ELEMENTS];
+    convolve::<T, F>(y, g.groups, &tiles, &Kernels::new::<T, F>(w, g, true)?, place, bias, out);
     Ok(())
 }
 
