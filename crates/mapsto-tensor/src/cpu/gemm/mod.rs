@@ -40,7 +40,7 @@ const COLUMN_BLOCK: usize = 2048;
 /// The most columns that one task works on: their packed block stays in the L2 cache.
 const TASK_COLUMNS: usize = 256;
 /// Multiply-adds that make a task worth its hand-over: some ten microseconds.
-const TASK_WORK: usize = 1 << 19;
+const TASK_WORK: usize = 1 << 18;
 /// Elements that make a packing task worth its hand-over.
 const PACK_WORK: usize = 1 << 15;
 /// Rows of A up to which a B with contiguous rows is read in place.
@@ -52,7 +52,7 @@ const ALIASING: usize = 4096;
 /// Elements of the largest tile: 12 rows of two vectors of 16.
 const MAX_TILE: usize = 12 * 32;
 /// Columns that one matrix-vector task works on.
-const VECTOR_COLUMNS: usize = 64;
+const VECTOR_COLUMNS: usize = 128;
 
 /// One factor of a product.
 #[derive(Clone, Copy)]
@@ -661,37 +661,58 @@ fn vector_columns<S: Simd, T: GemmElement>(simd: S, product: &Product<T>, cols: 
 /// B has `x.len()` rows of `sums.len()` elements.
 #[inline(always)]
 unsafe fn add_rows<S: Simd, T: GemmElement>(simd: S, x: &[T], b: *const T, k_stride: isize, sums: &mut [T]) {
-    let (lanes, len) = (T::lanes::<S>(), sums.len());
-    // Several rows at a time, so that the sums are loaded and stored less often.
-    const ROWS: usize = 8;
-    for (block, x) in x.chunks(ROWS).enumerate() {
-        let b = b.wrapping_offset((block * ROWS) as isize * k_stride);
-        let mut j = 0;
-        // SAFETY: j stays below the length of `sums` and of B's rows.
-        unsafe {
-            if x.len() == ROWS {
-                let xs: [T::Vector<S>; ROWS] = std::array::from_fn(|p| T::splat(simd, x[p]));
-                while j + lanes <= len {
-                    let to = sums.as_mut_ptr().add(j);
-                    let mut sum = T::load::<S>(to);
-                    for (p, &x) in xs.iter().enumerate() {
-                        sum = T::mul_add(simd, x, T::load::<S>(b.offset(p as isize * k_stride).add(j)), sum);
-                    }
-                    T::store::<S>(to, sum);
-                    j += lanes;
-                }
-            }
+    let (lanes, mut done) = (T::lanes::<S>(), 0);
+    // SAFETY: as the caller promised.
+    unsafe {
+        while done + 8 * lanes <= sums.len() {
+            add_vectors::<S, T, 8>(simd, x, b.add(done), k_stride, &mut sums[done..]);
+            done += 8 * lanes;
+        }
+        while done + 4 * lanes <= sums.len() {
+            add_vectors::<S, T, 4>(simd, x, b.add(done), k_stride, &mut sums[done..]);
+            done += 4 * lanes;
+        }
+        while done + lanes <= sums.len() {
+            add_vectors::<S, T, 1>(simd, x, b.add(done), k_stride, &mut sums[done..]);
+            done += lanes;
+        }
+        if done < sums.len() {
+            let (b, sums) = (b.add(done), &mut sums[done..]);
+            let mut sum = T::partial_load(simd, sums);
             for (p, &x) in x.iter().enumerate() {
-                let x = T::splat(simd, x);
-                let row = b.offset(p as isize * k_stride);
-                for j in (j..len).step_by(lanes) {
-                    let end = len.min(j + lanes);
-                    let sum = &mut sums[j..end];
-                    let b = T::partial_load(simd, std::slice::from_raw_parts(row.add(j), end - j));
-                    let new = T::mul_add(simd, x, b, T::partial_load(simd, sum));
-                    T::partial_store(simd, sum, new);
-                }
+                let row = std::slice::from_raw_parts(b.offset(p as isize * k_stride), sums.len());
+                sum = T::mul_add(simd, T::splat(simd, x), T::partial_load(simd, row), sum);
             }
+            T::partial_store(simd, sums, sum);
+        }
+    }
+}
+
+/// Adds x·B to the first `N` vectors of `sums`.
+///
+/// # Safety
+/// B has `x.len()` rows of `N` vectors, and `sums` as many.
+#[inline(always)]
+unsafe fn add_vectors<S: Simd, T: GemmElement, const N: usize>(
+    simd: S,
+    x: &[T],
+    mut b: *const T,
+    k_stride: isize,
+    sums: &mut [T],
+) {
+    let lanes = T::lanes::<S>();
+    // SAFETY: as the caller promised.
+    unsafe {
+        let mut acc: [T::Vector<S>; N] = std::array::from_fn(|v| T::load::<S>(sums.as_ptr().add(v * lanes)));
+        for &x in x {
+            let x = T::splat(simd, x);
+            for (v, acc) in acc.iter_mut().enumerate() {
+                *acc = T::mul_add(simd, x, T::load::<S>(b.add(v * lanes)), *acc);
+            }
+            b = b.wrapping_offset(k_stride);
+        }
+        for (v, acc) in acc.into_iter().enumerate() {
+            T::store::<S>(sums.as_mut_ptr().add(v * lanes), acc);
         }
     }
 }
