@@ -3,6 +3,7 @@
 use super::SCRATCH;
 use super::geometry::{Geometry, runs, volume};
 use super::patches::Patches;
+use super::planes::{Planes, packing_cost};
 use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, gemm_with};
 use crate::cpu::threads::{SendPtr, parallel_chunks_mut, parallel_for};
 use crate::dtype::Element;
@@ -93,6 +94,9 @@ impl<T: GemmElement> Products<'_, T> {
         if places * images * self.rows * self.groups == 0 {
             return;
         }
+        if let Some(planes) = self.planes(images) {
+            return planes.run(self, images, out);
+        }
         let cut = self.cut(images);
         let (len, out) = (out.len(), SendPtr::new(out));
         let row_blocks = self.rows.div_ceil(cut.rows);
@@ -126,13 +130,29 @@ impl<T: GemmElement> Products<'_, T> {
         });
     }
 
+    /// How patches are read in place, if that is the quicker way.
+    fn planes(&self, images: usize) -> Option<Planes> {
+        let Patches { grid, step, taps, channels, .. } = self.patches;
+        if self.patches.are_images() {
+            return None;
+        }
+        let planes = Planes::new(grid, step, taps, [channels, self.rows], self.groups, images);
+        planes.filter(|planes| planes.cost < packing_cost(self.rows))
+    }
+
+    /// Some rows of a group's kernels.
+    pub fn weights_of(&self, group: usize, rows: std::ops::Range<usize>) -> Mat<'_, T> {
+        let depth = self.patches.channels * self.patches.taps.len();
+        let start = (group * self.weight_group) as isize + rows.start as isize * self.weight_strides[0];
+        Mat::new(self.weights, start as usize, [rows.len(), depth], self.weight_strides)
+    }
+
     /// The product of some rows of a group's kernels with the patches at some places.
     fn multiply(&self, group: usize, rows: std::ops::Range<usize>, places: std::ops::Range<usize>, c: MatMut<T>) {
         let channel = volume(self.patches.sizes);
         let depth = self.patches.channels * self.patches.taps.len();
         let offset = self.patches.offset + group * self.patches.channels * channel;
-        let start = (group * self.weight_group) as isize + rows.start as isize * self.weight_strides[0];
-        let weights = Mat::new(self.weights, start as usize, [rows.len(), depth], self.weight_strides);
+        let weights = self.weights_of(group, rows.clone());
         let bias = self.bias.map(|bias| &bias[group * self.rows + rows.start..][..rows.len()]);
         let options = Options { row_bias: bias, serial: true, ..Options::default() };
         let volume = channel.max(1);

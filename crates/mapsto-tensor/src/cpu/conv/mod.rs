@@ -6,6 +6,7 @@ mod fold;
 mod geometry;
 mod implicit;
 mod patches;
+mod planes;
 mod sums;
 #[cfg(test)]
 mod tests;

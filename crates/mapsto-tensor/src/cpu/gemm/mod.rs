@@ -61,6 +61,33 @@ pub(crate) enum Factor<'a, T> {
     Mat(Mat<'a, T>),
     /// Whatever the packer packs.
     Pack(&'a dyn Pack<T>),
+    /// Rows that begin anywhere in an array.
+    Shifted(Shifted<'a, T>),
+}
+
+/// A second factor whose element `(k, j)` is `data[offsets[k] + j]`.
+pub(crate) struct Shifted<'a, T> {
+    data: &'a [T],
+    offsets: &'a [usize],
+    columns: usize,
+}
+
+impl<T> Clone for Shifted<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Shifted<'_, T> {}
+
+impl<'a, T: GemmElement> Shifted<'a, T> {
+    /// Panics where a row, as long as whole panels, reaches beyond `data`.
+    pub(crate) fn new(data: &'a [T], offsets: &'a [usize], columns: usize) -> Self {
+        let most = offsets.iter().copied().max().unwrap_or(0);
+        let whole = columns.next_multiple_of(tile_shape::<T>().1);
+        assert!(most + whole <= data.len(), "a shifted row lies outside its data");
+        Shifted { data, offsets, columns }
+    }
 }
 
 impl<'a, T> From<Mat<'a, T>> for Factor<'a, T> {
@@ -105,10 +132,12 @@ pub(crate) fn gemm_with<T: GemmElement>(c: MatMut<T>, a: Factor<T>, b: Factor<T>
     let (a, rows, depth) = match a {
         Factor::Mat(a) => (Source::rows(a), a.dims[0], a.dims[1]),
         Factor::Pack(p) => (Source::Pack(p), p.count(), p.depth()),
+        Factor::Shifted(s) => (Source::Shifted(s), s.columns, s.offsets.len()),
     };
     let (b, cols, b_depth) = match b {
         Factor::Mat(b) => (Source::rows(b.t()), b.dims[1], b.dims[0]),
         Factor::Pack(p) => (Source::Pack(p), p.count(), p.depth()),
+        Factor::Shifted(s) => (Source::Shifted(s), s.columns, s.offsets.len()),
     };
     assert!(c.dims == [rows, cols] && depth == b_depth, "shapes of a matrix product");
     assert!(options.row_bias.is_none_or(|bias| bias.len() == rows), "length of the row bias");
@@ -177,6 +206,7 @@ enum Source<'a, T> {
         k_stride: isize,
     },
     Pack(&'a dyn Pack<T>),
+    Shifted(Shifted<'a, T>),
 }
 
 impl<T> Clone for Source<'_, T> {
@@ -256,6 +286,7 @@ impl<T: GemmElement> Product<'_, T> {
         let direct_panels = |columns: usize| match self.b {
             Source::Strided { stride: 1, .. } if rows <= DIRECT_B_ROWS => columns / width,
             Source::Pack(p) if p.panel(0..0, 0..0, width).is_some() => columns.div_ceil(width),
+            Source::Shifted(_) => columns.div_ceil(width),
             _ => 0,
         };
         let mut buffer = Buffer::take(&B_BUFFER);
@@ -424,7 +455,7 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
             None => {
                 let panel = match product.a {
                     Source::Pack(p) => p.panel(block.k.clone(), rows.clone(), height),
-                    Source::Strided { .. } => None,
+                    _ => None,
                 };
                 let panel = panel.unwrap_or_else(|| {
                     let panel = &mut packed_a[..depth * height];
@@ -444,10 +475,15 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 Source::Pack(p) if let Some(panel) = p.panel(block.k.clone(), cols.clone(), width) => {
                     (panel.as_ptr(), width as isize)
                 }
+                Source::Shifted(shifted) => (shifted.data.as_ptr().wrapping_add(col), 0),
                 _ => {
                     let start = (panel - block.first_packed) * depth * width;
                     (block.packed[start..start + depth * width].as_ptr(), width as isize)
                 }
+            };
+            let offsets = match product.b {
+                Source::Shifted(shifted) => Some(&shifted.offsets[block.k.clone()]),
+                _ => None,
             };
             let [c_row, c_col] = product.strides;
             let tile = Tile {
@@ -457,6 +493,7 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 a_k,
                 b,
                 b_k,
+                offsets: offsets.map_or(std::ptr::null(), <[usize]>::as_ptr),
                 c: product.c.wrapping_offset(rows.start as isize * c_row + col as isize * c_col),
                 c_strides: product.strides,
                 rows: rows.len(),
@@ -466,11 +503,15 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
             // SAFETY: a strided A has `rows` at `a`; a packed one is `height` wide. B's panel is `width` wide, packed
             // or in place. The tile of C lies within it and is this task's alone.
             unsafe {
-                match (direct_a.is_some(), cols.len() <= width / 2) {
-                    (false, false) => tile.run::<S, 2, true>(simd, height),
-                    (false, true) => tile.run::<S, 1, true>(simd, height),
-                    (true, false) => tile.run::<S, 2, false>(simd, height),
-                    (true, true) => tile.run::<S, 1, false>(simd, height),
+                match (direct_a.is_some(), cols.len() <= width / 2, offsets.is_some()) {
+                    (false, false, false) => tile.run::<S, 2, true, false>(simd, height),
+                    (false, true, false) => tile.run::<S, 1, true, false>(simd, height),
+                    (true, false, false) => tile.run::<S, 2, false, false>(simd, height),
+                    (true, true, false) => tile.run::<S, 1, false, false>(simd, height),
+                    (false, false, true) => tile.run::<S, 2, true, true>(simd, height),
+                    (false, true, true) => tile.run::<S, 1, true, true>(simd, height),
+                    (true, false, true) => tile.run::<S, 2, false, true>(simd, height),
+                    (true, true, true) => tile.run::<S, 1, false, true>(simd, height),
                 }
             }
             if last {
@@ -500,6 +541,8 @@ struct Tile<T> {
     a_k: isize,
     b: *const T,
     b_k: isize,
+    /// Where each row of a shifted B begins.
+    offsets: *const usize,
     c: *mut T,
     c_strides: [isize; 2],
     rows: usize,
@@ -513,17 +556,21 @@ impl<T: GemmElement> Tile<T> {
     /// # Safety
     /// See [`Tile::kernel`]; `height` is from [`padded_rows`].
     #[inline(always)]
-    unsafe fn run<S: Simd, const VECTORS: usize, const PACKED: bool>(&self, simd: S, height: usize) {
+    unsafe fn run<S: Simd, const VECTORS: usize, const PACKED: bool, const SHIFTED: bool>(
+        &self,
+        simd: S,
+        height: usize,
+    ) {
         let full = tile_rows::<S>();
         // SAFETY: as the caller promised.
         unsafe {
             match height {
-                12 if full == 12 => self.kernel::<S, 12, VECTORS, PACKED>(simd),
-                8 if full == 12 => self.kernel::<S, 8, VECTORS, PACKED>(simd),
-                6 if full == 6 => self.kernel::<S, 6, VECTORS, PACKED>(simd),
-                2 => self.kernel::<S, 2, VECTORS, PACKED>(simd),
-                1 => self.kernel::<S, 1, VECTORS, PACKED>(simd),
-                _ => self.kernel::<S, 4, VECTORS, PACKED>(simd),
+                12 if full == 12 => self.kernel::<S, 12, VECTORS, PACKED, SHIFTED>(simd),
+                8 if full == 12 => self.kernel::<S, 8, VECTORS, PACKED, SHIFTED>(simd),
+                6 if full == 6 => self.kernel::<S, 6, VECTORS, PACKED, SHIFTED>(simd),
+                2 => self.kernel::<S, 2, VECTORS, PACKED, SHIFTED>(simd),
+                1 => self.kernel::<S, 1, VECTORS, PACKED, SHIFTED>(simd),
+                _ => self.kernel::<S, 4, VECTORS, PACKED, SHIFTED>(simd),
             }
         }
     }
@@ -534,15 +581,19 @@ impl<T: GemmElement> Tile<T> {
     /// A has `depth` steps of `ROWS` elements, contiguous if `PACKED`, else of `rows` elements; B has `depth` steps of
     /// `VECTORS` vectors; the elements of C may be written, and `cols` reaches into the last vector.
     #[inline(always)]
-    unsafe fn kernel<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(&self, simd: S) {
+    unsafe fn kernel<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool, const SHIFTED: bool>(
+        &self,
+        simd: S,
+    ) {
         let lanes = T::lanes::<S>();
         let mut acc = [[T::splat(simd, T::default()); VECTORS]; ROWS];
         // SAFETY: as the caller promised; rows beyond the last of an unpacked A repeat it.
         unsafe {
             let a_rows: [isize; ROWS] = std::array::from_fn(|i| i.min(self.rows - 1) as isize * self.a_stride);
             let (mut a, mut b) = (self.a, self.b);
-            for _ in 0..self.depth {
-                let bs: [T::Vector<S>; VECTORS] = std::array::from_fn(|v| T::load::<S>(b.add(v * lanes)));
+            for k in 0..self.depth {
+                let row = if SHIFTED { b.add(*self.offsets.add(k)) } else { b };
+                let bs: [T::Vector<S>; VECTORS] = std::array::from_fn(|v| T::load::<S>(row.add(v * lanes)));
                 for i in 0..ROWS {
                     let x = T::splat(simd, if PACKED { *a.add(i) } else { *a.offset(a_rows[i]) });
                     for v in 0..VECTORS {
@@ -550,7 +601,9 @@ impl<T: GemmElement> Tile<T> {
                     }
                 }
                 a = if PACKED { a.add(ROWS) } else { a.wrapping_offset(self.a_k) };
-                b = b.wrapping_offset(self.b_k);
+                if !SHIFTED {
+                    b = b.wrapping_offset(self.b_k);
+                }
             }
             // Constant indices throughout keep the accumulators in registers.
             let [c_row, c_col] = self.c_strides;

@@ -2,7 +2,7 @@
 
 use super::element::GemmElement;
 use super::matrix::Mat;
-use super::{Source, blocks};
+use super::{Shifted, Source, blocks};
 use crate::cpu::isa::simd;
 use pulp::Simd;
 use std::ops::Range;
@@ -106,6 +106,11 @@ pub(super) fn pack_panel<S: Simd, T: GemmElement>(
     }
     match *source {
         Source::Pack(packer) => packer.pack(k, items, width, panel),
+        Source::Shifted(Shifted { data, offsets, .. }) => {
+            for (row, &offset) in panel.chunks_exact_mut(width).zip(&offsets[k]) {
+                row[..items.len()].copy_from_slice(&data[offset + items.start..][..items.len()]);
+            }
+        }
         Source::Strided { data, stride, k_stride } => {
             assert!(panel.len() >= k.len() * width && items.len() <= width);
             let (depth, count, to) = (k.len(), items.len(), panel.as_mut_ptr());
