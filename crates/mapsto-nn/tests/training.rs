@@ -516,3 +516,52 @@ fn a_step_down_a_loss_moves_its_own_parameters_alone() -> Result<()> {
     says(optimizer.minimize(&judge.forward(&player.forward(&x)?)?), text);
     Ok(())
 }
+
+#[test]
+fn what_is_kept_of_parameters_follows_their_updates() -> Result<()> {
+    let layers = sequential![Conv2d::new(16, 16, 3)?, Flatten::default(), Linear::new(16 * 64, 9)?].init(1)?;
+    let lstm = Lstm::new(9, 40)?.init(2)?;
+    let x = Tensor::randn([4, 16, 10, 10], DType::F32, &mut mapsto_tensor::Rng::new(3))?;
+    let forward = || lstm.forward(&layers.forward(&x)?.reshape([2, 2, 9])?, None).map(|(y, _)| y);
+    let [mut first, mut second] = [
+        Optimizer::new(&layers, Sgd { lr: 0.1, ..Sgd::default() })?,
+        Optimizer::new(&lstm, Sgd { lr: 0.1, ..Sgd::default() })?,
+    ];
+    let mut before = None;
+    for _ in 0..3 {
+        let inside = wide(&mapsto_tensor::no_grad(forward)?)?;
+        let outside = forward()?;
+        for (a, b) in inside.iter().zip(wide(&outside)?) {
+            assert!((a - b).abs() < 1e-5, "{a}, {b}");
+        }
+        assert!(before.as_ref() != Some(&inside), "the update changes the outputs");
+        let gradients = outside.square()?.sum()?.backward()?;
+        first.step(&gradients)?;
+        second.step(&gradients)?;
+        before = Some(inside);
+    }
+    Ok(())
+}
+
+#[test]
+fn few_sequences_are_the_same_on_any_number_of_threads() -> Result<()> {
+    let before = mapsto_tensor::num_threads();
+    let x = Tensor::randn([7, 3, 10], DType::F32, &mut mapsto_tensor::Rng::new(4))?;
+    let lengths = Tensor::new([7i64, 2, 5])?;
+    let (lstm, gru) = (Lstm::new(10, 101)?.init(4)?, Gru::new(10, 101)?.init(5)?);
+    let mut seen = Vec::new();
+    for threads in [1, 2, 3] {
+        mapsto_tensor::set_num_threads(threads);
+        let mut all = Vec::new();
+        for lengths in [&Tensor::new([7i64, 7, 7])?, &lengths] {
+            let (y, (h, c)) = lstm.forward_packed(&x, lengths, None)?;
+            all.extend([y, h, c]);
+            let (y, h) = gru.forward_packed(&x, lengths, None)?;
+            all.extend([y, h]);
+        }
+        seen.push(all.iter().map(wide).collect::<Result<Vec<_>>>()?);
+    }
+    mapsto_tensor::set_num_threads(before);
+    assert!(seen.iter().all(|values| *values == seen[0]));
+    Ok(())
+}

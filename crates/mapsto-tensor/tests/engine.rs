@@ -466,3 +466,30 @@ fn the_same_bits_with_any_number_of_threads() -> Result<()> {
     assert!(seen.iter().all(|bits| *bits == seen[0]));
     Ok(())
 }
+
+#[test]
+fn kept_forms_change_nothing_but_rounding() -> Result<()> {
+    let before = num_threads();
+    let mut g = Gen::new(6);
+    let mut random = |sizes: &[usize]| g.tensor(sizes, -1.0, 1.0).to_dtype(DType::F32);
+    let (x, w) = (random(&[5, 40])?, random(&[33, 40])?);
+    let image = random(&[1, 24, 16, 18])?;
+    let kernels = random(&[50, 24, 3, 3])?;
+    let options = ops::ConvOptions::new().padding(1);
+    let outside = (x.linear(&w, None)?, image.conv2d(&kernels, None, &options)?);
+    [&w, &kernels].into_iter().for_each(Tensor::keep_forms);
+    let mut seen = Vec::new();
+    for threads in [1, 2, 3] {
+        set_num_threads(threads);
+        for _ in 0..2 {
+            let (y, z) = no_grad(|| Ok::<_, Error>((x.linear(&w, None)?, image.conv2d(&kernels, None, &options)?)))?;
+            assert_eq!(y.to_vec::<f32>()?, outside.0.to_vec::<f32>()?, "products are the same to the bit");
+            let error = z.sub(&outside.1)?.abs()?.max()?.item::<f32>()?;
+            assert!(error < 1e-4, "{error}");
+            seen.push(z.to_vec::<f32>()?);
+        }
+    }
+    set_num_threads(before);
+    assert!(seen.iter().all(|z| *z == seen[0]));
+    Ok(())
+}

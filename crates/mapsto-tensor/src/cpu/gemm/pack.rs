@@ -43,7 +43,9 @@ impl<'a, T: GemmElement> Panels<'a, T> {
 
     /// Packs the rows of a matrix.
     pub(crate) fn write(rows: Mat<T>, width: usize, to: &mut [T]) {
-        pack_panels(&Source::rows(rows), 0..rows.dims[1], 0..rows.dims[0], width, to);
+        if rows.dims[1] > 0 {
+            pack_panels(&Source::rows(rows), 0..rows.dims[1], 0..rows.dims[0], width, to);
+        }
     }
 
     /// What [`Panels::write`] wrote.

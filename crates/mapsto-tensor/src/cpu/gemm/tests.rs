@@ -84,6 +84,16 @@ impl<T: Element> Pack<T> for Slow<'_, T> {
     }
 }
 
+/// How the factors come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Plain,
+    Serial,
+    OwnPacking,
+    Panels,
+    Shifted,
+}
+
 /// Compares one product, in all its forms, with a plain loop in double precision.
 fn check<T: Element>([m, n, k]: [usize; 3], kinds: [usize; 3], accumulate: bool, finish: bool) {
     let seed = (m * 1_000_003 + n * 1009 + k) as u64;
@@ -101,17 +111,40 @@ fn check<T: Element>([m, n, k]: [usize; 3], kinds: [usize; 3], accumulate: bool,
         serial: false,
     };
     let mut c = old.clone();
-    let run = |c: &mut Vec<T>, packed: bool, serial: bool| {
+    let [row_width, column_width] = panel_widths::<T>();
+    let mut panels = [
+        vec![T::new(0.0); Panels::<T>::len(row_width, [m, k])],
+        vec![T::new(0.0); Panels::<T>::len(column_width, [n, k])],
+    ];
+    Panels::write(a_mat, row_width, &mut panels[0]);
+    Panels::write(b_mat.t(), column_width, &mut panels[1]);
+    // The rows of B, the last one first, and overlapping.
+    let row = n.next_multiple_of(column_width);
+    let mut rows = vec![T::new(0.0); k * n + row];
+    let offsets: Vec<usize> = (0..k).rev().map(|p| p * n).collect();
+    for (p, &offset) in offsets.iter().enumerate() {
+        (0..n).for_each(|j| rows[offset + j] = b[lb.at(p, j)]);
+    }
+    let run = |c: &mut Vec<T>, way: Way| {
         let to = MatMut::new(c, lc.offset, [m, n], lc.strides);
-        let options = Options { serial, ..options };
-        if packed {
-            let (a, b) = (Slow(a_mat), Slow(b_mat.t()));
-            gemm_with(to, Factor::Pack(&a), Factor::Pack(&b), options);
-        } else {
-            gemm_with(to, a_mat.into(), b_mat.into(), options);
+        let options = Options { serial: way == Way::Serial, ..options };
+        match way {
+            Way::Plain | Way::Serial => gemm_with(to, a_mat.into(), b_mat.into(), options),
+            Way::OwnPacking => {
+                gemm_with(to, Factor::Pack(&Slow(a_mat)), Factor::Pack(&Slow(b_mat.t())), options);
+            }
+            Way::Panels => {
+                let a = Panels::new(&panels[0], row_width, [m, k]);
+                let b = Panels::new(&panels[1], column_width, [n, k]);
+                gemm_with(to, Factor::Pack(&a), Factor::Pack(&b), options);
+            }
+            Way::Shifted => {
+                let b = Shifted::new(&rows, &offsets, n);
+                gemm_with(to, a_mat.into(), Factor::Shifted(b), options);
+            }
         }
     };
-    run(&mut c, false, false);
+    run(&mut c, Way::Plain);
 
     let mut touched = vec![false; c.len()];
     for i in 0..m {
@@ -137,12 +170,14 @@ fn check<T: Element>([m, n, k]: [usize; 3], kinds: [usize; 3], accumulate: bool,
     }
 
     let mut other = old.clone();
-    run(&mut other, false, true);
+    run(&mut other, Way::Serial);
     assert_eq!(c, other, "{m}x{n}x{k} {kinds:?}: serial");
     if m > 1 && n > 1 {
-        other.copy_from_slice(&old);
-        run(&mut other, true, false);
-        assert_eq!(c, other, "{m}x{n}x{k} {kinds:?}: own packing");
+        for way in [Way::OwnPacking, Way::Panels, Way::Shifted] {
+            other.copy_from_slice(&old);
+            run(&mut other, way);
+            assert_eq!(c, other, "{m}x{n}x{k} {kinds:?}: {way:?}");
+        }
     }
 }
 
