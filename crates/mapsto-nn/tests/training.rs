@@ -548,9 +548,9 @@ fn few_sequences_are_the_same_on_any_number_of_threads() -> Result<()> {
     let before = mapsto_tensor::num_threads();
     let x = Tensor::randn([7, 3, 10], DType::F32, &mut mapsto_tensor::Rng::new(4))?;
     let lengths = Tensor::new([7i64, 2, 5])?;
-    let (lstm, gru) = (Lstm::new(10, 101)?.init(4)?, Gru::new(10, 101)?.init(5)?);
+    let (lstm, gru) = (Lstm::new(10, 1453)?.init(4)?, Gru::new(10, 101)?.init(5)?);
     let mut seen = Vec::new();
-    for threads in [1, 2, 3] {
+    for threads in [1, 2, 3, 45] {
         mapsto_tensor::set_num_threads(threads);
         let mut all = Vec::new();
         for lengths in [&Tensor::new([7i64, 7, 7])?, &lengths] {

@@ -345,6 +345,9 @@ impl Tensor {
     }
 }
 
+/// Forms that are kept of one buffer, at most.
+const MOST_FORMS: usize = 8;
+
 /// Forms: what kernels make of elements that they read again and again.
 impl Tensor {
     /// Says that this value will be read again and again, as a network's parameters are: inside [`no_grad`](crate::no_grad)
@@ -376,6 +379,10 @@ impl Tensor {
         }
         let form = make(shape)?;
         if let Some(mut forms) = forms() {
+            // Views of a parameter, a slice at every step, must not fill the memory.
+            if forms.len() == MOST_FORMS {
+                forms.remove(0);
+            }
             forms.push((key, form.clone()));
         }
         Ok(form)

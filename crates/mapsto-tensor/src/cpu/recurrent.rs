@@ -259,10 +259,9 @@ pub(super) fn forward<T: Real>(args: &RecurrentArgs, keep: bool) -> Result<Recur
         product: Rows::new(product.as_mut(), product_stride),
         bias: bias_hh.map(|hh| &hh[all_gates - hidden..]),
     };
-    // A lone group is cut by units: the sums stay as they are.
+    // A lone group is cut by units, some to each task: the sums stay as they are.
     let parts = if plan.groups() == 1 { num_threads().min(hidden / UNITS).max(1) } else { 1 };
-    let width = hidden.div_ceil(parts);
-    let units = |part: usize| (part * width).min(hidden)..hidden.min((part + 1) * width);
+    let units = |part: usize| hidden * part / parts..hidden * (part + 1) / parts;
     parallel_for(plan.groups(), |group| {
         let (range, steps) = plan.group(group);
         let (first, count) = (range.start, range.len());

@@ -1,6 +1,7 @@
 //! The engine's one thread pool: fork, run numbered tasks, join.
 //!
-//! Results never depend on the number of threads, because callers fix what each task does from sizes alone.
+//! Results never depend on the number of threads: callers fix from sizes alone which sums are taken and in what order, and
+//! mostly what each task does, too.
 //! Only workers that have joined a job are waited for, so a worker whose core is busy elsewhere delays nothing.
 
 use crate::error::{Error, Result};

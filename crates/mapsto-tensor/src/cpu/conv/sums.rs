@@ -17,8 +17,9 @@ const PRODUCT: usize = 96 << 10;
 
 /// The most channels of images for which this is the quicker way.
 const CHANNELS: usize = 16;
-/// What a sum costs in multiply-adds, as measured; and how much quicker than that patches must be that are read in place.
+/// What a sum costs in multiply-adds, as measured.
 const SUM_COST: f64 = 18.0;
+/// How much quicker patches must be that are read in place.
 const MARGIN: f64 = 1.15;
 
 /// Whether this method is for a convolution of these sizes.

@@ -41,6 +41,8 @@ fn samples() -> Vec<(Plan, Sample)> {
         sample(Plan::Winograd(Tile::F43), [40, 1, 30, 130], [7, 6], [3, 3], axis(1, 1, 1)),
         sample(Plan::Winograd(Tile::F43), [5, 2, 20, 24], [9, 40], [3, 3], axis(1, 0, 1)),
         sample(Plan::Winograd(Tile::F43), [2, 1, 12, 70], [18, 90], [3, 3], axis(1, 2, 1)),
+        // Sums of more than one block of k, and one output more than panels have.
+        sample(Plan::Winograd(Tile::F23), [1, 1, 530, 25], [14, 14], [3, 3], axis(1, 1, 1)),
         sample(Plan::Winograd(Tile::F23), [3, 1, 100, 96], [8, 7], [3, 3], axis(1, 1, 1)),
         sample(Plan::Winograd(Tile::F25), [3, 1, 13, 37], [23, 41], [5, 5], axis(1, 2, 1)),
         sample(Plan::Winograd(Tile::F25), [5, 2, 20, 24], [9, 40], [5, 5], axis(1, 0, 1)),
@@ -121,8 +123,8 @@ fn every_method_is_taken_and_right() {
                     weights::gradient(&x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Winograd(tile) => {
-                    winograd::forward(tile, &x, &kernels, None, &g, &mut to_y).expect("there is memory");
-                    winograd::transpose(tile, &y, &kernels, None, &g, &mut to_x).expect("there is memory");
+                    winograd::convolution(tile, false, &x, &kernels, None, &g, &mut to_y).expect("there is memory");
+                    winograd::convolution(tile, true, &y, &kernels, None, &g, &mut to_x).expect("there is memory");
                     winograd::weight_grad(tile, &x, &y, &g, &mut to_w).expect("there is memory");
                 }
                 Plan::Depthwise => {
@@ -189,8 +191,8 @@ fn errors_of_winograds_algorithms_are_bounded() {
         for &(tile, most, mean) in tiles {
             let wanted = [&to_y, &to_x, &to_w];
             let mut has = wanted.map(|wanted| vec![0f32; wanted.len()]);
-            winograd::forward(tile, &x, &kernels, None, &g, &mut has[0]).expect("there is memory");
-            winograd::transpose(tile, &y, &kernels, None, &g, &mut has[1]).expect("there is memory");
+            winograd::convolution(tile, false, &x, &kernels, None, &g, &mut has[0]).expect("there is memory");
+            winograd::convolution(tile, true, &y, &kernels, None, &g, &mut has[1]).expect("there is memory");
             winograd::weight_grad(tile, &x, &y, &g, &mut has[2]).expect("there is memory");
             for (has, wanted) in has.iter().zip(wanted) {
                 let size = (wanted.iter().map(|x| x * x).sum::<f64>() / wanted.len() as f64).sqrt();

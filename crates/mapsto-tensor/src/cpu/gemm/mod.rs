@@ -39,7 +39,7 @@ const K_BLOCK: usize = 512;
 const COLUMN_BLOCK: usize = 2048;
 /// The most columns that one task works on: their packed block stays in the L2 cache.
 const TASK_COLUMNS: usize = 256;
-/// Multiply-adds that make a task worth its hand-over: some ten microseconds.
+/// Multiply-adds that make a task worth its hand-over: some five microseconds.
 const TASK_WORK: usize = 1 << 18;
 /// Elements that make a packing task worth its hand-over.
 const PACK_WORK: usize = 1 << 15;
@@ -468,17 +468,19 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
         for panel in panels.clone() {
             let col = block.columns.start + panel * width;
             let cols = col..block.columns.end.min(col + width);
+            let in_place = match product.b {
+                Source::Pack(p) => p.panel(block.k.clone(), cols.clone(), width),
+                _ => None,
+            };
             let (b, b_k) = match product.b {
                 Source::Strided { data, stride, k_stride } if panel < block.first_packed => {
                     (data.wrapping_offset(col as isize * stride + block.k.start as isize * k_stride), k_stride)
                 }
-                Source::Pack(p) if let Some(panel) = p.panel(block.k.clone(), cols.clone(), width) => {
-                    (panel.as_ptr(), width as isize)
-                }
                 Source::Shifted(shifted) => (shifted.data.as_ptr().wrapping_add(col), 0),
                 _ => {
-                    let start = (panel - block.first_packed) * depth * width;
-                    (block.packed[start..start + depth * width].as_ptr(), width as isize)
+                    let packed = |panel: usize| &block.packed[panel * depth * width..][..depth * width];
+                    let panel = in_place.unwrap_or_else(|| packed(panel - block.first_packed));
+                    (panel.as_ptr(), width as isize)
                 }
             };
             let offsets = match product.b {

@@ -288,16 +288,17 @@ fn convolve<T: Real, F: Algorithm>(
     out: &mut [T],
 ) {
     let ([outputs, channels], out, blocks) = (kernels.dims, Parts::new(out), groups * tiles.blocks());
-    // Threads without a block take outputs from others, and map its images once more. Sums stay as they are.
-    let parts = num_threads().div_ceil(blocks.max(1)).min(outputs / OUTPUTS).max(1);
-    let most = outputs.div_ceil(parts).next_multiple_of(OUTPUTS);
-    let parts = outputs.div_ceil(most);
+    // Threads without a block take outputs from others, and map its images once more. Sums stay as they are: no part is a
+    // lone row, which products sum otherwise.
+    let panels = outputs / OUTPUTS;
+    let parts = num_threads().div_ceil(blocks.max(1)).min(panels).max(1);
+    let edge = |part: usize| if part == parts { outputs } else { panels * part / parts * OUTPUTS };
     parallel_for(blocks * parts, |task| {
         let (part, block) = (task % parts, task / parts);
         let (group, rows) = (block / tiles.blocks(), tiles.block(block % tiles.blocks()));
         let count = rows.len() * tiles.grid[1];
         let [from, to] = [channels, outputs].map(|channels| Channels::group(group, groups, channels));
-        let outputs = part * most..outputs.min((part + 1) * most);
+        let outputs = edge(part)..edge(part + 1);
         let to = Channels { first: to.first + outputs.start, count: outputs.len(), ..to };
         let layout = |channels: usize| Layout { channel: count, element: channels * count + LANES };
         let [wide_layout, layout] = [channels, to.count].map(layout);
@@ -314,56 +315,25 @@ fn convolve<T: Real, F: Algorithm>(
     });
 }
 
-/// The convolution.
-pub(super) fn forward<T: Real>(
+/// The convolution, or its transpose: a convolution of what it gave, with kernels upside down.
+pub(super) fn convolution<T: Real>(
     tile: Tile,
+    transposed: bool,
     x: &[T],
     w: &Tensor,
     bias: Option<&[T]>,
     g: &Geometry,
     out: &mut [T],
 ) -> Result<()> {
-    with_algorithm!(tile, F => forward_by::<T, F>(x, w, bias, g, out))
-}
-
-fn forward_by<T: Real, F: Algorithm>(
-    x: &[T],
-    w: &Tensor,
-    bias: Option<&[T]>,
-    g: &Geometry,
-    out: &mut [T],
-) -> Result<()> {
-    let (c, o) = (g.channels, g.outputs);
-    let tiles = Tiles::new::<F>(g.images, g.image, g.places, [g.padding[1], g.padding[2]], c + o);
-    convolve::<T, F>(x, g.groups, &tiles, &Kernels::new::<T, F>(w, g, false)?, |e| e, bias, out);
-    Ok(())
-}
-
-/// The transpose: a convolution with kernels upside down.
-pub(super) fn transpose<T: Real>(
-    tile: Tile,
-    y: &[T],
-    w: &Tensor,
-    bias: Option<&[T]>,
-    g: &Geometry,
-    out: &mut [T],
-) -> Result<()> {
-    with_algorithm!(tile, F => transpose_by::<T, F>(y, w, bias, g, out))
-}
-
-fn transpose_by<T: Real, F: Algorithm>(
-    y: &[T],
-    w: &Tensor,
-    bias: Option<&[T]>,
-    g: &Geometry,
-    out: &mut [T],
-) -> Result<()> {
-    let (c, o) = (g.channels, g.outputs);
-    let padding = [1, 2].map(|axis| F::TAPS - 1 - g.padding[axis]);
-    let tiles = Tiles::new::<F>(g.images, g.places, g.image, padding, c + o);
-    let place = |e: usize| F::ELEMENTS * F::TURNED[e / F::ELEMENTS] + F::TURNED[e % F::ELEMENTS];
-    convolve::<T, F>(y, g.groups, &tiles, &Kernels::new::<T, F>(w, g, true)?, place, bias, out);
-    Ok(())
+    with_algorithm!(tile, F => {
+        let padding = [1, 2].map(|axis| if transposed { F::TAPS - 1 - g.padding[axis] } else { g.padding[axis] });
+        let (wide, narrow) = if transposed { (g.places, g.image) } else { (g.image, g.places) };
+        let tiles = Tiles::new::<F>(g.images, wide, narrow, padding, g.channels + g.outputs);
+        let turned = |e: usize| F::ELEMENTS * F::TURNED[e / F::ELEMENTS] + F::TURNED[e % F::ELEMENTS];
+        let place = |e: usize| if transposed { turned(e) } else { e };
+        convolve::<T, F>(x, g.groups, &tiles, &Kernels::new::<T, F>(w, g, transposed)?, place, bias, out);
+        Ok(())
+    })
 }
 
 /// The gradient with respect to the kernels: sums over all tiles, in parts that are joined in order.
