@@ -1,15 +1,16 @@
 //! Convolution and its transpose as matrix products with patches.
 
 use super::SCRATCH;
-use super::geometry::{Geometry, runs, volume};
+use super::geometry::{Geometry, Phase, runs, volume};
 use super::patches::Patches;
-use super::planes::{Planes, packing_cost};
+use super::planes::{Planes, Sizes, packing_cost};
 use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, gemm_with};
 use crate::cpu::threads::{SendPtr, parallel_chunks_mut, parallel_for};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::Writing;
+use smallvec::SmallVec;
 
 /// Elements of a packed block of patches: it stays in the L2 cache.
 const BLOCK: usize = 96 << 10;
@@ -31,6 +32,10 @@ const LEAST_PLACES: usize = 64;
 const SCRATCH_LEN: usize = 64 << 10;
 /// Tasks that keep all threads busy to the end.
 const TASKS: usize = 16;
+/// Channels whose kernels are turned together: they share cache lines.
+const TURNED: usize = 8;
+/// Distance of turned kernels beyond their length: lines of neighbouring rows do not compete for the cache.
+const GAP: usize = 16;
 
 /// The products that a convolution, or one phase of its transpose, consists of.
 pub(super) struct Products<'a, T> {
@@ -88,14 +93,30 @@ impl<T: GemmElement> Products<'_, T> {
         Cut { places, blocks, spans_images, rows: self.rows.div_ceil(row_blocks).next_multiple_of(ROWS).min(self.rows) }
     }
 
-    /// Computes all of it. `out` holds images of `groups * rows` channels.
-    pub fn run(&self, images: usize, out: &mut [T]) {
+    /// Computes phases that differ in taps, grid, weights and first place alone, with patches that are read in place if that
+    /// is the quicker way.
+    pub fn run_all(phases: &[Self], images: usize, out: &mut [T]) {
+        let Some(Products { patches, groups, rows, .. }) = phases.first() else { return };
+        let sizes = Sizes {
+            phases: phases.iter().map(|phase| (phase.patches.grid, phase.patches.taps)).collect(),
+            step: patches.step,
+            images,
+            groups: *groups,
+            channels: patches.channels,
+            rows: *rows,
+        };
+        let are_images = phases.len() == 1 && patches.are_images();
+        match Planes::new(&sizes).filter(|planes| !are_images && planes.cost < packing_cost(*rows, patches.grid[2])) {
+            Some(planes) => planes.run(phases, images, out),
+            None => phases.iter().for_each(|phase| phase.run(images, out)),
+        }
+    }
+
+    /// Computes all of it with patches that are packed. `out` holds images of `groups * rows` channels.
+    fn run(&self, images: usize, out: &mut [T]) {
         let places = volume(self.patches.grid);
         if places * images * self.rows * self.groups == 0 {
             return;
-        }
-        if let Some(planes) = self.planes(images) {
-            return planes.run(self, images, out);
         }
         let cut = self.cut(images);
         let (len, out) = (out.len(), SendPtr::new(out));
@@ -128,16 +149,6 @@ impl<T: GemmElement> Products<'_, T> {
                 self.multiply(group, rows, range, c);
             }
         });
-    }
-
-    /// How patches are read in place, if that is the quicker way.
-    fn planes(&self, images: usize) -> Option<Planes> {
-        let Patches { grid, step, taps, channels, .. } = self.patches;
-        if self.patches.are_images() {
-            return None;
-        }
-        let planes = Planes::new(grid, step, taps, [channels, self.rows], self.groups, images);
-        planes.filter(|planes| planes.cost < packing_cost(self.rows))
     }
 
     /// Some rows of a group's kernels.
@@ -198,7 +209,7 @@ impl<T: GemmElement> Products<'_, T> {
 
 /// The convolution.
 pub(super) fn forward<T: GemmElement>(x: &[T], w: &[T], bias: Option<&[T]>, g: &Geometry, out: &mut [T]) {
-    forward_products(x, w, bias, g, &g.taps()).run(g.images, out);
+    Products::run_all(&[forward_products(x, w, bias, g, &g.taps())], g.images, out);
 }
 
 fn forward_products<'a, T>(
@@ -249,20 +260,22 @@ pub(super) fn transpose<T: Element + GemmElement>(
             out.fill(bias.map_or(T::default(), |bias| bias[channel % (g.groups * g.channels)]));
         });
     }
+    // A lone element of the kernel is a strided matrix; more are copied so that rows are contiguous.
     let mut turned = None;
+    let (weights, weight_group, weight_strides): (&[T], _, _) = match elements {
+        1 => (w, g.outputs * g.channels, [1, g.channels as isize]),
+        _ => {
+            let row = g.outputs * elements + GAP;
+            let turned = turned.insert(Writing::new(Shape::new(&[g.groups * g.channels, row])?)?).as_mut();
+            turn(w, g, &phases, row, turned);
+            (turned, g.channels * row, [row as isize, 1])
+        }
+    };
+    let mut before = 0;
+    let mut products = SmallVec::<[_; 4]>::new();
     for phase in &phases {
-        let count = phase.elements.len();
-        // One element of the kernel is a strided matrix; more are copied so that rows are contiguous.
-        let (weights, weight_group, weight_strides) = if count == 1 {
-            let strides = [elements as isize, (g.channels * elements) as isize];
-            (&w[phase.elements[0].min(w.len())..], g.outputs * g.channels * elements, strides)
-        } else {
-            let depth = g.outputs * count;
-            let shape = Shape::new(&[g.groups * g.channels, depth])?;
-            let turned = turned.insert(Writing::<T>::new(shape)?).as_mut();
-            turn(w, g, &phase.elements, turned);
-            (&*turned, g.channels * depth, [depth as isize, 1])
-        };
+        let weights = &weights[(g.outputs * before).min(weights.len())..];
+        before += phase.elements.len();
         let patches = Patches {
             data: y,
             image_stride: g.groups * g.outputs * volume(g.places),
@@ -274,7 +287,7 @@ pub(super) fn transpose<T: Element + GemmElement>(
             taps: &phase.taps,
             places: 0..0,
         };
-        let products = Products {
+        products.push(Products {
             patches,
             groups: g.groups,
             weights,
@@ -285,28 +298,29 @@ pub(super) fn transpose<T: Element + GemmElement>(
             sizes: g.image,
             first: phase.first,
             step: g.stride,
-        };
-        products.run(g.images, out);
+        });
     }
+    Products::run_all(&products, g.images, out);
     Ok(())
 }
 
-/// Kernels `[groups, outputs, channels, elements]` to `[groups, channels, outputs, some elements]`.
-fn turn<T: GemmElement>(w: &[T], g: &Geometry, elements: &[usize], to: &mut [T]) {
-    let row = g.outputs * elements.len();
-    if to.is_empty() {
-        return;
+/// Kernels `[groups, outputs, channels, elements]` to rows, one for each channel, of `[outputs, some elements]` for each phase.
+fn turn<T: GemmElement>(w: &[T], g: &Geometry, phases: &[Phase], row: usize, to: &mut [T]) {
+    // Where each element goes in a row, and how far on for the next output.
+    let mut places = SmallVec::<[_; 32]>::new();
+    let mut before = 0;
+    for phase in phases {
+        let (count, first) = (phase.elements.len(), g.outputs * before);
+        places.extend(phase.elements.iter().enumerate().map(|(i, &element)| (element, first + i, count)));
+        before += count;
     }
-    let all = elements.len() == g.elements();
-    parallel_chunks_mut(to, row, |index, row| {
-        let (group, channel) = (index / g.channels, index % g.channels);
-        for (output, to) in row.chunks_exact_mut(elements.len()).enumerate() {
-            let kernel = ((group * g.outputs + output) * g.channels + channel) * g.elements();
-            let kernel = &w[kernel..kernel + g.elements()];
-            if all {
-                to.copy_from_slice(kernel);
-            } else {
-                to.iter_mut().zip(elements).for_each(|(to, &element)| *to = kernel[element]);
+    parallel_chunks_mut(to, TURNED * row, |block, rows| {
+        for output in 0..g.outputs {
+            for (i, row) in rows.chunks_exact_mut(row).enumerate() {
+                let (group, channel) = ((block * TURNED + i) / g.channels, (block * TURNED + i) % g.channels);
+                let kernel = ((group * g.outputs + output) * g.channels + channel) * g.elements();
+                let kernel = &w[kernel..kernel + g.elements()];
+                places.iter().for_each(|&(element, to, step)| row[to + output * step] = kernel[element]);
             }
         }
     });

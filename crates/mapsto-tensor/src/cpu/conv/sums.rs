@@ -3,7 +3,7 @@
 
 use super::SCRATCH;
 use super::geometry::{Geometry, Phase, indices, inside, volume};
-use super::planes::Planes;
+use super::planes::{Planes, Sizes};
 use crate::cpu::gemm::{Buffer, Mat, MatMut, gemm_serial};
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
@@ -17,26 +17,31 @@ const PRODUCT: usize = 96 << 10;
 
 /// The most channels of images for which this is the quicker way.
 const CHANNELS: usize = 16;
-/// What a sum costs in multiply-adds, as measured.
+/// What a sum costs in multiply-adds, as measured; and what a line of them costs more.
 const SUM_COST: f64 = 18.0;
+const LINE_COST: f64 = 500.0;
 /// How much quicker patches must be that are read in place.
 const MARGIN: f64 = 1.15;
 
 /// Whether this method is for a convolution of these sizes.
 pub(super) fn suits(g: &Geometry) -> bool {
     let few = g.elements() > 1 && g.channels <= g.outputs.min(CHANNELS) && volume(g.places) > 0;
-    few && in_place(g).is_none_or(|cost| MARGIN * cost > 1.0 + SUM_COST / g.outputs as f64)
+    few && in_place(g)
+        .is_none_or(|cost| MARGIN * cost > 1.0 + (SUM_COST + LINE_COST / g.places[2] as f64) / g.outputs as f64)
 }
 
 /// What the products cost with patches that are read in place, in those at full speed.
 fn in_place(g: &Geometry) -> Option<f64> {
-    let (mut cost, mut work) = (0.0, 0.0);
-    for phase in g.phases() {
-        let planes = Planes::new(phase.grid, [1; 3], &phase.taps, [g.outputs, g.channels], g.groups, g.images)?;
-        let products = (volume(phase.grid) * phase.taps.len()) as f64;
-        (cost, work) = (cost + planes.cost * products, work + products);
-    }
-    (work > 0.0).then_some(cost / work)
+    let phases = g.phases();
+    let planes = Planes::new(&Sizes {
+        phases: phases.iter().map(|phase| (phase.grid, &phase.taps[..])).collect(),
+        step: [1; 3],
+        images: g.images,
+        groups: g.groups,
+        channels: g.outputs,
+        rows: g.channels,
+    });
+    planes.map(|planes| planes.cost)
 }
 
 /// The transpose.

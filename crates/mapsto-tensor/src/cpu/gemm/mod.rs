@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use element::GemmElement;
 pub(crate) use matrix::{Mat, MatMut};
-pub(crate) use pack::{Pack, Panels, copy_ends};
+pub(crate) use pack::{Pack, Panels, copy_ends, transpose_4};
 pub(crate) use scratch::{Buffer, CacheLine};
 
 use crate::cpu::isa::simd;
@@ -65,10 +65,12 @@ pub(crate) enum Factor<'a, T> {
     Shifted(Shifted<'a, T>),
 }
 
-/// A second factor whose element `(k, j)` is `data[offsets[k] + j]`.
+/// A second factor whose element `(k, j)` is `data[offsets[k] + starts[j / width] + j % width]`, where `width` is that of its
+/// panels (see [`panel_widths`]).
 pub(crate) struct Shifted<'a, T> {
     data: &'a [T],
     offsets: &'a [usize],
+    starts: &'a [usize],
     columns: usize,
 }
 
@@ -81,12 +83,17 @@ impl<T> Clone for Shifted<'_, T> {
 impl<T> Copy for Shifted<'_, T> {}
 
 impl<'a, T: GemmElement> Shifted<'a, T> {
-    /// Panics where a row, as long as whole panels, reaches beyond `data`.
-    pub(crate) fn new(data: &'a [T], offsets: &'a [usize], columns: usize) -> Self {
-        let most = offsets.iter().copied().max().unwrap_or(0);
-        let whole = columns.next_multiple_of(tile_shape::<T>().1);
-        assert!(most + whole <= data.len(), "a shifted row lies outside its data");
-        Shifted { data, offsets, columns }
+    /// Panics where panels are missing, or where one of them, as a whole, reaches beyond `data`.
+    pub(crate) fn new(data: &'a [T], offsets: &'a [usize], starts: &'a [usize], columns: usize) -> Self {
+        let (width, last) = (tile_shape::<T>().1, |all: &[usize]| all.iter().copied().max().unwrap_or(0));
+        assert!(starts.len() == columns.div_ceil(width), "a shifted factor has a start for each panel");
+        assert!(last(offsets) + last(starts) + width <= data.len(), "a shifted panel lies outside its data");
+        Shifted { data, offsets, starts, columns }
+    }
+
+    /// Where the panel of a column begins in each row.
+    fn start(&self, column: usize, width: usize) -> usize {
+        self.starts[column / width]
     }
 }
 
@@ -476,7 +483,7 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 Source::Strided { data, stride, k_stride } if panel < block.first_packed => {
                     (data.wrapping_offset(col as isize * stride + block.k.start as isize * k_stride), k_stride)
                 }
-                Source::Shifted(shifted) => (shifted.data.as_ptr().wrapping_add(col), 0),
+                Source::Shifted(shifted) => (shifted.data.as_ptr().wrapping_add(shifted.start(col, width)), 0),
                 _ => {
                     let packed = |panel: usize| &block.packed[panel * depth * width..][..depth * width];
                     let panel = in_place.unwrap_or_else(|| packed(panel - block.first_packed));

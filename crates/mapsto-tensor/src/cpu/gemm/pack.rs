@@ -2,7 +2,7 @@
 
 use super::element::GemmElement;
 use super::matrix::Mat;
-use super::{Shifted, Source, blocks};
+use super::{Source, blocks};
 use crate::cpu::isa::simd;
 use pulp::Simd;
 use std::ops::Range;
@@ -108,9 +108,12 @@ pub(super) fn pack_panel<S: Simd, T: GemmElement>(
     }
     match *source {
         Source::Pack(packer) => packer.pack(k, items, width, panel),
-        Source::Shifted(Shifted { data, offsets, .. }) => {
-            for (row, &offset) in panel.chunks_exact_mut(width).zip(&offsets[k]) {
-                row[..items.len()].copy_from_slice(&data[offset + items.start..][..items.len()]);
+        Source::Shifted(shifted) => {
+            let panel_width = 2 * T::lanes::<S>();
+            for (row, &offset) in panel.chunks_exact_mut(width).zip(&shifted.offsets[k]) {
+                for (to, i) in row.iter_mut().zip(items.clone()) {
+                    *to = shifted.data[offset + shifted.start(i, panel_width) + i % panel_width];
+                }
             }
         }
         Source::Strided { data, stride, k_stride } => {
@@ -142,7 +145,8 @@ pub(super) fn pack_panel<S: Simd, T: GemmElement>(
                         let to = to.add(part.start * width);
                         let mut i = 0;
                         while k_stride == 1 && i + 4 <= count {
-                            transpose_4(from.offset(i as isize * stride), stride, part.len(), to.add(i), width);
+                            let rows = std::array::from_fn(|row| from.offset((i + row) as isize * stride));
+                            transpose_4(rows, part.len(), to.add(i), width);
                             i += 4;
                         }
                         while i < count {
@@ -174,15 +178,14 @@ pub(crate) unsafe fn copy_ends<T: Copy, const N: usize>(from: *const T, to: *mut
     }
 }
 
-/// Copies four contiguous rows of length `depth`, `stride` apart, to four columns, `width` apart along them.
+/// Copies four contiguous rows of length `depth` to four neighbouring columns, whose elements are `width` apart.
 ///
 /// # Safety
 /// All these elements may be read and written.
 #[inline(always)]
-unsafe fn transpose_4<T: GemmElement>(from: *const T, stride: isize, depth: usize, to: *mut T, width: usize) {
+pub(crate) unsafe fn transpose_4<T: GemmElement>(rows: [*const T; 4], depth: usize, to: *mut T, width: usize) {
     // SAFETY: as the caller promised.
     unsafe {
-        let rows = [from, from.offset(stride), from.offset(2 * stride), from.offset(3 * stride)];
         let mut p = 0;
         #[cfg(target_arch = "x86_64")]
         if size_of::<T>() == 4 {

@@ -118,12 +118,12 @@ fn check<T: Element>([m, n, k]: [usize; 3], kinds: [usize; 3], accumulate: bool,
     ];
     Panels::write(a_mat, row_width, &mut panels[0]);
     Panels::write(b_mat.t(), column_width, &mut panels[1]);
-    // The rows of B, the last one first, and overlapping.
-    let row = n.next_multiple_of(column_width);
-    let mut rows = vec![T::new(0.0); k * n + row];
-    let offsets: Vec<usize> = (0..k).rev().map(|p| p * n).collect();
+    // The panels of B's rows, the last ones first.
+    let starts: Vec<usize> = (0..n.div_ceil(column_width)).rev().map(|panel| panel * k * column_width).collect();
+    let mut rows = vec![T::new(0.0); starts.len() * k * column_width + column_width];
+    let offsets: Vec<usize> = (0..k).rev().map(|p| p * column_width).collect();
     for (p, &offset) in offsets.iter().enumerate() {
-        (0..n).for_each(|j| rows[offset + j] = b[lb.at(p, j)]);
+        (0..n).for_each(|j| rows[offset + starts[j / column_width] + j % column_width] = b[lb.at(p, j)]);
     }
     let run = |c: &mut Vec<T>, way: Way| {
         let to = MatMut::new(c, lc.offset, [m, n], lc.strides);
@@ -139,7 +139,7 @@ fn check<T: Element>([m, n, k]: [usize; 3], kinds: [usize; 3], accumulate: bool,
                 gemm_with(to, Factor::Pack(&a), Factor::Pack(&b), options);
             }
             Way::Shifted => {
-                let b = Shifted::new(&rows, &offsets, n);
+                let b = Shifted::new(&rows, &offsets, &starts, n);
                 gemm_with(to, a_mat.into(), Factor::Shifted(b), options);
             }
         }
