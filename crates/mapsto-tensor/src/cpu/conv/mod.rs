@@ -1,5 +1,6 @@
 //! Convolutions.
 
+mod channels_last;
 mod dense;
 mod depthwise;
 mod fold;

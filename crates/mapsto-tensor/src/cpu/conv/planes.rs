@@ -31,8 +31,8 @@ const PACK_COST: f64 = 26.0;
 const SHORT: f64 = 8.0;
 /// To copy elements side by side.
 const COPY_COST: f64 = 10.0;
-/// To copy elements so that images lie side by side.
-const TURN_COST: f64 = 26.0;
+/// To copy elements so that images, or channels, lie side by side.
+pub(super) const TURN_COST: f64 = 26.0;
 /// To move a result to its place beside the last.
 const RESULT_COST: f64 = 5.0;
 
@@ -123,7 +123,7 @@ pub(super) fn packing_cost(rows: usize, places: usize) -> f64 {
 }
 
 /// What the rows of a product cost, for narrow tiles and parts of them are slower.
-fn row_cost(rows: usize) -> f64 {
+pub(super) fn row_cost(rows: usize) -> f64 {
     let rest = match rows % ROWS {
         0 => 0,
         1..=2 => 3,

@@ -57,6 +57,8 @@ fn samples() -> Vec<(Plan, Sample)> {
         sample(Plan::Products, [37, 1, 18, 25], [13, 11], [5, 5], axis(2, 2, 1)),
         sample(Plan::Products, [33, 2, 21, 30], [9, 10], [2, 3], axis(3, 1, 1)),
         sample(Plan::Products, [40, 1, 64, 70], [8, 8], [4, 4], axis(2, 1, 1)),
+        sample(Plan::Products, [3, 2, 19, 14], [17, 300], [3, 5], axis(1, 2, 1)),
+        sample(Plan::Products, [19, 1, 10, 33], [12, 9], [3, 3], axis(2, 2, 2)),
         sample(Plan::Depthwise, [3, 40, 1, 1], [21, 18], [3, 3], axis(1, 1, 1)),
         sample(Plan::Depthwise, [3, 40, 1, 2], [20, 37], [5, 4], axis(2, 2, 1)),
         sample(Plan::Depthwise, [2, 9, 1, 3], [40, 33], [3, 3], axis(3, 2, 3)),

@@ -1,8 +1,10 @@
 //! The gradient with respect to the kernels, as matrix products over all places.
 
 use super::SCRATCH;
+use super::channels_last::ChannelsLast;
 use super::geometry::{Geometry, runs, volume};
 use super::patches::{Patches, write_rows};
+use super::planes::TURN_COST;
 use crate::cpu::gemm::{Buffer, GemmElement, Mat, MatMut, gemm_serial};
 use crate::cpu::strided::Parts;
 use crate::cpu::threads::{SendPtr, parallel_chunks_mut, parallel_for};
@@ -26,6 +28,14 @@ const GAP: usize = 16;
 const TASKS: usize = 16;
 /// Outputs from which on the products are written to their places at once, across the patches.
 const WIDE: usize = 96;
+/// What it costs in multiply-adds to write an element of a patch.
+const PACK_COST: f64 = 14.0;
+/// Places whose patches take as long as a line of them takes beyond its places.
+const SHORT: f64 = 12.0;
+/// How much quicker patches must be that are read in place.
+const MARGIN: f64 = 1.05;
+/// Outputs are computed in multiples of this: a vector of the widest kind.
+const LANES: usize = 16;
 /// Elements that a joining task takes.
 const JOINED: usize = 1 << 14;
 
@@ -42,6 +52,9 @@ pub(super) fn gradient<T: Element + GemmElement>(x: &[T], y: &[T], g: &Geometry,
     if all == 0 || out.is_empty() {
         out.fill(T::default());
         return Ok(());
+    }
+    if let Some(way) = ChannelsLast::new(g).filter(|way| MARGIN * way.cost < packing_cost(g)) {
+        return way.gradient(x, y, g, out);
     }
     let rows = g.channels * elements;
     let blocks = g.channels.div_ceil((ROWS / elements).max(1));
@@ -97,6 +110,14 @@ pub(super) fn gradient<T: Element + GemmElement>(x: &[T], y: &[T], g: &Geometry,
     });
     join(sums.as_mut(), [g.groups, parts, rows, g.outputs], out);
     Ok(())
+}
+
+/// What the products cost with patches that are packed, in those at full speed.
+fn packing_cost(g: &Geometry) -> f64 {
+    let packed = if g.elements() == 1 && g.places == g.image && volume(g.places) >= ALONE { 0.0 } else { 1.0 };
+    let lanes = g.outputs.next_multiple_of(LANES) as f64 / g.outputs as f64;
+    let line = 1.0 + SHORT / g.places[2] as f64;
+    lanes + packed * PACK_COST * line / g.outputs as f64 + TURN_COST / ROWS as f64
 }
 
 /// Calls `f` with the factors of one product after the other, `[rows, places]` and `[places, outputs]`, and whether it

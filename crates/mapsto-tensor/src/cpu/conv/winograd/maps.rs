@@ -98,7 +98,9 @@ fn by_element<T: Real, F: Algorithm>(row: &[T; ROOM]) -> [[T; LANES]; RESULTS] {
 /// `f` of those of an algorithm's elements, zeros behind.
 #[inline(always)]
 fn lanes<T: Real>(count: usize, f: impl Fn(usize) -> [T; LANES]) -> Lanes<T, LANES> {
-    std::array::from_fn(|i| if i < count { f(i) } else { [T::ZERO; LANES] })
+    let mut lanes = [[T::ZERO; LANES]; MOST];
+    lanes.iter_mut().enumerate().take(count).for_each(|(i, lanes)| *lanes = f(i));
+    lanes
 }
 
 /// The rows of one channel under a block of tiles, with zeros around: tiles at the border are read as others are.
@@ -198,7 +200,10 @@ simd! {
                 });
                 let start = layout.channel * channel + first;
                 for i in 0..F::ELEMENTS {
-                    let elements: [_; MOST / 2] = std::array::from_fn(|by| by_element::<T, F>(&moved[by][i]));
+                    let mut elements = [[[T::ZERO; LANES]; RESULTS]; MOST / 2];
+                    for (elements, moved) in elements.iter_mut().zip(&moved) {
+                        *elements = by_element::<T, F>(&moved[i]);
+                    }
                     let tile = lanes(F::ELEMENTS, |j| elements[j / F::RESULTS][j % F::RESULTS]);
                     for (j, values) in F::widened(tile).iter().enumerate().take(F::ELEMENTS) {
                         to[(F::ELEMENTS * i + j) * layout.element + start..][..LANES].copy_from_slice(values);
@@ -231,10 +236,11 @@ simd! {
                         }
                     }
                 });
-                let rows: [_; RESULTS] = std::array::from_fn(|i| {
-                    let elements = by_element::<T, F>(&taken[i]);
-                    F::spread(lanes(F::RESULTS, |j| elements[j]))
-                });
+                let mut rows = [[[T::ZERO; LANES]; MOST]; RESULTS];
+                for (row, taken) in rows.iter_mut().zip(&taken) {
+                    let elements = by_element::<T, F>(taken);
+                    *row = F::spread(lanes(F::RESULTS, |j| elements[j]));
+                }
                 let start = layout.channel * channel + first;
                 for j in 0..F::ELEMENTS {
                     let column = F::spread(lanes(F::RESULTS, |i| rows[i][j]));
