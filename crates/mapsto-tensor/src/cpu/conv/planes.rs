@@ -19,6 +19,8 @@ const RESULTS: usize = 32 << 10;
 const PLACES: [usize; 2] = [64, 1024];
 /// Tasks that keep all threads busy to the end.
 const TASKS: usize = 16;
+/// Multiply-adds that make another task worth while: some five microseconds.
+const TASK_WORK: usize = 1 << 18;
 /// Rows are taken in multiples of this: those of a tile.
 const ROWS: usize = 12;
 /// Places are computed in multiples of this: a vector of the widest kind. So many images may lie side by side.
@@ -161,8 +163,9 @@ impl Planes {
             let images = (most / (height + span)).min(sizes.images * sizes.groups / TASKS);
             (images.clamp(1, sizes.images), height)
         } else {
-            let bands =
-                height.div_ceil(most - span).max(TASKS.div_ceil(sizes.images.div_ceil(together) * sizes.groups));
+            let work = sizes.images * sizes.groups * sizes.channels * sizes.rows * sizes.products();
+            let tasks = (work / TASK_WORK).min(TASKS).div_ceil(sizes.images.div_ceil(together) * sizes.groups);
+            let bands = height.div_ceil(most - span).max(tasks);
             let least = PLACES[0].div_ceil(pitch * together).max(if together > 1 { 4 * span } else { 1 });
             (together, height.div_ceil(bands).max(least).min(height).min(most - span))
         };

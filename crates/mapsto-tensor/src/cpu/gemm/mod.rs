@@ -460,16 +460,19 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 (data.wrapping_offset(at), stride, k_stride)
             }
             None => {
+                // Of a panel that is there already, a lower tile reads the first rows.
                 let panel = match product.a {
-                    Source::Pack(p) => p.panel(block.k.clone(), rows.clone(), height),
+                    Source::Pack(p) => p.panel(block.k.clone(), rows.clone(), tile_rows::<S>()),
                     _ => None,
                 };
-                let panel = panel.unwrap_or_else(|| {
-                    let panel = &mut packed_a[..depth * height];
-                    pack_panel::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
-                    panel
-                });
-                (panel.as_ptr(), 1, height as isize)
+                match panel {
+                    Some(panel) => (panel.as_ptr(), 1, tile_rows::<S>() as isize),
+                    None => {
+                        let panel = &mut packed_a[..depth * height];
+                        pack_panel::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
+                        (panel.as_ptr(), 1, height as isize)
+                    }
+                }
             }
         };
         for panel in panels.clone() {
@@ -587,7 +590,7 @@ impl<T: GemmElement> Tile<T> {
     /// The microkernel: `ROWS` x `VECTORS` accumulators in registers.
     ///
     /// # Safety
-    /// A has `depth` steps of `ROWS` elements, contiguous if `PACKED`, else of `rows` elements; B has `depth` steps of
+    /// A has `depth` steps, `a_k` apart, of `ROWS` elements, contiguous if `PACKED`, else of `rows` elements; B has `depth` steps of
     /// `VECTORS` vectors; the elements of C may be written, and `cols` reaches into the last vector.
     #[inline(always)]
     unsafe fn kernel<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool, const SHIFTED: bool>(
@@ -609,7 +612,7 @@ impl<T: GemmElement> Tile<T> {
                         acc[i][v] = T::mul_add(simd, x, bs[v], acc[i][v]);
                     }
                 }
-                a = if PACKED { a.add(ROWS) } else { a.wrapping_offset(self.a_k) };
+                a = a.wrapping_offset(self.a_k);
                 if !SHIFTED {
                     b = b.wrapping_offset(self.b_k);
                 }

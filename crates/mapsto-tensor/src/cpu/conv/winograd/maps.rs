@@ -18,32 +18,6 @@ const ROOM: usize = (RESULTS + 1) * LANES;
 /// Elements of a mapped tile, at most.
 pub(super) const ELEMENTS: usize = MOST * MOST;
 
-/// How many tiles the next step of a map takes: what is beyond `columns` is overwritten or in the room behind.
-macro_rules! by_lanes {
-    ($columns:expr, |$x:ident, $n:ident| $body:expr) => {{
-        let (mut $x, columns) = (0, $columns);
-        while $x < columns {
-            match columns - $x {
-                9.. => {
-                    const $n: usize = LANES;
-                    $body;
-                    $x += $n;
-                }
-                5.. => {
-                    const $n: usize = 8;
-                    $body;
-                    $x += $n;
-                }
-                _ => {
-                    const $n: usize = 4;
-                    $body;
-                    $x += $n;
-                }
-            }
-        }
-    }};
-}
-
 /// `N` elements from a place on.
 #[inline(always)]
 fn at<T: Real, const N: usize>(data: &[T], start: usize) -> [T; N] {
@@ -93,6 +67,29 @@ fn by_element<T: Real, F: Algorithm>(row: &[T; ROOM]) -> [[T; LANES]; RESULTS] {
     let [even, odd] = halves::<T, { 4 * LANES }, { 2 * LANES }>(row.first_chunk().expect("there is room"));
     let ([first, third], [second, fourth]) = (halves(&even), halves(&odd));
     [first, second, third, fourth]
+}
+
+/// Every element of the one followed by the other's.
+#[inline(always)]
+fn zipped<T: Real, const N: usize, const DOUBLE: usize>(x: &[T; N], y: &[T; N]) -> [T; DOUBLE] {
+    let mut zipped = [T::ZERO; DOUBLE];
+    for i in 0..N {
+        (zipped[2 * i], zipped[2 * i + 1]) = (x[i], y[i]);
+    }
+    zipped
+}
+
+/// The opposite of [`by_element`]: the results of the first tile, of the second and so on.
+#[inline(always)]
+fn side_by_side<T: Real, F: Algorithm>(results: &Lanes<T, LANES>) -> [T; RESULTS * LANES] {
+    let [first, second, third, fourth, ..] = results;
+    if F::RESULTS == 2 {
+        let mut row = [T::ZERO; RESULTS * LANES];
+        row[..2 * LANES].copy_from_slice(&zipped::<T, LANES, { 2 * LANES }>(first, second));
+        return row;
+    }
+    let [even, odd] = [zipped::<T, LANES, { 2 * LANES }>(first, third), zipped(second, fourth)];
+    zipped(&even, &odd)
 }
 
 /// `f` of those of an algorithm's elements, zeros behind.
@@ -260,42 +257,36 @@ simd! {
         out: &Parts<T>,
     ) {
         let ([height, width], columns) = (tiles.narrow, tiles.grid[1]);
+        let mut lines = [[T::ZERO; RESULTS * LANES]; RESULTS];
         for channel in 0..channels.count {
             let bias = bias.map_or(T::ZERO, |bias| bias[channels.first + channel]);
-            for (r, row) in rows.clone().enumerate() {
-                let (image, top) = tiles.place(row);
-                let plane = (image * channels.all + channels.first + channel) * height * width;
-                let lines = F::RESULTS.min(height - top);
-                // SAFETY: these rows of the images come from this row of tiles alone, which is one task's.
-                let out = unsafe { out.part(plane + top * width, lines * width) };
-                let start = layout.channel * channel + r * columns;
-                by_lanes!(columns, |x, N| {
-                    let mut half = [[[T::ZERO; N]; MOST]; RESULTS];
-                    for j in 0..F::ELEMENTS {
-                        let mut column = [[T::ZERO; N]; MOST];
-                        for (i, element) in column.iter_mut().enumerate().take(F::ELEMENTS) {
-                            *element = at(from, (F::ELEMENTS * i + j) * layout.element + start + x);
-                        }
-                        for (i, values) in F::narrowed(column).into_iter().enumerate().take(F::RESULTS) {
-                            half[i][j] = values;
-                        }
+            for first in (0..rows.len() * columns).step_by(LANES) {
+                let start = layout.channel * channel + first;
+                let mut half = [[[T::ZERO; LANES]; MOST]; RESULTS];
+                for j in 0..F::ELEMENTS {
+                    let column = lanes(F::ELEMENTS, |i| at(from, (F::ELEMENTS * i + j) * layout.element + start));
+                    for (half, values) in half.iter_mut().zip(F::narrowed(column)).take(F::RESULTS) {
+                        half[j] = values;
                     }
-                    for (line, row) in out.chunks_exact_mut(width).zip(half) {
-                        let results = F::narrowed(row);
-                        let mut side_by_side = [[T::ZERO; RESULTS]; N];
-                        let side_by_side = &mut side_by_side.as_flattened_mut()[..F::RESULTS * N];
-                        for n in 0..N {
-                            for j in 0..F::RESULTS {
-                                side_by_side[F::RESULTS * n + j] = results[j][n] + bias;
-                            }
-                        }
-                        let line = &mut line[F::RESULTS * x..];
-                        match line.get_mut(..F::RESULTS * N) {
-                            Some(line) => line.copy_from_slice(side_by_side),
-                            None => line.copy_from_slice(&side_by_side[..line.len()]),
-                        }
+                }
+                for (line, row) in lines.iter_mut().zip(half).take(F::RESULTS) {
+                    *line = side_by_side::<T, F>(&F::narrowed(row));
+                    line.iter_mut().for_each(|x| *x = *x + bias);
+                }
+                // Tiles of the same row lie side by side.
+                let (mut row, mut column, mut lane) = (rows.start + first / columns, first % columns, 0);
+                while lane < LANES && row < rows.end {
+                    let (count, (image, top)) = ((columns - column).min(LANES - lane), tiles.place(row));
+                    let plane = (image * channels.all + channels.first + channel) * height * width;
+                    // SAFETY: these rows of the images come from this row of tiles alone, which is one task's.
+                    let out = unsafe { out.part(plane + top * width, F::RESULTS.min(height - top) * width) };
+                    let here = F::RESULTS * column..width.min(F::RESULTS * (column + count));
+                    for (out, line) in out.chunks_exact_mut(width).zip(&lines) {
+                        copy(&line[F::RESULTS * lane..][..here.len()], &mut out[here.clone()]);
                     }
-                });
+                    lane += count;
+                    (row, column) = (row + 1, 0);
+                }
             }
         }
     }
