@@ -271,7 +271,7 @@ simd! {
                 }
                 for (line, row) in lines.iter_mut().zip(half).take(F::RESULTS) {
                     *line = side_by_side::<T, F>(&F::narrowed(row));
-                    line.iter_mut().for_each(|x| *x = *x + bias);
+                    line.iter_mut().for_each(|x| *x += bias);
                 }
                 // Tiles of the same row lie side by side.
                 let (mut row, mut column, mut lane) = (rows.start + first / columns, first % columns, 0);
