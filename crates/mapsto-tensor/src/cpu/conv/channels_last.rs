@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// Elements of a copy, at most: it stays in the L2 cache.
 const COPY: usize = 64 << 10;
-/// Places whose products are added at a time, at most; and the least for which results are read in place.
+/// Places of an image below which several images are taken together; and the most places whose products are added at a time.
 const PLACES: [usize; 2] = [96, 256];
 /// Columns are taken in multiples of this: a panel of the widest kind.
 const PANEL: usize = 32;
@@ -39,7 +39,7 @@ pub(super) struct ChannelsLast {
     parts: usize,
     /// Images, lines and columns of the places that are taken at a time: more than one only of what is taken whole.
     box_: [usize; 3],
-    /// Elements of the kernel whose channels are neighbours in the copy: those of a line, unless they are dilated.
+    /// Elements of the kernel that are neighbours in the copy, with all their channels: a line of them, unless it is dilated.
     run: usize,
     /// What the products cost this way, in those at full speed.
     pub cost: f64,
