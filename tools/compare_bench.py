@@ -23,6 +23,7 @@ from compare.sides import PEERS, ROOT, Side, Unusable, built, medians, taken, tw
 
 TRAINING = ["mlp", "tiny_policy", "cnn", "resnet18", "mobilenet", "unet", "lstm_lm", "gru_classifier", "transformer_lm"]
 TRAINING += ["vae", "dcgan"]
+OTHERS = ["vit", "series", "autoencoder", "tcn", "gelu_stack"]  # networks that no kernel was made for
 INFERENCE = ["mlp", "cnn", "resnet18", "lstm_lm", "transformer_lm"]
 NAMES_OF_PEERS = ["torch", "compiled", "burn", "candle"]
 
@@ -104,7 +105,7 @@ def arguments():
         return parse
 
     ap = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ap.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="all if none is named")
+    ap.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="if none is named all but " + ", ".join(OTHERS))
     what = ap.add_mutually_exclusive_group()
     what.add_argument("--inference", action="store_true", help="forward passes of one example")
     what.add_argument("--scaling", action="store_true", help="mapsto alone, on one core and on two")
@@ -117,7 +118,7 @@ def arguments():
     ap.add_argument("--python", default=sys.executable, help="an interpreter that has torch")
     ap.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "mapsto"))
     a = ap.parse_args()
-    names = INFERENCE if a.inference else TRAINING
+    names = INFERENCE if a.inference else TRAINING + OTHERS
     if wrong := [name for name in a.workloads if name not in names]:
         ap.error(f"no workload {', '.join(wrong)}; there are {', '.join(names)}")
     if a.peers and (a.inference or a.scaling):

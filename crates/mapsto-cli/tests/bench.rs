@@ -24,7 +24,7 @@ fn complaint(arguments: &[&str]) -> String {
 
 #[test]
 fn inference_has_lines_of_its_own() {
-    let short = ["--json", "--seconds", "0.01", "mlp"];
+    let short = ["--json", "--threads", "2", "--seconds", "0.01", "mlp"];
     let [inference, training] = [&["--inference"][..], &[]].map(|mode| lines(&[&short, mode].concat()));
     assert_eq!((inference.len(), training.len()), (1, 1));
     assert_eq!((&inference[0]["mode"], &training[0]["mode"]), (&"inference".into(), &"training".into()));
@@ -38,7 +38,7 @@ fn a_baseline_of_training_is_none_of_inference() {
     let path = folder.path().join("before.jsonl");
     let path = path.to_str().expect("a plain name");
     std::fs::write(path, "{\"workload\":\"mlp\",\"median_ms\":1e6,\"threads\":2}\n").expect("a file");
-    let short = ["--json", "--seconds", "0.01", "mlp", "--baseline", path];
+    let short = ["--json", "--threads", "2", "--seconds", "0.01", "mlp", "--baseline", path];
     assert!(lines(&short)[0]["baseline_ratio"].as_f64().expect("a ratio") < 1.0);
     assert!(complaint(&[&short[..], &["--inference"]].concat()).contains("no time of inference was taken"));
 }

@@ -1,7 +1,7 @@
 //! Pooling, resizing, sampling and normalisation against PyTorch's results and gradients.
 
 use mapsto_tensor::ops::{Interpolation, Outside, Sampling, Window};
-use mapsto_tensor::{GradOptions, Result, Tensor, grad};
+use mapsto_tensor::{DType, GradOptions, Result, Rng, Tensor, grad};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -320,6 +320,27 @@ fn not_a_number_and_infinity_pass_through() {
     for y in [x.layer_norm(1, None, None, 1e-5), x.rms_norm(1, None, 1e-5), x.batch_norm(None, None, 1e-5).map(|y| y.0)]
     {
         assert!(y.unwrap().to_vec::<f32>().unwrap().iter().all(|y| y.is_nan()));
+    }
+}
+
+/// Without places maxima come from a kernel of their own.
+#[test]
+fn maxima_are_the_same_with_places_and_without() {
+    for width in [1, 2, 7, 8, 33, 64] {
+        let noise = Tensor::randn([2, 3, 9, width], DType::F32, &mut Rng::new(width as u64)).unwrap();
+        let x = noise.masked_fill(&noise.gt(1.5).unwrap(), f32::NAN).unwrap();
+        for window in [
+            Window::new([2, 1]),
+            Window::new([2, 2]).padding([0, 1]),
+            Window::new([3, 3]).stride([1, 1]).padding([1, 1]),
+            Window::new([3, 3]).stride([2, 2]).padding([1, 1]),
+            Window::new([2, 2]).stride([3, 3]).padding([1, 1]).dilation([2, 1]),
+        ] {
+            let [y, same] = [x.max_pool(&window), x.max_pool_with_indices(&window).map(|(y, _)| y)];
+            let bits = |y: Result<Tensor>| y.unwrap().to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect();
+            let [y, same]: [Vec<u32>; 2] = [bits(y), bits(same)];
+            assert_eq!(y, same, "{width} columns, {window:?}");
+        }
     }
 }
 

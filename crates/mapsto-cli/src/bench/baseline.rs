@@ -14,7 +14,7 @@ const SLOWER: f64 = 1.1;
 struct Line {
     workload: String,
     median_ms: f64,
-    threads: u16,
+    threads: usize,
     #[serde(default)] // lines of older programs are of training
     mode: Mode,
 }
@@ -28,7 +28,7 @@ pub struct Baseline {
 
 impl Baseline {
     /// Reads the times of this mode that were taken on so many threads.
-    pub fn read(path: &Path, threads: u16, mode: Mode) -> Result<Baseline, Failure> {
+    pub fn read(path: &Path, threads: usize, mode: Mode) -> Result<Baseline, Failure> {
         let refuse = |what: String| Failure::user(format!("{}: {what}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| refuse(format!("cannot be read: {error}")))?;
         let mut earlier = BTreeMap::new();

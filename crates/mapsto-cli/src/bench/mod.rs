@@ -3,6 +3,7 @@
 
 mod baseline;
 mod models;
+mod others;
 mod workloads;
 
 use crate::failure::Failure;
@@ -53,9 +54,9 @@ pub struct Arguments {
     /// Time forward passes of one example, as in use, instead of training steps
     #[arg(long)]
     inference: bool,
-    /// Threads to use
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
-    threads: u16,
+    /// Threads to use; if not given what `MAPSTO_NUM_THREADS` says, or one a core
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=64))]
+    threads: Option<u16>,
     /// Seconds to time each network for
     #[arg(long, default_value_t = 3.0, allow_negative_numbers = true)] // for a better complaint than clap's
     seconds: f64,
@@ -74,11 +75,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mode = if arguments.inference { Mode::Inference } else { Mode::Training };
     let workloads = chosen(mode, &arguments.workloads)?;
+    if let Some(threads) = arguments.threads {
+        mapsto_tensor::set_num_threads(threads.into());
+    }
+    let threads = mapsto_tensor::num_threads();
     let mut baseline = match &arguments.baseline {
-        Some(path) => Some(Baseline::read(path, arguments.threads, mode)?),
+        Some(path) => Some(Baseline::read(path, threads, mode)?),
         None => None,
     };
-    mapsto_tensor::set_num_threads(arguments.threads as usize);
     let output = Output { json: arguments.json, goes_on: false };
     let heading = if baseline.is_some() { "   to then" } else { "" };
     output.text(&format!("{:<16}{:>12}{:>8}{:>10}{heading}", "workload", "median ms", "steps", "peak MB"))?;
@@ -105,7 +109,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "mode": mode,
             "median_ms": (median * 1e4).round() / 1e4,
             "steps": times.len(),
-            "threads": arguments.threads,
+            "threads": threads,
             "peak_rss_mb": peak,
             "framework": format!("mapsto {} {}", env!("CARGO_PKG_VERSION"), mapsto_tensor::isa().name()),
         });

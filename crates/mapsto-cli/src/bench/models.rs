@@ -182,9 +182,11 @@ impl Layer for GruClassifier {
 
 /// A pre-norm block of a Transformer, queries, keys and values from one product.
 #[derive(Module)]
-struct Block {
+pub struct Block {
     #[module(skip)]
     heads: usize,
+    #[module(skip)]
+    causal: bool,
     norm: [LayerNorm; 2],
     qkv: Linear,
     out: Linear,
@@ -192,9 +194,10 @@ struct Block {
 }
 
 impl Block {
-    fn new(width: usize, heads: usize, inner: usize) -> Result<Block> {
+    pub fn new(width: usize, heads: usize, inner: usize, causal: bool) -> Result<Block> {
         Ok(Block {
             heads,
+            causal,
             norm: [LayerNorm::new(width)?, LayerNorm::new(width)?],
             qkv: Linear::new(width, 3 * width)?,
             out: Linear::new(width, width)?,
@@ -208,8 +211,8 @@ impl Layer for Block {
         let &[n, t, width] = &x.shape()[..] else { unreachable!("tokens are [n, t, width]") };
         let split = |part: &Tensor| part.reshape([n, t, self.heads, width / self.heads])?.transpose(1, 2);
         let qkv = self.qkv.forward(&self.norm[0].forward(x)?)?.chunk(3, -1)?;
-        let causal = AttentionOptions { causal: true, ..AttentionOptions::default() };
-        let seen = split(&qkv[0])?.attention(&split(&qkv[1])?, &split(&qkv[2])?, &causal)?;
+        let options = AttentionOptions { causal: self.causal, ..AttentionOptions::default() };
+        let seen = split(&qkv[0])?.attention(&split(&qkv[1])?, &split(&qkv[2])?, &options)?;
         let x = x.add(self.out.forward(&seen.transpose(1, 2)?.reshape([n, t, width])?)?)?;
         let inner = self.feed[0].forward(&self.norm[1].forward(&x)?)?.gelu()?;
         x.add(self.feed[1].forward(&inner)?)
@@ -229,7 +232,7 @@ pub struct Gpt {
 impl Gpt {
     pub fn new() -> Result<Gpt> {
         let (symbols, width, heads, tokens) = (64, 128, 4, 64);
-        let block = || Block::new(width, heads, 4 * width);
+        let block = || Block::new(width, heads, 4 * width, true);
         Ok(Gpt {
             embedding: Embedding::new(symbols, width)?,
             places: Param::new([tokens, width], Init::Zeros)?,

@@ -1,8 +1,8 @@
 //! The workloads: what `tools/peers/torch_bench.py` trains, with the same batch sizes, losses and optimisers, and what
 //! `tools/peers/torch_inference.py` runs forward.
 
-use super::models;
-use mapsto_nn::{Adam, AdamW, Algorithm, BceWithLogitsLoss, CrossEntropyLoss, Layer, LossReduction, Module};
+use super::{models, others};
+use mapsto_nn::{Adam, AdamW, Algorithm, BceWithLogitsLoss, CrossEntropyLoss, Layer, LossReduction, Module, MseLoss};
 use mapsto_nn::{Optimizer, Sgd};
 use mapsto_tensor::{DType, Result, Rng, Tensor, no_grad};
 
@@ -19,7 +19,7 @@ pub struct Workload {
 pub type Maker = (&'static str, fn() -> Result<Workload>);
 
 /// Training steps.
-pub const TRAINING: [Maker; 11] = [
+pub const TRAINING: [Maker; 16] = [
     ("mlp", mlp),
     ("tiny_policy", tiny_policy),
     ("cnn", cnn),
@@ -31,6 +31,11 @@ pub const TRAINING: [Maker; 11] = [
     ("transformer_lm", transformer_lm),
     ("vae", vae),
     ("dcgan", dcgan),
+    ("vit", vit),
+    ("series", series),
+    ("autoencoder", autoencoder),
+    ("tcn", tcn),
+    ("gelu_stack", gelu_stack),
 ];
 
 /// Forward passes of one example, through the networks that are trained under the same names.
@@ -54,6 +59,10 @@ fn integers(end: i64, shape: &[usize]) -> Result<Tensor> {
 
 fn adam() -> Algorithm {
     Adam { lr: 1e-3, ..Adam::default() }.into()
+}
+
+fn adamw() -> Algorithm {
+    AdamW { lr: 1e-3, ..AdamW::default() }.into()
 }
 
 fn sgd() -> Algorithm {
@@ -141,8 +150,7 @@ fn gru_classifier() -> Result<Workload> {
 
 /// A Transformer of width 128 on characters, batch 16 of 64 tokens.
 fn transformer_lm() -> Result<Workload> {
-    let adamw = AdamW { lr: 1e-3, ..AdamW::default() };
-    classify(models::Gpt::new()?, adamw.into(), integers(64, &[16, 64])?, 64, 1024)
+    classify(models::Gpt::new()?, adamw(), integers(64, &[16, 64])?, 64, 1024)
 }
 
 /// A variational autoencoder 784-400-20, batch 128.
@@ -187,6 +195,33 @@ fn dcgan() -> Result<Workload> {
     })
 }
 
+/// A vision Transformer of width 96, batch 16 of 32 x 32 in patches of 4 x 4.
+fn vit() -> Result<Workload> {
+    classify(others::Vit::new()?, adamw(), noise(&[16, 3, 32, 32])?, 10, 16)
+}
+
+/// Two LSTM layers of 80 on series of 7 values, batch 24 of 90 steps.
+fn series() -> Result<Workload> {
+    let (x, target) = (noise(&[24, 90, 7])?, noise(&[24, 1])?);
+    train(others::Series::new()?, adam(), move |model| MseLoss::default().forward(&model.forward(&x)?, &target))
+}
+
+/// A convolutional autoencoder, batch 50 of 28 x 28.
+fn autoencoder() -> Result<Workload> {
+    let x = Tensor::rand([50, 1, 28, 28], DType::F32, &mut Rng::new(1))?;
+    train(others::autoencoder()?, adam(), move |model| MseLoss::default().forward(&model.forward(&x)?, &x))
+}
+
+/// Dilated convolutions of width 40, batch 16 of 250 steps.
+fn tcn() -> Result<Workload> {
+    classify(others::tcn()?, adam(), noise(&[16, 2, 250])?, 6, 16)
+}
+
+/// Four residual blocks of width 200 and 600, batch 96.
+fn gelu_stack() -> Result<Workload> {
+    classify(others::gelu_stack()?, adamw(), noise(&[96, 54])?, 7, 96)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,8 +229,10 @@ mod tests {
     use clap::{Args, Command};
 
     /// Numbers of parameters of the same networks in PyTorch, in the order of [`TRAINING`].
-    const PARAMETERS: [usize; 11] =
-        [535818, 4610, 66890, 11173962, 210858, 117393, 111680, 252932, 421440, 652824, 462690];
+    const PARAMETERS: [usize; 16] = [
+        535818, 4610, 66890, 11173962, 210858, 117393, 111680, 252932, 421440, 652824, 462690, 347722, 80401, 126277,
+        39886, 977607,
+    ];
 
     #[test]
     fn every_workload_makes_a_step() {
