@@ -353,18 +353,12 @@ impl MultiheadAttention {
                 let rows = |x: &Tensor| x.narrow(0, first * size, count * size);
                 x.linear(&rows(&weight)?, bias.as_ref().map(rows).transpose()?.as_ref())
             };
-            let column = |x: &Tensor, i: usize| x.narrow(-1, i * size, size);
-            match (query.id() == key.id(), key.id() == value.id()) {
-                (true, true) => {
-                    let all = part(query, 0, 3)?;
-                    [column(&all, 0)?, column(&all, 1)?, column(&all, 2)?]
-                }
-                (false, true) => {
-                    let both = part(key, 1, 2)?;
-                    [part(query, 0, 1)?, column(&both, 0)?, column(&both, 1)?]
-                }
-                _ => [part(query, 0, 1)?, part(key, 1, 1)?, part(value, 2, 1)?],
-            }
+            let all = match (query.id() == key.id(), key.id() == value.id()) {
+                (true, true) => part(query, 0, 3)?.split(size, -1)?,
+                (false, true) => [vec![part(query, 0, 1)?], part(key, 1, 2)?.split(size, -1)?].concat(),
+                _ => vec![part(query, 0, 1)?, part(key, 1, 1)?, part(value, 2, 1)?],
+            };
+            <[Tensor; 3]>::try_from(all).expect("queries, keys and values")
         } else {
             let weights = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight];
             let mut all = [query.clone(), key.clone(), value.clone()];

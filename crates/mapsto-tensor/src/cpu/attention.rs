@@ -6,7 +6,7 @@
 
 use crate::backend::{AttentionArgs, AttentionGrads, ElementwiseKernels, ReduceKernels, Reduction};
 use crate::cpu::Cpu;
-use crate::cpu::gemm::{Mat, MatMut, gemm_serial};
+use crate::cpu::gemm::{Mat, MatMut, Panels, gemm_serial};
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
@@ -65,18 +65,12 @@ impl<'a, T: crate::dtype::Element> Matrices<'a, T> {
         Mat::new(self.data, at, [count, self.dims[1]], [row, column])
     }
 
-    /// Rows `first..first + count` transposed into `out`, times `scale`.
-    fn transposed(&self, start: usize, first: usize, count: usize, scale: T, out: &mut [T])
+    /// Rows `first..first + count` transposed into `out`.
+    fn transposed(&self, start: usize, first: usize, count: usize, out: &mut [T])
     where
         T: Real,
     {
-        let [row, column] = self.steps();
-        for (d, out) in out.chunks_exact_mut(count).enumerate() {
-            let at = start as isize + first as isize * row + d as isize * column;
-            for (i, out) in out.iter_mut().enumerate() {
-                *out = self.data[(at + i as isize * row) as usize] * scale;
-            }
-        }
+        Panels::write(self.rows(start, first, count), count, out);
     }
 }
 
@@ -198,6 +192,8 @@ struct Scratch<T> {
     query: Writing<T>,
     /// `[value_depth, queries]`: the gradient of the result likewise.
     grad: Writing<T>,
+    /// `[value_depth, queries]`: the result likewise.
+    out: Writing<T>,
     /// `[keys, queries]`: scores, then weights.
     scores: Writing<T>,
     /// `[keys, queries]`: gradients of the scores.
@@ -215,6 +211,7 @@ impl<T: Real> Scratch<T> {
         Ok(Scratch {
             query: make(true, plan.depth)?,
             grad: make(backward, plan.value_depth)?,
+            out: make(backward, plan.value_depth)?,
             scores: make(true, keys)?,
             grad_scores: make(backward, keys)?,
             factors: make(plan.dropout.is_some(), keys)?,
@@ -316,7 +313,9 @@ fn attend<T: Real>(
 ) {
     let queries = log_sum.len();
     let start = plan.query.start(&plan.lead, entry);
-    plan.query.transposed(start, first_query, queries, plan.scale, &mut scratch.query.as_mut()[..plan.depth * queries]);
+    let query = &mut scratch.query.as_mut()[..plan.depth * queries];
+    plan.query.transposed(start, first_query, queries, query);
+    multiply(query, plan.scale);
     let (key_start, value_start) = (plan.key.start(&plan.lead, entry), plan.value.start(&plan.lead, entry));
     let mut running = Running { max: [-T::INFINITY; QUERIES], sum: [T::ZERO; QUERIES], rescale: [T::ZERO; QUERIES] };
     out.fill(T::ZERO);
@@ -483,23 +482,17 @@ fn attend_back<T: Real>(
     let start = |of: &Matrices<T>| of.start(&plan.lead, entry);
     let [query_start, key_start, value_start, grad_start] =
         [&plan.query, &plan.key, &plan.value, &shared.grads].map(start);
-    plan.query.transposed(
-        query_start,
-        first_query,
-        queries,
-        plan.scale,
-        &mut scratch.query.as_mut()[..depth * queries],
-    );
+    let query = &mut scratch.query.as_mut()[..depth * queries];
+    plan.query.transposed(query_start, first_query, queries, query);
+    multiply(query, plan.scale);
     let grad = &mut scratch.grad.as_mut()[..value_depth * queries];
-    shared.grads.transposed(grad_start, first_query, queries, T::ONE, grad);
+    shared.grads.transposed(grad_start, first_query, queries, grad);
     let row = entry * plan.queries + first_query;
-    let out = &shared.out[row * value_depth..][..queries * value_depth];
+    let out = Mat::row_major(&shared.out[row * value_depth..][..queries * value_depth], queries, value_depth);
+    let transposed = &mut scratch.out.as_mut()[..value_depth * queries];
+    Panels::write(out, queries, transposed);
     let mut delta = [T::ZERO; QUERIES];
-    for (d, grad) in grad.chunks_exact(queries).enumerate() {
-        for (i, (delta, &grad)) in delta.iter_mut().zip(grad).enumerate() {
-            *delta += grad * out[i * value_depth + d];
-        }
-    }
+    add_products(grad, transposed, &mut delta[..queries]);
     // SAFETY: a block of queries is one task's alone.
     let query_grad = unsafe { shared.query.part(row * depth, queries * depth) };
     let all_keys = plan.keys_of(first_query, queries);
@@ -538,7 +531,7 @@ fn attend_back<T: Real>(
                 mask.iter_mut().enumerate().for_each(|(j, mask)| *mask = grads[j * queries + i]);
             }
         }
-        grads.iter_mut().for_each(|x| *x = *x * plan.scale);
+        multiply(grads, plan.scale);
         gemm_serial(
             MatMut::row_major(query_grad, queries, depth),
             Mat::row_major(grads, keys, queries).t(),
@@ -551,6 +544,23 @@ fn attend_back<T: Real>(
             plan.query.rows(query_start, first_query, queries),
             true,
         );
+    }
+}
+
+simd! {
+    fn multiply<S, T: Real>(simd: S, values: &mut [T], factor: T) {
+        values.iter_mut().for_each(|x| *x = *x * factor);
+    }
+}
+
+simd! {
+    /// Adds the products of two matrices' elements, row by row.
+    fn add_products<S, T: Real>(simd: S, a: &[T], b: &[T], sums: &mut [T]) {
+        for (a, b) in a.chunks_exact(sums.len()).zip(b.chunks_exact(sums.len())) {
+            for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+                *sum += a * b;
+            }
+        }
     }
 }
 

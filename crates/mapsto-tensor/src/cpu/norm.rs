@@ -257,22 +257,25 @@ simd! {
         let (mut sum, mut product) = (0.0, 0.0);
         if run == 1 {
             let mut lanes = [Lanes::<T>::ZERO; 2];
-            let whole = g.len() / LANES * LANES;
-            let mut tap = |i: usize, lane: usize| {
-                let (g, normal) = (g[i], (x[i] - mean) * scale);
-                dw[i] = g.fma::<S>(normal, dw[i]);
-                db[i] += g;
-                let g = g * weight[i];
+            let mut tap = |g: T, x: T, w: T, dw: &mut T, db: &mut T, lane: usize| {
+                let normal = (x - mean) * scale;
+                *dw = g.fma::<S>(normal, *dw);
+                *db += g;
+                let g = g * w;
                 lanes[0].0[lane] += g;
                 lanes[1].0[lane] = g.fma::<S>(normal, lanes[1].0[lane]);
             };
-            for begin in (0..whole).step_by(LANES) {
+            // Chunks of known length: a check of each index would keep the loop from becoming vectors.
+            let ((gs, g), (xs, x)) = (g.as_chunks::<LANES>(), x.as_chunks::<LANES>());
+            let ((ws, w), (dws, dw), (dbs, db)) =
+                (weight.as_chunks::<LANES>(), dw.as_chunks_mut::<LANES>(), db.as_chunks_mut::<LANES>());
+            for ((((g, x), w), dw), db) in gs.iter().zip(xs).zip(ws).zip(dws).zip(dbs) {
                 for lane in 0..LANES {
-                    tap(begin + lane, lane);
+                    tap(g[lane], x[lane], w[lane], &mut dw[lane], &mut db[lane], lane);
                 }
             }
-            for i in whole..g.len() {
-                tap(i, i - whole);
+            for (lane, ((((&g, &x), &w), dw), db)) in g.iter().zip(x).zip(w).zip(dw).zip(db).enumerate() {
+                tap(g, x, w, dw, db, lane);
             }
             (sum, product) = (lanes[0].sum().to_f64(), lanes[1].sum().to_f64());
         } else {

@@ -41,6 +41,7 @@ mod scan;
 mod slice;
 mod softmax;
 mod spectrogram;
+mod split;
 mod triangle;
 mod truth;
 mod unary;
@@ -95,6 +96,7 @@ pub use scan::{Cumprod, Cumsum, LinearRecurrence};
 pub use slice::{Embed, Slice, Steps};
 pub use softmax::{LogSoftmax, LogSumExp, Softmax};
 pub use spectrogram::Stft;
+pub use split::Split;
 pub use triangle::Triangle;
 pub use truth::{All, Any};
 pub use unary::{
@@ -147,6 +149,7 @@ pub fn registry() -> Vec<Entry> {
         resize::entries(),
         scan::entries(),
         slice::entries(),
+        split::entries(),
         softmax::entries(),
         triangle::entries(),
         truth::entries(),

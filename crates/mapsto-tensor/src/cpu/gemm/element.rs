@@ -35,6 +35,10 @@ pub(crate) trait GemmElement: Pod + Default + PartialOrd + Send + Sync + Add<Out
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
     /// `x + y`.
     fn plus<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
+    /// `x - y`.
+    fn minus<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
+    /// `x * y`.
+    fn times<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>) -> Self::Vector<S>;
     /// `x * y + z`, fused where the instruction set fuses it in one instruction.
     fn mul_add<S: Simd>(simd: S, x: Self::Vector<S>, y: Self::Vector<S>, z: Self::Vector<S>) -> Self::Vector<S>;
     /// The elements, zero in place of negative ones; NaN stays.
@@ -48,7 +52,7 @@ pub(crate) trait GemmElement: Pod + Default + PartialOrd + Send + Sync + Add<Out
 }
 
 macro_rules! gemm_element {
-    ($T:ty, $vector:ident, $splat:ident, $add:ident, $mul:ident, $mul_add:ident, $sum:ident, $less:ident, $select:ident, $load:ident, $store:ident) => {
+    ($T:ty, $vector:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $mul_add:ident, $sum:ident, $less:ident, $select:ident, $load:ident, $store:ident) => {
         impl GemmElement for $T {
             type Vector<S: Simd> = S::$vector;
             #[inline(always)]
@@ -58,6 +62,14 @@ macro_rules! gemm_element {
             #[inline(always)]
             fn plus<S: Simd>(simd: S, x: S::$vector, y: S::$vector) -> S::$vector {
                 simd.$add(x, y)
+            }
+            #[inline(always)]
+            fn minus<S: Simd>(simd: S, x: S::$vector, y: S::$vector) -> S::$vector {
+                simd.$sub(x, y)
+            }
+            #[inline(always)]
+            fn times<S: Simd>(simd: S, x: S::$vector, y: S::$vector) -> S::$vector {
+                simd.$mul(x, y)
             }
             #[inline(always)]
             fn mul_add<S: Simd>(simd: S, x: S::$vector, y: S::$vector, z: S::$vector) -> S::$vector {
@@ -94,6 +106,7 @@ gemm_element!(
     f32s,
     splat_f32s,
     add_f32s,
+    sub_f32s,
     mul_f32s,
     mul_add_e_f32s,
     reduce_sum_f32s,
@@ -107,6 +120,7 @@ gemm_element!(
     f64s,
     splat_f64s,
     add_f64s,
+    sub_f64s,
     mul_f64s,
     mul_add_e_f64s,
     reduce_sum_f64s,

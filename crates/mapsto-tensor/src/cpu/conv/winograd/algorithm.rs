@@ -1,21 +1,24 @@
-//! Winograd's minimal algorithms F(m, r) along one axis, as maps of lanes of `N` numbers.
+//! Winograd's minimal algorithms F(m, r) along one axis, as maps of lanes of numbers.
 //!
 //! A tile of `m + r - 1` elements and a kernel of `r` are polynomials' values at `m + r - 2` points and at infinity; products
 //! of these, mapped back, are the `m` results. The gradient with respect to the kernel is the adjoint of that.
 
+use super::lanes::Lanes;
 use crate::cpu::real::{Real, c};
+use pulp::Simd;
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// The most elements of a tile.
 pub(super) const MOST: usize = 6;
 
-/// `N` numbers for each element; those beyond an algorithm's own are not used.
-pub(super) type Lanes<T, const N: usize> = [[T; N]; MOST];
+/// Lanes for each element; those beyond an algorithm's own are not used.
+pub(super) type Elements<S, T> = [Lanes<S, T>; MOST];
 
 /// The most elements of a kernel.
 pub(super) const MOST_TAPS: usize = 5;
 
-/// `N` numbers for each element of a kernel; those beyond an algorithm's own are not used.
-pub(super) type Taps<T, const N: usize> = [[T; N]; MOST_TAPS];
+/// Lanes for each element of a kernel; those beyond an algorithm's own are not used.
+pub(super) type Taps<S, T> = [Lanes<S, T>; MOST_TAPS];
 
 /// An algorithm along one axis. A kernel's values are scaled such that upside down it has the same, elsewhere.
 pub(super) trait Algorithm {
@@ -29,25 +32,15 @@ pub(super) trait Algorithm {
     const TURNED: [usize; MOST];
 
     /// What a tile is mapped to.
-    fn widened<T: Real, const N: usize>(x: Lanes<T, N>) -> Lanes<T, N>;
+    fn widened<S: Simd, T: Real>(x: Elements<S, T>) -> Elements<S, T>;
     /// The results that products are mapped to.
-    fn narrowed<T: Real, const N: usize>(x: Lanes<T, N>) -> Lanes<T, N>;
+    fn narrowed<S: Simd, T: Real>(x: Elements<S, T>) -> Elements<S, T>;
     /// The adjoint of [`narrowed`](Algorithm::narrowed).
-    fn spread<T: Real, const N: usize>(y: Lanes<T, N>) -> Lanes<T, N>;
+    fn spread<S: Simd, T: Real>(y: Elements<S, T>) -> Elements<S, T>;
     /// What a kernel is mapped to.
-    fn mapped<T: Real, const N: usize>(k: Taps<T, N>) -> Lanes<T, N>;
+    fn mapped<S: Simd, T: Real>(k: Taps<S, T>) -> Elements<S, T>;
     /// The adjoint of [`mapped`](Algorithm::mapped).
-    fn joined<T: Real, const N: usize>(x: Lanes<T, N>) -> Taps<T, N>;
-}
-
-/// Lane by lane.
-#[inline(always)]
-fn each<T: Real, const N: usize>(f: impl Fn(usize) -> T) -> [T; N] {
-    let mut all = [T::ZERO; N];
-    for (i, x) in all.iter_mut().enumerate() {
-        *x = f(i);
-    }
-    all
+    fn joined<S: Simd, T: Real>(x: Elements<S, T>) -> Taps<S, T>;
 }
 
 /// F(2, 3), whose points are 0, 1 and -1.
@@ -59,36 +52,31 @@ impl Algorithm for F23 {
     const TURNED: [usize; MOST] = [3, 1, 2, 0, 4, 5];
 
     #[inline(always)]
-    fn widened<T: Real, const N: usize>([x0, x1, x2, x3, ..]: Lanes<T, N>) -> Lanes<T, N> {
-        let zero = [T::ZERO; N];
-        let ends = [each(|i| x0[i] - x2[i]), each(|i| x1[i] - x3[i])];
-        [ends[0], each(|i| x1[i] + x2[i]), each(|i| x2[i] - x1[i]), ends[1], zero, zero]
+    fn widened<S: Simd, T: Real>([x0, x1, x2, x3, rest @ ..]: Elements<S, T>) -> Elements<S, T> {
+        [x0 - x2, x1 + x2, x2 - x1, x1 - x3, rest[0], rest[1]]
     }
 
     #[inline(always)]
-    fn narrowed<T: Real, const N: usize>([x0, x1, x2, x3, ..]: Lanes<T, N>) -> Lanes<T, N> {
-        let zero = [T::ZERO; N];
-        [each(|i| x0[i] + x1[i] + x2[i]), each(|i| x1[i] - x2[i] - x3[i]), zero, zero, zero, zero]
+    fn narrowed<S: Simd, T: Real>([x0, x1, x2, x3, rest @ ..]: Elements<S, T>) -> Elements<S, T> {
+        [x0 + x1 + x2, x1 - x2 - x3, rest[0], rest[0], rest[0], rest[1]]
     }
 
     #[inline(always)]
-    fn spread<T: Real, const N: usize>([y0, y1, ..]: Lanes<T, N>) -> Lanes<T, N> {
-        let zero = [T::ZERO; N];
-        [y0, each(|i| y0[i] + y1[i]), each(|i| y0[i] - y1[i]), each(|i| -y1[i]), zero, zero]
+    fn spread<S: Simd, T: Real>([y0, y1, rest @ ..]: Elements<S, T>) -> Elements<S, T> {
+        [y0, y0 + y1, y0 - y1, y1 * -T::ONE, rest[0], rest[1]]
     }
 
     #[inline(always)]
-    fn mapped<T: Real, const N: usize>([k0, k1, k2, ..]: Taps<T, N>) -> Lanes<T, N> {
-        let (half, zero) = (c::<T>(0.5), [T::ZERO; N]);
-        let (plus, minus) = (each(|i| (k0[i] + k2[i] + k1[i]) * half), each(|i| (k0[i] + k2[i] - k1[i]) * half));
-        [k0, plus, minus, k2, zero, zero]
+    fn mapped<S: Simd, T: Real>([k0, k1, k2, rest @ ..]: Taps<S, T>) -> Elements<S, T> {
+        let (even, half) = (k0 + k2, c::<T>(0.5));
+        [k0, (even + k1) * half, (even - k1) * half, k2, rest[0], rest[1]]
     }
 
     #[inline(always)]
-    fn joined<T: Real, const N: usize>([x0, x1, x2, x3, ..]: Lanes<T, N>) -> Taps<T, N> {
-        let (half, zero) = (c::<T>(0.5), [T::ZERO; N]);
-        let even = |i: usize| (x1[i] + x2[i]) * half;
-        [each(|i| x0[i] + even(i)), each(|i| (x1[i] - x2[i]) * half), each(|i| even(i) + x3[i]), zero, zero]
+    fn joined<S: Simd, T: Real>([x0, x1, x2, x3, rest @ ..]: Elements<S, T>) -> Taps<S, T> {
+        let half = c::<T>(0.5);
+        let even = (x1 + x2) * half;
+        [x0 + even, (x1 - x2) * half, even + x3, rest[0], rest[1]]
     }
 }
 
@@ -101,80 +89,41 @@ impl Algorithm for F43 {
     const TURNED: [usize; MOST] = [5, 3, 4, 1, 2, 0];
 
     #[inline(always)]
-    fn widened<T: Real, const N: usize>([x0, x1, x2, x3, x4, x5]: Lanes<T, N>) -> Lanes<T, N> {
-        let [half, two, most] = [0.5, 2.0, 2.5].map(c::<T>);
-        let [root, inverse] = [std::f64::consts::SQRT_2, std::f64::consts::FRAC_1_SQRT_2].map(c::<T>);
-        let near: [T; N] = each(|i| x4[i] - half * x2[i]);
-        let slope: [T; N] = each(|i| root * (x3[i] - half * x1[i]));
-        let far: [T; N] = each(|i| x4[i] - two * x2[i]);
-        let bend: [T; N] = each(|i| inverse * (x3[i] - two * x1[i]));
-        [
-            each(|i| x0[i] + x4[i] - most * x2[i]),
-            each(|i| near[i] + slope[i]),
-            each(|i| near[i] - slope[i]),
-            each(|i| far[i] + bend[i]),
-            each(|i| far[i] - bend[i]),
-            each(|i| x1[i] + x5[i] - most * x3[i]),
-        ]
+    fn widened<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Elements<S, T> {
+        let [half, two, most, root, inverse] = [0.5, 2.0, 2.5, SQRT_2, FRAC_1_SQRT_2].map(c::<T>);
+        let (near, slope) = (x4 - x2 * half, (x3 - x1 * half) * root);
+        let (far, bend) = (x4 - x2 * two, (x3 - x1 * two) * inverse);
+        [x0 + x4 - x2 * most, near + slope, near - slope, far + bend, far - bend, x1 + x5 - x3 * most]
     }
 
     #[inline(always)]
-    fn narrowed<T: Real, const N: usize>([x0, x1, x2, x3, x4, x5]: Lanes<T, N>) -> Lanes<T, N> {
-        let ([half, two], root) = ([0.5, 2.0].map(c::<T>), c::<T>(std::f64::consts::SQRT_2));
-        let [even, odd]: [[T; N]; 2] = [each(|i| x1[i] + x2[i]), each(|i| x1[i] - x2[i])];
-        let [inner, outer]: [[T; N]; 2] = [each(|i| x3[i] + x4[i]), each(|i| x3[i] - x4[i])];
-        [
-            each(|i| x0[i] + even[i] - two * inner[i]),
-            each(|i| root * (odd[i] - outer[i])),
-            each(|i| two * even[i] - inner[i]),
-            each(|i| root * (two * odd[i] - half * outer[i]) + x5[i]),
-            [T::ZERO; N],
-            [T::ZERO; N],
-        ]
+    fn narrowed<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Elements<S, T> {
+        let [half, two, root] = [0.5, 2.0, SQRT_2].map(c::<T>);
+        let (even, odd, inner, outer) = (x1 + x2, x1 - x2, x3 + x4, x3 - x4);
+        let last = (odd * two - outer * half) * root + x5;
+        [x0 + even - inner * two, (odd - outer) * root, even * two - inner, last, x4, x5]
     }
 
     #[inline(always)]
-    fn spread<T: Real, const N: usize>([y0, y1, y2, y3, ..]: Lanes<T, N>) -> Lanes<T, N> {
-        let ([half, two], root) = ([0.5, 2.0].map(c::<T>), c::<T>(std::f64::consts::SQRT_2));
-        let [even, odd]: [[T; N]; 2] = [each(|i| y0[i] + two * y2[i]), each(|i| root * (y1[i] + two * y3[i]))];
-        let [inner, outer]: [[T; N]; 2] = [each(|i| two * y0[i] + y2[i]), each(|i| root * (y1[i] + half * y3[i]))];
-        [
-            y0,
-            each(|i| even[i] + odd[i]),
-            each(|i| even[i] - odd[i]),
-            each(|i| -inner[i] - outer[i]),
-            each(|i| outer[i] - inner[i]),
-            y3,
-        ]
+    fn spread<S: Simd, T: Real>([y0, y1, y2, y3, ..]: Elements<S, T>) -> Elements<S, T> {
+        let [half, two, root] = [0.5, 2.0, SQRT_2].map(c::<T>);
+        let (even, odd) = (y0 + y2 * two, (y1 + y3 * two) * root);
+        let (inner, outer) = (y0 * two + y2, (y1 + y3 * half) * root);
+        [y0, even + odd, even - odd, (inner + outer) * -T::ONE, outer - inner, y3]
     }
 
     #[inline(always)]
-    fn mapped<T: Real, const N: usize>([k0, k1, k2, ..]: Taps<T, N>) -> Lanes<T, N> {
-        let ([sixth, two], root) = ([1.0 / 6.0, 2.0].map(c::<T>), c::<T>(std::f64::consts::SQRT_2 / 6.0));
-        let [even, inner]: [[T; N]; 2] =
-            [each(|i| (k0[i] + two * k2[i]) * sixth), each(|i| (two * k0[i] + k2[i]) * sixth)];
-        let odd: [T; N] = each(|i| k1[i] * root);
-        [
-            k0,
-            each(|i| even[i] + odd[i]),
-            each(|i| even[i] - odd[i]),
-            each(|i| inner[i] + odd[i]),
-            each(|i| inner[i] - odd[i]),
-            k2,
-        ]
+    fn mapped<S: Simd, T: Real>([k0, k1, k2, ..]: Taps<S, T>) -> Elements<S, T> {
+        let [sixth, two, root] = [1.0 / 6.0, 2.0, SQRT_2 / 6.0].map(c::<T>);
+        let (even, inner, odd) = ((k0 + k2 * two) * sixth, (k0 * two + k2) * sixth, k1 * root);
+        [k0, even + odd, even - odd, inner + odd, inner - odd, k2]
     }
 
     #[inline(always)]
-    fn joined<T: Real, const N: usize>([x0, x1, x2, x3, x4, x5]: Lanes<T, N>) -> Taps<T, N> {
-        let ([sixth, two], root) = ([1.0 / 6.0, 2.0].map(c::<T>), c::<T>(std::f64::consts::SQRT_2 / 6.0));
-        let [even, inner]: [[T; N]; 2] = [each(|i| x1[i] + x2[i]), each(|i| x3[i] + x4[i])];
-        [
-            each(|i| x0[i] + (even[i] + two * inner[i]) * sixth),
-            each(|i| (x1[i] - x2[i] + x3[i] - x4[i]) * root),
-            each(|i| (two * even[i] + inner[i]) * sixth + x5[i]),
-            [T::ZERO; N],
-            [T::ZERO; N],
-        ]
+    fn joined<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Taps<S, T> {
+        let [sixth, two, root] = [1.0 / 6.0, 2.0, SQRT_2 / 6.0].map(c::<T>);
+        let (even, inner) = (x1 + x2, x3 + x4);
+        [x0 + (even + inner * two) * sixth, (x1 - x2 + x3 - x4) * root, (even * two + inner) * sixth + x5, x4, x5]
     }
 }
 
@@ -187,67 +136,43 @@ impl Algorithm for F25 {
     const TURNED: [usize; MOST] = F43::TURNED;
 
     #[inline(always)]
-    fn widened<T: Real, const N: usize>(x: Lanes<T, N>) -> Lanes<T, N> {
+    fn widened<S: Simd, T: Real>(x: Elements<S, T>) -> Elements<S, T> {
         F43::widened(x)
     }
 
     #[inline(always)]
-    fn narrowed<T: Real, const N: usize>([x0, x1, x2, x3, x4, x5]: Lanes<T, N>) -> Lanes<T, N> {
-        let [root, inverse] = [std::f64::consts::SQRT_2, std::f64::consts::FRAC_1_SQRT_2].map(c::<T>);
-        let zero = [T::ZERO; N];
-        [
-            each(|i| x0[i] + x1[i] + x2[i] - x3[i] - x4[i]),
-            each(|i| root * (x1[i] - x2[i]) - inverse * (x3[i] - x4[i]) + x5[i]),
-            zero,
-            zero,
-            zero,
-            zero,
-        ]
+    fn narrowed<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Elements<S, T> {
+        let [root, inverse] = [SQRT_2, FRAC_1_SQRT_2].map(c::<T>);
+        let last = (x1 - x2) * root - (x3 - x4) * inverse + x5;
+        [x0 + x1 + x2 - x3 - x4, last, x2, x3, x4, x5]
     }
 
     #[inline(always)]
-    fn spread<T: Real, const N: usize>([y0, y1, ..]: Lanes<T, N>) -> Lanes<T, N> {
-        let [root, inverse] = [std::f64::consts::SQRT_2, std::f64::consts::FRAC_1_SQRT_2].map(c::<T>);
-        [
-            y0,
-            each(|i| y0[i] + root * y1[i]),
-            each(|i| y0[i] - root * y1[i]),
-            each(|i| -y0[i] - inverse * y1[i]),
-            each(|i| inverse * y1[i] - y0[i]),
-            y1,
-        ]
+    fn spread<S: Simd, T: Real>([y0, y1, ..]: Elements<S, T>) -> Elements<S, T> {
+        let [root, inverse] = [SQRT_2, FRAC_1_SQRT_2].map(c::<T>);
+        let (near, far) = (y1 * root, y1 * inverse);
+        [y0, y0 + near, y0 - near, (y0 + far) * -T::ONE, far - y0, y1]
     }
 
     #[inline(always)]
-    fn mapped<T: Real, const N: usize>([k0, k1, k2, k3, k4]: Taps<T, N>) -> Lanes<T, N> {
-        let [half, two, third] = [0.5, 2.0, 1.0 / 3.0].map(c::<T>);
-        let [root, inverse] = [std::f64::consts::SQRT_2 / 3.0, std::f64::consts::FRAC_1_SQRT_2 / 3.0].map(c::<T>);
-        let even: [T; N] = each(|i| (half * k0[i] + k2[i] + two * k4[i]) * third);
-        let odd: [T; N] = each(|i| inverse * k1[i] + root * k3[i]);
-        let inner: [T; N] = each(|i| (two * k0[i] + k2[i] + half * k4[i]) * third);
-        let outer: [T; N] = each(|i| root * k1[i] + inverse * k3[i]);
-        [
-            k0,
-            each(|i| even[i] + odd[i]),
-            each(|i| even[i] - odd[i]),
-            each(|i| inner[i] + outer[i]),
-            each(|i| inner[i] - outer[i]),
-            k4,
-        ]
+    fn mapped<S: Simd, T: Real>([k0, k1, k2, k3, k4]: Taps<S, T>) -> Elements<S, T> {
+        let [half, two, third, root, inverse] = [0.5, 2.0, 1.0 / 3.0, SQRT_2 / 3.0, FRAC_1_SQRT_2 / 3.0].map(c::<T>);
+        let (even, odd) = ((k0 * half + k2 + k4 * two) * third, k1 * inverse + k3 * root);
+        let (inner, outer) = ((k0 * two + k2 + k4 * half) * third, k1 * root + k3 * inverse);
+        [k0, even + odd, even - odd, inner + outer, inner - outer, k4]
     }
 
     #[inline(always)]
-    fn joined<T: Real, const N: usize>([x0, x1, x2, x3, x4, x5]: Lanes<T, N>) -> Taps<T, N> {
+    fn joined<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Taps<S, T> {
         let [sixth, third, more] = [1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0].map(c::<T>);
-        let [root, inverse] = [std::f64::consts::SQRT_2 / 3.0, std::f64::consts::FRAC_1_SQRT_2 / 3.0].map(c::<T>);
-        let [even, odd]: [[T; N]; 2] = [each(|i| x1[i] + x2[i]), each(|i| x1[i] - x2[i])];
-        let [inner, outer]: [[T; N]; 2] = [each(|i| x3[i] + x4[i]), each(|i| x3[i] - x4[i])];
+        let [root, inverse] = [SQRT_2 / 3.0, FRAC_1_SQRT_2 / 3.0].map(c::<T>);
+        let (even, odd, inner, outer) = (x1 + x2, x1 - x2, x3 + x4, x3 - x4);
         [
-            each(|i| x0[i] + sixth * even[i] + more * inner[i]),
-            each(|i| inverse * odd[i] + root * outer[i]),
-            each(|i| (even[i] + inner[i]) * third),
-            each(|i| root * odd[i] + inverse * outer[i]),
-            each(|i| more * even[i] + sixth * inner[i] + x5[i]),
+            x0 + even * sixth + inner * more,
+            odd * inverse + outer * root,
+            (even + inner) * third,
+            odd * root + outer * inverse,
+            even * more + inner * sixth + x5,
         ]
     }
 }

@@ -1,14 +1,15 @@
 //! The maps of images, results and kernels to and from the elements that are multiplied, along both axes.
 
-use super::algorithm::{Algorithm, Lanes, MOST, MOST_TAPS};
+use super::algorithm::{Algorithm, Elements, MOST, MOST_TAPS};
+use super::lanes::{LANES, Lanes};
 use super::{Channels, Layout, Tiles};
+use crate::cpu::gemm::copy_ends;
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
+use pulp::Simd;
 use std::ops::Range;
 
-/// Tiles that a map takes at once; behind the tiles of a block is room for as many.
-pub(super) const LANES: usize = 16;
 /// The widest images.
 pub(super) const WIDEST: usize = 512;
 /// The most results of a tile along an axis.
@@ -18,86 +19,63 @@ const ROOM: usize = (RESULTS + 1) * LANES;
 /// Elements of a mapped tile, at most.
 pub(super) const ELEMENTS: usize = MOST * MOST;
 
-/// `N` elements from a place on.
-#[inline(always)]
-fn at<T: Real, const N: usize>(data: &[T], start: usize) -> [T; N] {
-    *data[start..].first_chunk().expect("a row is long enough")
-}
-
-/// Copies a row; the last piece may overlap the one before it.
+/// Copies a row. Short ones, which are the rule, by their ends: a loop would become a call.
 #[inline(always)]
 fn copy<T: Real>(from: &[T], to: &mut [T]) {
-    match to.len() {
-        LANES.. => copy_by::<T, LANES>(from, to),
-        8.. => copy_by::<T, 8>(from, to),
-        4.. => copy_by::<T, 4>(from, to),
-        _ => copy_by::<T, 1>(from, to),
+    assert!(from.len() == to.len());
+    let (len, source, target) = (to.len(), from.as_ptr(), to.as_mut_ptr());
+    // SAFETY: so many elements of both.
+    unsafe {
+        match len {
+            0..4 => (0..len).for_each(|i| *target.add(i) = *source.add(i)),
+            4..=8 => copy_ends::<T, 4>(source, target, len),
+            9..=16 => copy_ends::<T, 8>(source, target, len),
+            17..=32 => copy_ends::<T, 16>(source, target, len),
+            _ => to.copy_from_slice(from),
+        }
     }
 }
 
-/// Copies a row by pieces of `N`, of which it has one at least, or none at all.
+/// The elements of tiles, side by side in a row: the first ones, the second ones and so on. Halved, and halved again:
+/// elements so far apart would be gathered one by one.
 #[inline(always)]
-fn copy_by<T: Real, const N: usize>(from: &[T], to: &mut [T]) {
-    for (from, to) in from.chunks_exact(N).zip(to.chunks_exact_mut(N)) {
-        to.copy_from_slice(from);
-    }
-    if let (Some(from), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
-        *to = *from;
-    }
-}
-
-/// Even and odd elements.
-#[inline(always)]
-fn halves<T: Real, const N: usize, const HALF: usize>(x: &[T; N]) -> [[T; HALF]; 2] {
-    let [mut even, mut odd] = [[T::ZERO; HALF]; 2];
-    for i in 0..HALF {
-        (even[i], odd[i]) = (x[2 * i], x[2 * i + 1]);
-    }
-    [even, odd]
-}
-
-/// The elements of tiles, side by side in a row: the first ones, the second ones and so on. Halved, and halved again, by
-/// shuffles: elements so far apart would be gathered one by one.
-#[inline(always)]
-fn by_element<T: Real, F: Algorithm>(row: &[T; ROOM]) -> [[T; LANES]; RESULTS] {
+fn by_element<S: Simd, T: Real, F: Algorithm>(simd: S, row: &[T; ROOM]) -> [Lanes<S, T>; RESULTS] {
+    let [first, second] = Lanes::load(simd, row).halves(Lanes::load(simd, &row[LANES..]));
     if F::RESULTS == 2 {
-        let [first, second] = halves::<T, { 2 * LANES }, LANES>(row.first_chunk().expect("there is room"));
-        return [first, second, [T::ZERO; LANES], [T::ZERO; LANES]];
+        return [first, second, first, second];
     }
-    let [even, odd] = halves::<T, { 4 * LANES }, { 2 * LANES }>(row.first_chunk().expect("there is room"));
-    let ([first, third], [second, fourth]) = (halves(&even), halves(&odd));
-    [first, second, third, fourth]
-}
-
-/// Every element of the one followed by the other's.
-#[inline(always)]
-fn zipped<T: Real, const N: usize, const DOUBLE: usize>(x: &[T; N], y: &[T; N]) -> [T; DOUBLE] {
-    let mut zipped = [T::ZERO; DOUBLE];
-    for i in 0..N {
-        (zipped[2 * i], zipped[2 * i + 1]) = (x[i], y[i]);
-    }
-    zipped
+    let [third, fourth] = Lanes::load(simd, &row[2 * LANES..]).halves(Lanes::load(simd, &row[3 * LANES..]));
+    let ([even, odd], [more_even, more_odd]) = (first.halves(third), second.halves(fourth));
+    [even, more_even, odd, more_odd]
 }
 
 /// The opposite of [`by_element`]: the results of the first tile, of the second and so on.
 #[inline(always)]
-fn side_by_side<T: Real, F: Algorithm>(results: &Lanes<T, LANES>) -> [T; RESULTS * LANES] {
-    let [first, second, third, fourth, ..] = results;
+fn side_by_side<S: Simd, T: Real, F: Algorithm>(results: &Elements<S, T>, row: &mut [T; RESULTS * LANES]) {
+    let [first, second, third, fourth, ..] = *results;
     if F::RESULTS == 2 {
-        let mut row = [T::ZERO; RESULTS * LANES];
-        row[..2 * LANES].copy_from_slice(&zipped::<T, LANES, { 2 * LANES }>(first, second));
-        return row;
+        let [low, high] = first.zipped(second);
+        low.store(row);
+        return high.store(&mut row[LANES..]);
     }
-    let [even, odd] = [zipped::<T, LANES, { 2 * LANES }>(first, third), zipped(second, fourth)];
-    zipped(&even, &odd)
+    let ([even, more_even], [odd, more_odd]) = (first.zipped(third), second.zipped(fourth));
+    let ([a, b], [c, d]) = (even.zipped(odd), more_even.zipped(more_odd));
+    a.store(row);
+    b.store(&mut row[LANES..]);
+    c.store(&mut row[2 * LANES..]);
+    d.store(&mut row[3 * LANES..]);
 }
 
-/// `f` of those of an algorithm's elements, zeros behind.
+/// `f` of those of an algorithm's elements, or of its kernel's, zeros behind.
 #[inline(always)]
-fn lanes<T: Real>(count: usize, f: impl Fn(usize) -> [T; LANES]) -> Lanes<T, LANES> {
-    let mut lanes = [[T::ZERO; LANES]; MOST];
-    lanes.iter_mut().enumerate().take(count).for_each(|(i, lanes)| *lanes = f(i));
-    lanes
+fn elements<S: Simd, T: Real, const N: usize>(
+    simd: S,
+    count: usize,
+    f: impl Fn(usize) -> Lanes<S, T>,
+) -> [Lanes<S, T>; N] {
+    let mut elements = [Lanes::zero(simd); N];
+    elements.iter_mut().enumerate().take(count).for_each(|(i, lanes)| *lanes = f(i));
+    elements
 }
 
 /// The rows of one channel under a block of tiles, with zeros around: tiles at the border are read as others are.
@@ -188,22 +166,24 @@ simd! {
                     for (by, moved) in moved.iter_mut().enumerate().take(F::ELEMENTS.div_ceil(F::RESULTS)) {
                         for x in (0..F::RESULTS * count).step_by(LANES) {
                             let start = start + by * F::RESULTS + x;
-                            let column = lanes(F::ELEMENTS, |i| at(&lines.data, start + i * lines.pitch));
-                            for (i, row) in F::widened(column).iter().enumerate().take(F::ELEMENTS) {
-                                moved[i][F::RESULTS * lane + x..][..LANES].copy_from_slice(row);
+                            let row = |i: usize| Lanes::load(simd, &lines.data[start + i * lines.pitch..]);
+                            let column = F::widened(elements(simd, F::ELEMENTS, row));
+                            for (i, row) in column.iter().enumerate().take(F::ELEMENTS) {
+                                row.store(&mut moved[i][F::RESULTS * lane + x..]);
                             }
                         }
                     }
                 });
                 let start = layout.channel * channel + first;
                 for i in 0..F::ELEMENTS {
-                    let mut elements = [[[T::ZERO; LANES]; RESULTS]; MOST / 2];
-                    for (elements, moved) in elements.iter_mut().zip(&moved) {
-                        *elements = by_element::<T, F>(&moved[i]);
+                    let mut values = [[Lanes::zero(simd); RESULTS]; MOST / 2];
+                    for (values, moved) in values.iter_mut().zip(&moved).take(F::ELEMENTS.div_ceil(F::RESULTS)) {
+                        *values = by_element::<S, T, F>(simd, &moved[i]);
                     }
-                    let tile = lanes(F::ELEMENTS, |j| elements[j / F::RESULTS][j % F::RESULTS]);
-                    for (j, values) in F::widened(tile).iter().enumerate().take(F::ELEMENTS) {
-                        to[(F::ELEMENTS * i + j) * layout.element + start..][..LANES].copy_from_slice(values);
+                    let value = |j: usize| values[j / F::RESULTS][j % F::RESULTS];
+                    let tile = F::widened(elements(simd, F::ELEMENTS, value));
+                    for (j, values) in tile.iter().enumerate().take(F::ELEMENTS) {
+                        values.store(&mut to[(F::ELEMENTS * i + j) * layout.element + start..]);
                     }
                 }
             }
@@ -228,21 +208,22 @@ simd! {
                 lines.runs::<F>(columns, first, |lane, start, count| {
                     for (i, row) in taken.iter_mut().enumerate().take(F::RESULTS) {
                         for x in (0..F::RESULTS * count).step_by(LANES) {
-                            let values: [T; LANES] = at(&lines.data, start + i * lines.pitch + x);
-                            row[F::RESULTS * lane + x..][..LANES].copy_from_slice(&values);
+                            let values = &lines.data[start + i * lines.pitch + x..][..LANES];
+                            row[F::RESULTS * lane + x..][..LANES].copy_from_slice(values);
                         }
                     }
                 });
-                let mut rows = [[[T::ZERO; LANES]; MOST]; RESULTS];
+                let mut rows = [[Lanes::zero(simd); MOST]; RESULTS];
                 for (row, taken) in rows.iter_mut().zip(&taken) {
-                    let elements = by_element::<T, F>(taken);
-                    *row = F::spread(lanes(F::RESULTS, |j| elements[j]));
+                    let values = by_element::<S, T, F>(simd, taken);
+                    let spread = F::spread(elements(simd, F::RESULTS, |j| values[j]));
+                    row.iter_mut().zip(&spread).for_each(|(lanes, spread)| *lanes = *spread);
                 }
                 let start = layout.channel * channel + first;
                 for j in 0..F::ELEMENTS {
-                    let column = F::spread(lanes(F::RESULTS, |i| rows[i][j]));
+                    let column = F::spread(elements(simd, F::RESULTS, |i| rows[i][j]));
                     for (i, values) in column.iter().enumerate().take(F::ELEMENTS) {
-                        to[(F::ELEMENTS * i + j) * layout.element + start..][..LANES].copy_from_slice(values);
+                        values.store(&mut to[(F::ELEMENTS * i + j) * layout.element + start..]);
                     }
                 }
             }
@@ -259,19 +240,25 @@ simd! {
         let ([height, width], columns) = (tiles.narrow, tiles.grid[1]);
         let mut lines = [[T::ZERO; RESULTS * LANES]; RESULTS];
         for channel in 0..channels.count {
-            let bias = bias.map_or(T::ZERO, |bias| bias[channels.first + channel]);
+            let bias = Lanes::splat(simd, bias.map_or(T::ZERO, |bias| bias[channels.first + channel]));
             for first in (0..rows.len() * columns).step_by(LANES) {
                 let start = layout.channel * channel + first;
-                let mut half = [[[T::ZERO; LANES]; MOST]; RESULTS];
+                let mut half = [[Lanes::zero(simd); MOST]; RESULTS];
                 for j in 0..F::ELEMENTS {
-                    let column = lanes(F::ELEMENTS, |i| at(from, (F::ELEMENTS * i + j) * layout.element + start));
+                    let value = |i: usize| {
+                        Lanes::load(simd, &from[(F::ELEMENTS * i + j) * layout.element + start..])
+                    };
+                    let column = elements(simd, F::ELEMENTS, value);
                     for (half, values) in half.iter_mut().zip(F::narrowed(column)).take(F::RESULTS) {
                         half[j] = values;
                     }
                 }
-                for (line, row) in lines.iter_mut().zip(half).take(F::RESULTS) {
-                    *line = side_by_side::<T, F>(&F::narrowed(row));
-                    line.iter_mut().for_each(|x| *x += bias);
+                for (line, row) in lines.iter_mut().zip(&half).take(F::RESULTS) {
+                    let mut results = F::narrowed(elements(simd, F::ELEMENTS, |j| row[j]));
+                    for results in &mut results[..F::RESULTS] {
+                        *results = *results + bias;
+                    }
+                    side_by_side::<S, T, F>(&results, line);
                 }
                 // Tiles of the same row lie side by side.
                 let (mut row, mut column, mut lane) = (rows.start + first / columns, first % columns, 0);
@@ -309,13 +296,17 @@ simd! {
                     }
                 }
             }
-            let rows = kernels.map(F::mapped);
+            let mut rows = [[Lanes::zero(simd); MOST]; MOST_TAPS];
+            for (row, kernels) in rows.iter_mut().zip(&kernels).take(F::TAPS) {
+                let mapped = F::mapped(elements(simd, F::TAPS, |s| Lanes::new(simd, kernels[s])));
+                row.iter_mut().zip(&mapped).for_each(|(lanes, mapped)| *lanes = *mapped);
+            }
             for j in 0..F::ELEMENTS {
-                let column = F::mapped(std::array::from_fn(|r| rows[r][j]));
+                let column = F::mapped(elements(simd, F::TAPS, |r| rows[r][j]));
                 for (i, values) in column.iter().enumerate().take(F::ELEMENTS) {
                     match to[F::ELEMENTS * i + j][first..].first_chunk_mut() {
-                        Some(to) => *to = *values,
-                        None => to[F::ELEMENTS * i + j][first..].copy_from_slice(&values[..here]),
+                        Some(to) => *to = *values.values(),
+                        None => to[F::ELEMENTS * i + j][first..].copy_from_slice(&values.values()[..here]),
                     }
                 }
             }
@@ -331,18 +322,20 @@ simd! {
         let count = out.len() / taps;
         for first in (0..count).step_by(LANES) {
             let here = LANES.min(count - first);
-            let mut rows = [[[T::ZERO; LANES]; MOST_TAPS]; MOST];
+            let mut rows = [[Lanes::zero(simd); MOST_TAPS]; MOST];
             for (i, row) in rows.iter_mut().enumerate().take(F::ELEMENTS) {
-                let mut elements = [[T::ZERO; LANES]; MOST];
-                for (j, values) in elements.iter_mut().enumerate().take(F::ELEMENTS) {
+                let value = |j: usize| {
+                    let mut values = [T::ZERO; LANES];
                     values[..here].copy_from_slice(&sums[(F::ELEMENTS * i + j) * element + first..][..here]);
-                }
-                *row = F::joined(elements);
+                    Lanes::new(simd, values)
+                };
+                let joined = F::joined(elements(simd, F::ELEMENTS, value));
+                row.iter_mut().zip(&joined).for_each(|(lanes, joined)| *lanes = *joined);
             }
             for s in 0..F::TAPS {
-                let column = F::joined(std::array::from_fn(|i| rows[i][s]));
+                let column = F::joined(elements(simd, F::ELEMENTS, |i| rows[i][s]));
                 for (r, values) in column.iter().enumerate().take(F::TAPS) {
-                    for (i, &value) in values.iter().enumerate().take(here) {
+                    for (i, &value) in values.values().iter().enumerate().take(here) {
                         out[(first + i) * taps + F::TAPS * r + s] = value;
                     }
                 }

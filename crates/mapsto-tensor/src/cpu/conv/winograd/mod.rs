@@ -7,6 +7,7 @@
 //! kernels.
 
 mod algorithm;
+mod lanes;
 mod maps;
 
 use super::SCRATCH;
@@ -19,7 +20,8 @@ use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 use algorithm::{Algorithm, F23, F25, F43};
-use maps::{ELEMENTS, LANES, WIDEST, join_kernels, map_kernels, map_narrow, map_spread, map_wide};
+use lanes::LANES;
+use maps::{ELEMENTS, WIDEST, join_kernels, map_kernels, map_narrow, map_spread, map_wide};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
 
