@@ -4,7 +4,7 @@ use crate::cpu::threads::parallel_for;
 use crate::shape::{Layout, MAX_RANK, Shape};
 
 /// Elements a task should have before another thread is worth its hand-off.
-pub(crate) const GRAIN: usize = 1 << 15;
+pub(crate) const GRAIN: usize = 1 << 14;
 
 /// The walk: axes that are contiguous with each other in every operand are merged, the innermost one is the row.
 pub(crate) struct Walk<const N: usize> {

@@ -90,7 +90,8 @@ impl Algorithm for F43 {
 
     #[inline(always)]
     fn widened<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Elements<S, T> {
-        let [half, two, most, root, inverse] = [0.5, 2.0, 2.5, SQRT_2, FRAC_1_SQRT_2].map(c::<T>);
+        let (half, two, most, root, inverse) =
+            (c::<T>(0.5), c::<T>(2.0), c::<T>(2.5), c::<T>(SQRT_2), c::<T>(FRAC_1_SQRT_2));
         let (near, slope) = (x4 - x2 * half, (x3 - x1 * half) * root);
         let (far, bend) = (x4 - x2 * two, (x3 - x1 * two) * inverse);
         [x0 + x4 - x2 * most, near + slope, near - slope, far + bend, far - bend, x1 + x5 - x3 * most]
@@ -98,7 +99,7 @@ impl Algorithm for F43 {
 
     #[inline(always)]
     fn narrowed<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Elements<S, T> {
-        let [half, two, root] = [0.5, 2.0, SQRT_2].map(c::<T>);
+        let (half, two, root) = (c::<T>(0.5), c::<T>(2.0), c::<T>(SQRT_2));
         let (even, odd, inner, outer) = (x1 + x2, x1 - x2, x3 + x4, x3 - x4);
         let last = (odd * two - outer * half) * root + x5;
         [x0 + even - inner * two, (odd - outer) * root, even * two - inner, last, x4, x5]
@@ -106,7 +107,7 @@ impl Algorithm for F43 {
 
     #[inline(always)]
     fn spread<S: Simd, T: Real>([y0, y1, y2, y3, ..]: Elements<S, T>) -> Elements<S, T> {
-        let [half, two, root] = [0.5, 2.0, SQRT_2].map(c::<T>);
+        let (half, two, root) = (c::<T>(0.5), c::<T>(2.0), c::<T>(SQRT_2));
         let (even, odd) = (y0 + y2 * two, (y1 + y3 * two) * root);
         let (inner, outer) = (y0 * two + y2, (y1 + y3 * half) * root);
         [y0, even + odd, even - odd, (inner + outer) * -T::ONE, outer - inner, y3]
@@ -114,14 +115,14 @@ impl Algorithm for F43 {
 
     #[inline(always)]
     fn mapped<S: Simd, T: Real>([k0, k1, k2, ..]: Taps<S, T>) -> Elements<S, T> {
-        let [sixth, two, root] = [1.0 / 6.0, 2.0, SQRT_2 / 6.0].map(c::<T>);
+        let (sixth, two, root) = (c::<T>(1.0 / 6.0), c::<T>(2.0), c::<T>(SQRT_2 / 6.0));
         let (even, inner, odd) = ((k0 + k2 * two) * sixth, (k0 * two + k2) * sixth, k1 * root);
         [k0, even + odd, even - odd, inner + odd, inner - odd, k2]
     }
 
     #[inline(always)]
     fn joined<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Taps<S, T> {
-        let [sixth, two, root] = [1.0 / 6.0, 2.0, SQRT_2 / 6.0].map(c::<T>);
+        let (sixth, two, root) = (c::<T>(1.0 / 6.0), c::<T>(2.0), c::<T>(SQRT_2 / 6.0));
         let (even, inner) = (x1 + x2, x3 + x4);
         [x0 + (even + inner * two) * sixth, (x1 - x2 + x3 - x4) * root, (even * two + inner) * sixth + x5, x4, x5]
     }
@@ -142,21 +143,22 @@ impl Algorithm for F25 {
 
     #[inline(always)]
     fn narrowed<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Elements<S, T> {
-        let [root, inverse] = [SQRT_2, FRAC_1_SQRT_2].map(c::<T>);
+        let (root, inverse) = (c::<T>(SQRT_2), c::<T>(FRAC_1_SQRT_2));
         let last = (x1 - x2) * root - (x3 - x4) * inverse + x5;
         [x0 + x1 + x2 - x3 - x4, last, x2, x3, x4, x5]
     }
 
     #[inline(always)]
     fn spread<S: Simd, T: Real>([y0, y1, ..]: Elements<S, T>) -> Elements<S, T> {
-        let [root, inverse] = [SQRT_2, FRAC_1_SQRT_2].map(c::<T>);
+        let (root, inverse) = (c::<T>(SQRT_2), c::<T>(FRAC_1_SQRT_2));
         let (near, far) = (y1 * root, y1 * inverse);
         [y0, y0 + near, y0 - near, (y0 + far) * -T::ONE, far - y0, y1]
     }
 
     #[inline(always)]
     fn mapped<S: Simd, T: Real>([k0, k1, k2, k3, k4]: Taps<S, T>) -> Elements<S, T> {
-        let [half, two, third, root, inverse] = [0.5, 2.0, 1.0 / 3.0, SQRT_2 / 3.0, FRAC_1_SQRT_2 / 3.0].map(c::<T>);
+        let (half, two, third, root, inverse) =
+            (c::<T>(0.5), c::<T>(2.0), c::<T>(1.0 / 3.0), c::<T>(SQRT_2 / 3.0), c::<T>(FRAC_1_SQRT_2 / 3.0));
         let (even, odd) = ((k0 * half + k2 + k4 * two) * third, k1 * inverse + k3 * root);
         let (inner, outer) = ((k0 * two + k2 + k4 * half) * third, k1 * root + k3 * inverse);
         [k0, even + odd, even - odd, inner + outer, inner - outer, k4]
@@ -164,8 +166,8 @@ impl Algorithm for F25 {
 
     #[inline(always)]
     fn joined<S: Simd, T: Real>([x0, x1, x2, x3, x4, x5]: Elements<S, T>) -> Taps<S, T> {
-        let [sixth, third, more] = [1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0].map(c::<T>);
-        let [root, inverse] = [SQRT_2 / 3.0, FRAC_1_SQRT_2 / 3.0].map(c::<T>);
+        let (sixth, third, more) = (c::<T>(1.0 / 6.0), c::<T>(1.0 / 3.0), c::<T>(2.0 / 3.0));
+        let (root, inverse) = (c::<T>(SQRT_2 / 3.0), c::<T>(FRAC_1_SQRT_2 / 3.0));
         let (even, odd, inner, outer) = (x1 + x2, x1 - x2, x3 + x4, x3 - x4);
         [
             x0 + even * sixth + inner * more,
