@@ -38,6 +38,9 @@ enum Command {
         after_help = "Examples:\n  mapsto predict runs/mine seven.png\n  mapsto predict runs/mine digits.csv --json"
     )]
     Predict(commands::predict::Arguments),
+    /// Look at data before training on it
+    #[command(subcommand)]
+    Data(commands::data::Command),
     /// Show a network's layers, shapes, parameters, operations, receptive fields and memory
     #[command(after_help = "Examples:\n  mapsto summary runs/mine\n  mapsto summary runs/mine --batch-size 1 --json")]
     Summary(commands::summary::Arguments),
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Train(task) => commands::train::run(task),
         Command::Eval(arguments) => commands::eval::run(arguments),
         Command::Predict(arguments) => commands::predict::run(arguments),
+        Command::Data(command) => commands::data::run(command),
         Command::Summary(arguments) => commands::summary::run(arguments),
         Command::Activation(arguments) => commands::activation::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

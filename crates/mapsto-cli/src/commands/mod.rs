@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 pub mod activation;
+pub mod data;
 pub mod eval;
 pub mod predict;
 pub mod summary;

@@ -1,0 +1,90 @@
+//! What can be wrong with a table.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a table could not be read or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The operating system refused.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file has no text.
+    #[error("{} is empty: a table is a line of names and lines of values", .0.display())]
+    Empty(PathBuf),
+    /// The file has names alone.
+    #[error("{} has a line of names and no line of values", .0.display())]
+    NoRows(PathBuf),
+    /// Bytes that are no text.
+    #[error("{}:{line}: this is no UTF-8 text; save the table as CSV in UTF-8", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// A line with more or fewer fields than the first.
+    #[error(
+        "{}:{line}: {got} fields, the first line has {expected}; put quotes around fields that hold {delimiter:?}",
+        path.display()
+    )]
+    Ragged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// Fields of the line.
+        got: u64,
+        /// Fields of the first line.
+        expected: u64,
+        /// What stands between fields.
+        delimiter: char,
+    },
+    /// A name is missing.
+    #[error("{}: column {column} has no name", path.display())]
+    Unnamed {
+        /// The file.
+        path: PathBuf,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// A table of nothing.
+    #[error("a table needs a column")]
+    NoColumns,
+    /// Columns of several lengths.
+    #[error("column {name:?} has {got} values, the first column {expected}")]
+    Lengths {
+        /// The column.
+        name: String,
+        /// Its length.
+        got: usize,
+        /// The first column's.
+        expected: usize,
+    },
+    /// A name is taken.
+    #[error("two columns are named {0:?}: rename one")]
+    Twice(String),
+    /// There is no such column.
+    #[error("there is no column {name:?}; did you mean {}?", listed(nearest))]
+    NoColumn {
+        /// What was asked for.
+        name: String,
+        /// The nearest names.
+        nearest: Vec<String>,
+    },
+}
+
+/// "a", "b" or "c".
+fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
+    }
+}

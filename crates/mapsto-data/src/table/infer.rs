@@ -1,0 +1,141 @@
+//! Which kind of values the texts of a column are.
+
+use super::Values;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
+
+/// Texts that stand for no value, in lower case; so does an empty one.
+const MISSING: [&str; 11] = ["na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing", "?"];
+/// Distinct texts of a column of categories, in any table.
+const FEW: usize = 32;
+/// Words of a text that is more than a name, on average.
+const WORDS: usize = 4;
+
+/// The texts of a column, one behind the other.
+#[derive(Default)]
+pub(super) struct Texts {
+    data: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    pub fn push(&mut self, text: &str) {
+        self.data.push_str(text);
+        self.ends.push(self.data.len());
+    }
+
+    /// Each row's text, none if it stands for no value.
+    fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let text = &self.data[start..end];
+            start = end;
+            (!is_missing(text)).then_some(text)
+        })
+    }
+
+    /// `f` of every text, NaN where there is no value; none if it fails for one of them.
+    fn all(&self, f: impl Fn(&str) -> Option<f64>) -> Option<Vec<f64>> {
+        self.iter().map(|text| text.map_or(Some(f64::NAN), &f)).collect()
+    }
+
+    /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
+    pub fn typed(self, decimal_comma: bool) -> Values {
+        if let Some(values) = self.all(number) {
+            return Values::Numbers(values);
+        }
+        if decimal_comma && let Some(values) = self.all(|text| number(&text.replacen(',', ".", 1))) {
+            return Values::Numbers(values);
+        }
+        if let Some(values) = self.all(time) {
+            return Values::Times(values);
+        }
+        let mut names = BTreeMap::new();
+        let (mut count, mut words) = (0, 0);
+        for text in self.iter().flatten() {
+            names.insert(text, 0);
+            (count, words) = (count + 1, words + text.split_whitespace().count());
+        }
+        if words >= WORDS * count || names.len() > FEW.max(count / 2) {
+            return Values::Texts(self.iter().map(|text| text.map(str::to_string)).collect());
+        }
+        names.values_mut().zip(0..).for_each(|(code, i)| *code = i);
+        let codes = self.iter().map(|text| text.map(|text| names[text])).collect();
+        Values::Categories { names: names.keys().map(|name| name.to_string()).collect(), codes }
+    }
+}
+
+/// Whether a field stands for no value.
+pub(super) fn is_missing(text: &str) -> bool {
+    text.is_empty() || MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing))
+}
+
+/// A number as programs write it.
+pub(super) fn number(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// Seconds since 1970 of a date or a time of ISO 8601, with or without an offset from UTC.
+fn time(text: &str) -> Option<f64> {
+    // The parser takes bare numbers for dates, too.
+    if !text.contains(['-', ':']) {
+        return None;
+    }
+    let seconds = |time: Timestamp| time.as_second() as f64 + f64::from(time.subsec_nanosecond()) * 1e-9;
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(seconds(time));
+    }
+    let local = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from)).ok()?;
+    local.to_zoned(TimeZone::UTC).ok().map(|time| seconds(time.timestamp()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(texts: &[&str], decimal_comma: bool) -> Values {
+        let mut all = Texts::default();
+        texts.iter().for_each(|text| all.push(text));
+        all.typed(decimal_comma)
+    }
+
+    #[test]
+    fn numbers_are_what_parses_as_numbers() {
+        let Values::Numbers(values) = typed(&["1", "-2.5", "1e3", "NA", "", "inf"], false) else { panic!() };
+        assert_eq!(values[..3], [1.0, -2.5, 1000.0]);
+        assert!(values[3].is_nan() && values[4].is_nan() && values[5] == f64::INFINITY);
+        let Values::Numbers(values) = typed(&["1,5", "2", "?"], true) else { panic!() };
+        assert_eq!(values[..2], [1.5, 2.0]);
+        assert_eq!(typed(&["1,5", "2"], false).kind(), "category");
+    }
+
+    #[test]
+    fn times_are_what_iso_8601_names() {
+        let texts = ["1970-01-02", "1970-01-01T00:00:01.5", "1970-01-01 01:00", "1970-01-01T01:00:00+01:00", "null"];
+        let Values::Times(values) = typed(&texts, false) else { panic!() };
+        assert_eq!(values[..4], [86400.0, 1.5, 3600.0, 0.0]);
+        assert!(values[4].is_nan());
+        assert_eq!(typed(&["2020-13-01"], false).kind(), "category");
+    }
+
+    #[test]
+    fn texts_that_repeat_are_categories() {
+        let codes = |values| match values {
+            Values::Categories { names, codes } => (names, codes),
+            other => panic!("{other:?}"),
+        };
+        let (names, found) = codes(typed(&["red", "blue", "", "red"], false));
+        assert_eq!((names, found), (vec!["blue".into(), "red".into()], vec![Some(1), Some(0), None, Some(1)]));
+        let many: Vec<String> = (0..100).map(|i| format!("name {i}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(typed(&many, false).kind(), "text");
+        assert_eq!(typed(&["this is a whole sentence", "and so is this one"], false).kind(), "text");
+    }
+
+    #[test]
+    fn nothing_at_all_is_a_column_of_missing_numbers() {
+        assert!(matches!(typed(&["", "na"], false), Values::Numbers(values) if values.iter().all(|x| x.is_nan())));
+    }
+}

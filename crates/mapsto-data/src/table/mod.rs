@@ -1,0 +1,183 @@
+//! Tables: named columns of numbers, times, categories or texts.
+
+mod error;
+mod infer;
+mod inspect;
+mod read;
+
+pub use error::TableError;
+pub use inspect::{ColumnSummary, Detail, Finding, Inspection};
+pub use read::TableOptions;
+
+use std::collections::BTreeMap;
+
+/// Names that are offered in place of one that is not there.
+const NEAREST: usize = 3;
+
+/// Columns of equal length, each with a name of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// The value of each row.
+    pub values: Values,
+}
+
+/// The values of a column, of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// NaN where one is missing.
+    Numbers(Vec<f64>),
+    /// Seconds since the beginning of 1970, UTC; NaN where one is missing.
+    Times(Vec<f64>),
+    /// Some distinct texts, and for each row which of them.
+    Categories {
+        /// The texts, sorted.
+        names: Vec<String>,
+        /// Indices of names, by row.
+        codes: Vec<Option<u32>>,
+    },
+    /// Texts that hardly repeat.
+    Texts(Vec<Option<String>>),
+}
+
+impl Values {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Numbers(values) | Values::Times(values) => values.len(),
+            Values::Categories { codes, .. } => codes.len(),
+            Values::Texts(texts) => texts.len(),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the values are, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Values::Numbers(_) => "number",
+            Values::Times(_) => "time",
+            Values::Categories { .. } => "category",
+            Values::Texts(_) => "text",
+        }
+    }
+
+    /// Whether a row has no value.
+    pub fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Values::Numbers(values) | Values::Times(values) => values[row].is_nan(),
+            Values::Categories { codes, .. } => codes[row].is_none(),
+            Values::Texts(texts) => texts[row].is_none(),
+        }
+    }
+
+    /// What a row's value is equal to, as a number: the same for equal values of the column alone.
+    fn identity(&self) -> Vec<u64> {
+        match self {
+            // Zeros are equal whatever their sign.
+            Values::Numbers(values) | Values::Times(values) => values.iter().map(|x| (x + 0.0).to_bits()).collect(),
+            Values::Categories { codes, .. } => {
+                codes.iter().map(|code| code.map_or(0, |code| code as u64 + 1)).collect()
+            }
+            Values::Texts(texts) => {
+                let mut seen = BTreeMap::new();
+                let mut identity = |text| {
+                    let next = seen.len() as u64;
+                    *seen.entry(text).or_insert(next)
+                };
+                texts.iter().map(&mut identity).collect()
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Of columns whose lengths are equal and whose names differ.
+    ///
+    /// # Errors
+    /// Other columns, or none.
+    pub fn new(columns: Vec<Column>) -> Result<Table, TableError> {
+        let Some(first) = columns.first() else { return Err(TableError::NoColumns) };
+        let rows = first.values.len();
+        for (i, column) in columns.iter().enumerate() {
+            if column.values.len() != rows {
+                let (name, got) = (column.name.clone(), column.values.len());
+                return Err(TableError::Lengths { name, got, expected: rows });
+            }
+            if columns[..i].iter().any(|other| other.name == column.name) {
+                return Err(TableError::Twice(column.name.clone()));
+            }
+        }
+        Ok(Table { columns, rows })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The column of this name.
+    ///
+    /// # Errors
+    /// No column has it: the nearest names are offered.
+    pub fn column(&self, name: &str) -> Result<&Column, TableError> {
+        self.columns.iter().find(|column| column.name == name).ok_or_else(|| {
+            let distance = |column: &&Column| {
+                let [wanted, name] = [name, &column.name].map(str::to_lowercase);
+                strsim::damerau_levenshtein(&wanted, &name)
+            };
+            let mut nearest: Vec<&Column> = self.columns.iter().collect();
+            nearest.sort_by_key(distance);
+            let nearest = nearest.iter().take(NEAREST).map(|column| column.name.clone()).collect();
+            TableError::NoColumn { name: name.to_string(), nearest }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, values: &[f64]) -> Column {
+        Column { name: name.to_string(), values: Values::Numbers(values.to_vec()) }
+    }
+
+    #[test]
+    fn columns_are_found_by_name_and_the_nearest_are_offered() {
+        let names = ["sepal length", "sepal width", "petal length", "petal width", "Species"];
+        let table = Table::new(names.iter().map(|name| column(name, &[1.0])).collect()).unwrap();
+        assert_eq!(table.column("petal width").unwrap().name, "petal width");
+        let said = table.column("species").unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "there is no column \"species\"; did you mean \"Species\", \"sepal width\" or \"sepal length\"?"
+        );
+        let one = Table::new(vec![column("only", &[])]).unwrap();
+        assert_eq!(one.column("x").unwrap_err().to_string(), "there is no column \"x\"; did you mean \"only\"?");
+    }
+
+    #[test]
+    fn columns_must_fit_each_other() {
+        assert!(matches!(Table::new(vec![]), Err(TableError::NoColumns)));
+        let said = Table::new(vec![column("a", &[1.0]), column("b", &[])]).unwrap_err().to_string();
+        assert_eq!(said, "column \"b\" has 0 values, the first column 1");
+        let said = Table::new(vec![column("a", &[]), column("a", &[])]).unwrap_err().to_string();
+        assert_eq!(said, "two columns are named \"a\": rename one");
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading tables from delimited text.
+
+use super::infer::{Texts, is_missing, number};
+use super::{Column, Table, TableError};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// What may stand between fields.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Bytes of the beginning that tell how a file is written.
+const HEAD: usize = 64 << 10;
+
+/// How a table is written; what is not given is found out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TableOptions {
+    /// What stands between fields. Found: tabs in `.tsv`, else the commonest of comma, semicolon, tab and bar in the
+    /// first line.
+    pub delimiter: Option<u8>,
+    /// Whether the first line has the names. Found: unless all its fields are numbers or missing.
+    pub header: Option<bool>,
+}
+
+impl Table {
+    /// Reads CSV or TSV in UTF-8: fields may be quoted, also over lines.
+    ///
+    /// A column holds numbers if all its values are, times if all are dates or times of ISO 8601, categories where texts
+    /// repeat, and else texts. Empty fields and `NA`, `NaN`, `null`, `?` and the like are missing values. Where semicolons
+    /// stand between fields, numbers may have decimal commas. Columns without a line of names are `column 1` and so on.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is empty or no text; lines of several lengths; names that are missing or taken twice.
+    pub fn read(path: &Path, options: &TableOptions) -> Result<Table, TableError> {
+        let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
+        read(file, path, options)
+    }
+}
+
+fn read(file: impl Read, path: &Path, options: &TableOptions) -> Result<Table, TableError> {
+    let io = |source| TableError::Io { path: path.to_owned(), source };
+    let mut file = BufReader::with_capacity(HEAD, file);
+    let head = file.fill_buf().map_err(io)?;
+    let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let head = &head[mark..];
+    if let Some(place) = head.iter().position(|&byte| byte == 0) {
+        let line = 1 + head[..place].iter().filter(|&&byte| byte == b'\n').count() as u64;
+        return Err(TableError::NotText { path: path.to_owned(), line });
+    }
+    let is_tsv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
+    let delimiter = options.delimiter.unwrap_or(if is_tsv { b'\t' } else { commonest(head) });
+    file.consume(mark);
+    let mut lines =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).trim(csv::Trim::All).from_reader(file);
+    let mut columns: Vec<(String, Texts)> = Vec::new();
+    let (mut line, mut rows) = (csv::StringRecord::new(), 0);
+    while lines.read_record(&mut line).map_err(|error| refused(error, path, delimiter))? {
+        if columns.is_empty() {
+            let has_names =
+                options.header.unwrap_or(!line.iter().all(|field| is_missing(field) || number(field).is_some()));
+            for (i, field) in line.iter().enumerate() {
+                match has_names {
+                    true if field.is_empty() => {
+                        return Err(TableError::Unnamed { path: path.to_owned(), column: i + 1 });
+                    }
+                    true => columns.push((field.to_string(), Texts::default())),
+                    false => columns.push((format!("column {}", i + 1), Texts::default())),
+                }
+            }
+            if has_names {
+                continue;
+            }
+        }
+        columns.iter_mut().zip(&line).for_each(|((_, texts), field)| texts.push(field));
+        rows += 1;
+    }
+    match (columns.is_empty(), rows) {
+        (true, _) => return Err(TableError::Empty(path.to_owned())),
+        (_, 0) => return Err(TableError::NoRows(path.to_owned())),
+        _ => {}
+    }
+    let column = |(name, texts): (String, Texts)| Column { name, values: texts.typed(delimiter == b';') };
+    Table::new(columns.into_iter().map(column).collect())
+}
+
+/// The delimiter that the first line has most of, outside quotes.
+fn commonest(head: &[u8]) -> u8 {
+    let mut counts = [0; DELIMITERS.len()];
+    let mut quoted = false;
+    for &byte in head {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' if !quoted => break,
+            _ if !quoted => counts
+                .iter_mut()
+                .zip(DELIMITERS)
+                .for_each(|(count, delimiter)| *count += usize::from(byte == delimiter)),
+            _ => {}
+        }
+    }
+    let most = counts.iter().max().copied().unwrap_or(0);
+    DELIMITERS[counts.iter().position(|&count| count == most).unwrap_or(0)]
+}
+
+fn refused(error: csv::Error, path: &Path, delimiter: u8) -> TableError {
+    let path = path.to_owned();
+    let line = error.position().map_or(1, csv::Position::line);
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => TableError::Io { path, source },
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            TableError::Ragged { path, line, got: len, expected: expected_len, delimiter: delimiter.into() }
+        }
+        _ => TableError::NotText { path, line },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Values;
+    use super::*;
+
+    fn table(name: &str, bytes: &[u8]) -> Result<Table, TableError> {
+        read(bytes, Path::new(name), &TableOptions::default())
+    }
+
+    fn complaint(bytes: &[u8]) -> String {
+        table("t.csv", bytes).unwrap_err().to_string()
+    }
+
+    fn kinds(table: &Table) -> Vec<(&str, &str)> {
+        table.columns().iter().map(|column| (&column.name[..], column.values.kind())).collect()
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_is_written() {
+        let text = "\u{feff}id, when ,who,what\r\n1,2020-01-02,ann,\"a, \"\"quoted\"\"\nfield\"\r\n2,,bob,\r\n3,2021-05-06,ann,x\r\n";
+        let table = table("t.csv", text.as_bytes()).unwrap();
+        assert_eq!(
+            (table.rows(), kinds(&table)),
+            (3, vec![("id", "number"), ("when", "time"), ("who", "category"), ("what", "category")])
+        );
+        let Values::Categories { names, .. } = &table.column("what").unwrap().values else { panic!() };
+        assert_eq!(names[..], ["a, \"quoted\"\nfield", "x"]);
+        assert!(table.column("when").unwrap().values.is_missing(1));
+    }
+
+    #[test]
+    fn delimiters_and_headers_are_found() {
+        let two = vec![("a", "number"), ("b", "number")];
+        for (name, text) in
+            [("t.csv", "a,b\n1,2\n"), ("t.csv", "a;b\n1,5;2\n"), ("t.tsv", "a\tb\n1\t2"), ("t.txt", "a|b\n1|2\n\n")]
+        {
+            assert_eq!(kinds(&table(name, text.as_bytes()).unwrap()), two, "{text:?}");
+        }
+        let plain = table("t.csv", b"1,2\n3,x\n").unwrap();
+        assert_eq!((plain.rows(), kinds(&plain)), (2, vec![("column 1", "number"), ("column 2", "category")]));
+        let names = TableOptions { header: Some(true), delimiter: Some(b'/') };
+        let years = read(&b"1999/2000\n1/2\n"[..], Path::new("t.csv"), &names).unwrap();
+        assert_eq!(kinds(&years), [("1999", "number"), ("2000", "number")]);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        assert_eq!(complaint(b""), "t.csv is empty: a table is a line of names and lines of values");
+        assert_eq!(complaint(b"\xef\xbb\xbf\n"), "t.csv is empty: a table is a line of names and lines of values");
+        assert_eq!(complaint(b"a,b\n"), "t.csv has a line of names and no line of values");
+        let ragged = "t.csv:3: 3 fields, the first line has 2; put quotes around fields that hold ','";
+        assert_eq!(complaint(b"a,b\n1,2\n3,4,5\n"), ragged);
+        assert_eq!(complaint(b"a,\n1,2\n"), "t.csv: column 2 has no name");
+        assert_eq!(complaint(b"a,a\n1,2\n"), "two columns are named \"a\": rename one");
+        assert_eq!(complaint(b"a,b\n1,\xff\n"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");
+        assert_eq!(complaint(b"PK\x03\x04\n\x00"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");
+        let missing = Table::read(Path::new("no/such.csv"), &TableOptions::default()).unwrap_err().to_string();
+        assert!(missing.starts_with("cannot read no/such.csv: "), "{missing}");
+    }
+}
