@@ -5,5 +5,8 @@ mod split;
 mod table;
 
 pub use digits::{Digits, digits};
-pub use split::{SplitError, stratified_split};
-pub use table::{Column, ColumnSummary, Detail, Finding, Inspection, Table, TableError, TableOptions, Values};
+pub use split::{SplitError, grouped_split, ordered_split, stratified_split};
+pub use table::{
+    Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,
+    Values,
+};

@@ -13,6 +13,12 @@ pub enum SplitError {
     /// Two parts need two items.
     #[error("a split needs at least 2 items, got {0}")]
     TooFew(usize),
+    /// A group stays whole, and one cannot stand on both sides.
+    #[error("a split by groups needs at least 2 groups, got {0}")]
+    OneGroup(usize),
+    /// A time that is not known has no place in an order.
+    #[error("item {0} has no time: leave it out")]
+    NoTime(usize),
     /// The random source broke its promise.
     #[error("the random source gave {got} where a number below {below} was asked for")]
     Random {
@@ -62,32 +68,21 @@ pub fn stratified_split(
     test_fraction: f64,
     below: &mut impl FnMut(u64) -> u64,
 ) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
-    if !(test_fraction > 0.0 && test_fraction < 1.0) {
-        return Err(SplitError::Fraction(test_fraction));
-    }
     let total = labels.len();
-    if total < 2 {
-        return Err(SplitError::TooFew(total));
-    }
-
+    let wanted = wanted(total, test_fraction)?;
     let mut by_label = BTreeMap::<usize, Vec<usize>>::new();
     for (item, &label) in labels.iter().enumerate() {
         by_label.entry(label).or_default().push(item);
     }
     let mut classes: Vec<Class> = by_label.into_values().map(|items| Class { items, taken: 0 }).collect();
-    let wanted = ((total as f64 * test_fraction).round() as usize).clamp(1, total - 1);
     apportion(&mut classes, wanted, total);
 
     let (mut train, mut test) = (Vec::with_capacity(total - wanted), Vec::with_capacity(wanted));
     for Class { mut items, taken } in classes {
         // The first `taken` steps of a Fisher-Yates shuffle draw the test items; the order of the rest is not used.
         for i in 0..taken {
-            let rest = (items.len() - i) as u64;
-            let drawn = below(rest);
-            if drawn >= rest {
-                return Err(SplitError::Random { below: rest, got: drawn });
-            }
-            items.swap(i, i + drawn as usize);
+            let drawn = draw(items.len() - i, below)?;
+            items.swap(i, i + drawn);
         }
         test.extend_from_slice(&items[..taken]);
         train.extend_from_slice(&items[taken..]);
@@ -95,6 +90,90 @@ pub fn stratified_split(
     train.sort_unstable();
     test.sort_unstable();
     Ok((train, test))
+}
+
+/// Divides the items `0..groups.len()` at random into `(train, test)`, all items of a group on the same side: people,
+/// patients, recordings of which a network should know nothing that it is tested on.
+///
+/// Groups go to the test part in a random order, each that brings it nearer to `len * test_fraction` items; one at least
+/// does, and one stays. Both parts come back in ascending order. `below(n)` is the only randomness, as in
+/// [`stratified_split`].
+///
+/// # Errors
+/// Those of [`stratified_split`], and [`SplitError::OneGroup`] for fewer than two groups.
+pub fn grouped_split(
+    groups: &[usize],
+    test_fraction: f64,
+    below: &mut impl FnMut(u64) -> u64,
+) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
+    let wanted = wanted(groups.len(), test_fraction)?;
+    let mut by_group = BTreeMap::<usize, Vec<usize>>::new();
+    for (item, &group) in groups.iter().enumerate() {
+        by_group.entry(group).or_default().push(item);
+    }
+    let mut order: Vec<Vec<usize>> = by_group.into_values().collect();
+    if order.len() < 2 {
+        return Err(SplitError::OneGroup(order.len()));
+    }
+    for i in 0..order.len() {
+        let drawn = draw(order.len() - i, below)?;
+        order.swap(i, i + drawn);
+    }
+    // The first group is in the test part whatever its size, the last one never.
+    let last = order.len() - 1;
+    let (mut train, mut test) = (Vec::new(), Vec::new());
+    for (i, items) in order.into_iter().enumerate() {
+        let nearer = (test.len() + items.len()).abs_diff(wanted) < test.len().abs_diff(wanted);
+        let part = if i == 0 || (nearer && i < last) { &mut test } else { &mut train };
+        part.extend(items);
+    }
+    train.sort_unstable();
+    test.sort_unstable();
+    Ok((train, test))
+}
+
+/// Divides the items `0..times.len()` into `(earlier, later)`, without chance: a forecast is tested on what came after all that
+/// it has learned from.
+///
+/// The later part holds about `len * test_fraction` items. Items of the same time stay together: those at the cut are in the
+/// earlier part, unless nothing would be left of the later one. Both parts come back in the order of time, ties in the order of the items.
+///
+/// # Errors
+/// [`SplitError::Fraction`] and [`SplitError::TooFew`] as in [`stratified_split`], the latter also where all times are the same;
+/// [`SplitError::NoTime`] for a time that is not a number.
+pub fn ordered_split(times: &[f64], test_fraction: f64) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
+    let wanted = wanted(times.len(), test_fraction)?;
+    if let Some(item) = times.iter().position(|time| time.is_nan()) {
+        return Err(SplitError::NoTime(item));
+    }
+    let mut order: Vec<usize> = (0..times.len()).collect();
+    order.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
+    let starts = |&cut: &usize| times[order[cut - 1]] < times[order[cut]];
+    let cut = times.len() - wanted;
+    let cut = (cut..times.len()).find(starts).or_else(|| (1..cut).rev().find(starts)).ok_or(SplitError::TooFew(1))?;
+    let later = order.split_off(cut);
+    Ok((order, later))
+}
+
+/// Items of the test part: at least one, and not all.
+fn wanted(total: usize, test_fraction: f64) -> Result<usize, SplitError> {
+    if !(test_fraction > 0.0 && test_fraction < 1.0) {
+        return Err(SplitError::Fraction(test_fraction));
+    }
+    if total < 2 {
+        return Err(SplitError::TooFew(total));
+    }
+    Ok(((total as f64 * test_fraction).round() as usize).clamp(1, total - 1))
+}
+
+/// A number from 0 to below `rest`.
+fn draw(rest: usize, below: &mut impl FnMut(u64) -> u64) -> Result<usize, SplitError> {
+    let rest = rest as u64;
+    let drawn = below(rest);
+    if drawn >= rest {
+        return Err(SplitError::Random { below: rest, got: drawn });
+    }
+    Ok(drawn as usize)
 }
 
 /// Sets how many items each class gives so that they sum to `wanted`, or as near as every class's limits allow.
@@ -237,5 +316,40 @@ mod tests {
         assert_eq!(stratified_split(&[3], 0.5, &mut source(0)), Err(SplitError::TooFew(1)));
         let broken = stratified_split(&[1, 1, 1], 0.5, &mut |n| n);
         assert_eq!(broken, Err(SplitError::Random { below: 3, got: 3 }));
+    }
+
+    #[test]
+    fn groups_stay_whole() {
+        let mut state = 1u64;
+        let mut below = |n: u64| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 33) % n
+        };
+        for sizes in [vec![1, 1], vec![5, 1], vec![3; 20], (1..30).collect(), vec![100, 1, 1, 1]] {
+            let groups: Vec<usize> = sizes.iter().enumerate().flat_map(|(g, &size)| vec![7 * g; size]).collect();
+            let (train, test) = grouped_split(&groups, 0.25, &mut below).unwrap();
+            let of = |part: &[usize]| part.iter().map(|&i| groups[i]).collect::<std::collections::BTreeSet<_>>();
+            assert!(of(&train).is_disjoint(&of(&test)) && !train.is_empty() && !test.is_empty(), "{sizes:?}");
+            let mut all = [train, test.clone()].concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..groups.len()).collect::<Vec<_>>());
+            if sizes == vec![3; 20] {
+                assert_eq!(test.len(), 15);
+            }
+        }
+        assert_eq!(grouped_split(&[4, 4, 4], 0.5, &mut below), Err(SplitError::OneGroup(1)));
+        assert_eq!(grouped_split(&[4, 5], 0.5, &mut |n| n), Err(SplitError::Random { below: 2, got: 2 }));
+    }
+
+    #[test]
+    fn the_later_part_comes_after_the_earlier() {
+        let (earlier, later) = ordered_split(&[3.0, 1.0, 2.0, 0.0], 0.25).unwrap();
+        assert_eq!((earlier, later), (vec![3, 1, 2], vec![0]));
+        // Ties at the cut go to the earlier part, or to the later one where nothing else would be left of it.
+        assert_eq!(ordered_split(&[0.0, 1.0, 1.0, 2.0], 0.5).unwrap(), (vec![0, 1, 2], vec![3]));
+        assert_eq!(ordered_split(&[0.0, 1.0, 1.0, 1.0], 0.25).unwrap(), (vec![0], vec![1, 2, 3]));
+        assert_eq!(ordered_split(&[1.0, 1.0], 0.5), Err(SplitError::TooFew(1)));
+        assert_eq!(ordered_split(&[1.0, f64::NAN], 0.5), Err(SplitError::NoTime(1)));
+        assert_eq!(ordered_split(&[1.0, 2.0], 1.0), Err(SplitError::Fraction(1.0)));
     }
 }

@@ -54,6 +54,7 @@ fn text(inspection: &Inspection) -> String {
     for column in columns {
         let name: String = column.name.chars().take(NAME).collect();
         let ColumnSummary { kind, missing, distinct, detail, .. } = column;
+        let kind = kind.name();
         lines.push(format!("{name:<width$}  {kind:<8}  {missing:>8}  {distinct:>8}  {}", values(detail)));
     }
     lines.push(String::new());

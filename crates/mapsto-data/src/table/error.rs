@@ -1,5 +1,6 @@
 //! What can be wrong with a table.
 
+use super::Kind;
 use std::io;
 use std::path::PathBuf;
 
@@ -54,6 +55,33 @@ pub enum TableError {
         /// The column, from 1.
         column: usize,
     },
+    /// A value of another kind than the column must have.
+    #[error("{}: {text:?} in row {row} of column {column:?} is no {}", path.display(), kind.name())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The row of values, from 1.
+        row: usize,
+        /// The column.
+        column: String,
+        /// What stands there.
+        text: String,
+        /// What should.
+        kind: Kind,
+    },
+    /// A column of another kind than what was learned needs.
+    #[error("column {column:?} is a {}, and was a {} where the encoding was learned; read the table with its kinds", got.name(), expected.name())]
+    Kind {
+        /// The column.
+        column: String,
+        /// Its kind.
+        got: Kind,
+        /// The kind that was learned.
+        expected: Kind,
+    },
+    /// Nothing to learn from.
+    #[error("an encoding is learned from rows, and got none")]
+    NoLearning,
     /// A table of nothing.
     #[error("a table needs a column")]
     NoColumns,

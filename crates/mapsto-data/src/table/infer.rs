@@ -1,13 +1,19 @@
 //! Which kind of values the texts of a column are.
 
-use super::Values;
+use super::{Kind, Values};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
+use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Texts that stand for no value, in lower case; so does an empty one.
 const MISSING: [&str; 11] = ["na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing", "?"];
+/// How dates are written besides ISO 8601; the first that fits a whole column is taken, so that months come before days
+/// where both are possible.
+const DATES: [&str; 7] = ["%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%b %d %Y", "%b %d, %Y", "%d %b %Y"];
+/// What may follow a date.
+const CLOCKS: [&str; 3] = ["", " %H:%M", " %H:%M:%S"];
 /// Distinct texts of a column of categories, in any table.
 const FEW: usize = 32;
 /// Words of a text that is more than a name, on average.
@@ -41,29 +47,55 @@ impl Texts {
         self.iter().map(|text| text.map_or(Some(f64::NAN), &f)).collect()
     }
 
-    /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
-    pub fn typed(self, decimal_comma: bool) -> Values {
-        if let Some(values) = self.all(number) {
-            return Values::Numbers(values);
+    /// The values as this kind, or the row of one that is none of it, and its text.
+    pub fn of_kind(self, kind: Kind, decimal_comma: bool) -> Result<Values, (usize, String)> {
+        let wrong = |f: fn(&str) -> Option<f64>| {
+            let is_wrong = |(_, text): &(usize, Option<&str>)| text.is_some_and(|text| f(text).is_none());
+            let (row, text) = self.iter().enumerate().find(is_wrong).unwrap_or_default();
+            (row, text.unwrap_or_default().to_string())
+        };
+        match kind {
+            Kind::Number => self.numbers(decimal_comma).map(Values::Numbers).ok_or_else(|| wrong(number)),
+            Kind::Time => self.times().map(Values::Times).ok_or_else(|| wrong(time)),
+            Kind::Category => Ok(self.categories()),
+            Kind::Text => Ok(self.texts()),
         }
-        if decimal_comma && let Some(values) = self.all(|text| number(&text.replacen(',', ".", 1))) {
-            return Values::Numbers(values);
-        }
-        if let Some(values) = self.all(time) {
-            return Values::Times(values);
-        }
-        let mut names = BTreeMap::new();
-        let (mut count, mut words) = (0, 0);
-        for text in self.iter().flatten() {
-            names.insert(text, 0);
-            (count, words) = (count + 1, words + text.split_whitespace().count());
-        }
-        if words >= WORDS * count || names.len() > FEW.max(count / 2) {
-            return Values::Texts(self.iter().map(|text| text.map(str::to_string)).collect());
-        }
+    }
+
+    fn numbers(&self, decimal_comma: bool) -> Option<Vec<f64>> {
+        let with_comma = || self.all(|text| number(&text.replacen(',', ".", 1)));
+        self.all(number).or_else(|| if decimal_comma { with_comma() } else { None })
+    }
+
+    fn times(&self) -> Option<Vec<f64>> {
+        self.all(time).or_else(|| DATES.iter().find_map(|date| self.all(|text| written(date, text))))
+    }
+
+    fn texts(&self) -> Values {
+        Values::Texts(self.iter().map(|text| text.map(str::to_string)).collect())
+    }
+
+    fn categories(&self) -> Values {
+        let mut names: BTreeMap<&str, u32> = self.iter().flatten().map(|text| (text, 0)).collect();
         names.values_mut().zip(0..).for_each(|(code, i)| *code = i);
         let codes = self.iter().map(|text| text.map(|text| names[text])).collect();
         Values::Categories { names: names.keys().map(|name| name.to_string()).collect(), codes }
+    }
+
+    /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
+    pub fn typed(self, decimal_comma: bool) -> Values {
+        if let Some(values) = self.numbers(decimal_comma) {
+            return Values::Numbers(values);
+        }
+        if let Some(values) = self.times() {
+            return Values::Times(values);
+        }
+        let (mut count, mut words) = (0, 0);
+        for text in self.iter().flatten() {
+            (count, words) = (count + 1, words + text.split_whitespace().count());
+        }
+        let distinct = self.iter().flatten().collect::<HashSet<_>>().len();
+        if words >= WORDS * count || distinct > FEW.max(count / 2) { self.texts() } else { self.categories() }
     }
 }
 
@@ -91,6 +123,14 @@ fn time(text: &str) -> Option<f64> {
     local.to_zoned(TimeZone::UTC).ok().map(|time| seconds(time.timestamp()))
 }
 
+/// Seconds since 1970 of a date in this form, with or without a time of day in UTC.
+fn written(date: &str, text: &str) -> Option<f64> {
+    let time = CLOCKS.iter().find_map(|clock| BrokenDownTime::parse(format!("{date}{clock}"), text).ok())?;
+    let clock = time.to_time().unwrap_or_default();
+    let zoned = time.to_date().ok()?.to_datetime(clock).to_zoned(TimeZone::UTC).ok()?;
+    Some(zoned.timestamp().as_second() as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +148,7 @@ mod tests {
         assert!(values[3].is_nan() && values[4].is_nan() && values[5] == f64::INFINITY);
         let Values::Numbers(values) = typed(&["1,5", "2", "?"], true) else { panic!() };
         assert_eq!(values[..2], [1.5, 2.0]);
-        assert_eq!(typed(&["1,5", "2"], false).kind(), "category");
+        assert_eq!(typed(&["1,5", "2"], false).kind(), Kind::Category);
     }
 
     #[test]
@@ -117,7 +157,23 @@ mod tests {
         let Values::Times(values) = typed(&texts, false) else { panic!() };
         assert_eq!(values[..4], [86400.0, 1.5, 3600.0, 0.0]);
         assert!(values[4].is_nan());
-        assert_eq!(typed(&["2020-13-01"], false).kind(), "category");
+        assert_eq!(typed(&["2020-13-01"], false).kind(), Kind::Category);
+    }
+
+    #[test]
+    fn dates_are_written_in_one_way_in_a_column() {
+        let first = |texts: &[&str]| match typed(texts, false) {
+            Values::Times(values) => values[0],
+            other => panic!("{texts:?}: {other:?}"),
+        };
+        let day = 86400.0;
+        assert_eq!(first(&["1/2/1970", "3/4/1970", ""]), day);
+        assert_eq!(first(&["1/2/1970", "13/4/1970"]), 31.0 * day);
+        assert_eq!(first(&["2.1.1970 00:01", "2.1.1970 00:01:30"]), day + 60.0);
+        for text in ["Jan 2 1970", "Jan 2, 1970", "2 Jan 1970", "1970/01/02"] {
+            assert_eq!(first(&[text]), day, "{text}");
+        }
+        assert_eq!(typed(&["1/2/1970", "2.1.1970"], false).kind(), Kind::Category);
     }
 
     #[test]
@@ -130,8 +186,21 @@ mod tests {
         assert_eq!((names, found), (vec!["blue".into(), "red".into()], vec![Some(1), Some(0), None, Some(1)]));
         let many: Vec<String> = (0..100).map(|i| format!("name {i}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(typed(&many, false).kind(), "text");
-        assert_eq!(typed(&["this is a whole sentence", "and so is this one"], false).kind(), "text");
+        assert_eq!(typed(&many, false).kind(), Kind::Text);
+        assert_eq!(typed(&["this is a whole sentence", "and so is this one"], false).kind(), Kind::Text);
+    }
+
+    #[test]
+    fn a_kind_that_is_asked_for_is_kept_or_refused() {
+        let of = |texts: &[&str], kind| {
+            let mut all = Texts::default();
+            texts.iter().for_each(|text| all.push(text));
+            all.of_kind(kind, false)
+        };
+        assert_eq!(of(&["1", "", "2"], Kind::Category).unwrap().kind(), Kind::Category);
+        assert_eq!(of(&["1"], Kind::Text).unwrap(), Values::Texts(vec![Some("1".into())]));
+        assert_eq!(of(&["1", "", "two", "x"], Kind::Number), Err((2, "two".into())));
+        assert_eq!(of(&["2020-01-01", "soon"], Kind::Time), Err((1, "soon".into())));
     }
 
     #[test]

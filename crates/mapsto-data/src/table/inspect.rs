@@ -1,6 +1,6 @@
 //! What a table holds, and what looks wrong in it.
 
-use super::{Column, Table, TableError, Values};
+use super::{Column, Kind, Table, TableError, Values};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -33,8 +33,8 @@ pub struct Inspection {
 pub struct ColumnSummary {
     /// The name.
     pub name: String,
-    /// What the values are: `number`, `time`, `category` or `text`.
-    pub kind: &'static str,
+    /// What the values are.
+    pub kind: Kind,
     /// Rows without a value.
     pub missing: usize,
     /// Distinct values.

@@ -1,14 +1,17 @@
 //! Tables: named columns of numbers, times, categories or texts.
 
+mod encode;
 mod error;
 mod infer;
 mod inspect;
 mod read;
 
+pub use encode::{Encoding, Features};
 pub use error::TableError;
 pub use inspect::{ColumnSummary, Detail, Finding, Inspection};
 pub use read::TableOptions;
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Names that are offered in place of one that is not there.
@@ -28,6 +31,32 @@ pub struct Column {
     pub name: String,
     /// The value of each row.
     pub values: Values,
+}
+
+/// What the values of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Numbers.
+    Number,
+    /// Points in time.
+    Time,
+    /// Some distinct texts.
+    Category,
+    /// Any texts.
+    Text,
+}
+
+impl Kind {
+    /// The name of the kind.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Number => "number",
+            Kind::Time => "time",
+            Kind::Category => "category",
+            Kind::Text => "text",
+        }
+    }
 }
 
 /// The values of a column, of one kind.
@@ -63,13 +92,13 @@ impl Values {
         self.len() == 0
     }
 
-    /// What the values are, in a word.
-    pub fn kind(&self) -> &'static str {
+    /// What the values are.
+    pub fn kind(&self) -> Kind {
         match self {
-            Values::Numbers(_) => "number",
-            Values::Times(_) => "time",
-            Values::Categories { .. } => "category",
-            Values::Texts(_) => "text",
+            Values::Numbers(_) => Kind::Number,
+            Values::Times(_) => Kind::Time,
+            Values::Categories { .. } => Kind::Category,
+            Values::Texts(_) => Kind::Text,
         }
     }
 
@@ -130,6 +159,11 @@ impl Table {
     /// The columns, in order.
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// The kind of each column by name: what [`TableOptions::kinds`] makes of another file.
+    pub fn kinds(&self) -> BTreeMap<String, Kind> {
+        self.columns.iter().map(|column| (column.name.clone(), column.values.kind())).collect()
     }
 
     /// The column of this name.

@@ -1,7 +1,8 @@
 //! Reading tables from delimited text.
 
 use super::infer::{Texts, is_missing, number};
-use super::{Column, Table, TableError};
+use super::{Column, Kind, Table, TableError};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -12,24 +13,28 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const HEAD: usize = 64 << 10;
 
 /// How a table is written; what is not given is found out.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TableOptions {
     /// What stands between fields. Found: tabs in `.tsv`, else the commonest of comma, semicolon, tab and bar in the
     /// first line.
     pub delimiter: Option<u8>,
     /// Whether the first line has the names. Found: unless all its fields are numbers or missing.
     pub header: Option<bool>,
+    /// What columns are, by name. Found for the others.
+    pub kinds: BTreeMap<String, Kind>,
 }
 
 impl Table {
     /// Reads CSV or TSV in UTF-8: fields may be quoted, also over lines.
     ///
-    /// A column holds numbers if all its values are, times if all are dates or times of ISO 8601, categories where texts
-    /// repeat, and else texts. Empty fields and `NA`, `NaN`, `null`, `?` and the like are missing values. Where semicolons
-    /// stand between fields, numbers may have decimal commas. Columns without a line of names are `column 1` and so on.
+    /// A column holds numbers if all its values are, times if all are dates written in one way (ISO 8601, 2020/1/31,
+    /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like), categories where texts repeat, and else texts. Empty
+    /// fields and `NA`, `NaN`, `null`, `?` and the like are missing values. Where semicolons stand between fields, numbers
+    /// may have decimal commas. Columns without a line of names are `column 1` and so on.
     ///
     /// # Errors
-    /// A file that cannot be read, is empty or no text; lines of several lengths; names that are missing or taken twice.
+    /// A file that cannot be read, is empty or no text; lines of several lengths; names that are missing or taken twice; a
+    /// value that is not of the kind that was asked for.
     pub fn read(path: &Path, options: &TableOptions) -> Result<Table, TableError> {
         let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
         read(file, path, options)
@@ -78,8 +83,17 @@ fn read(file: impl Read, path: &Path, options: &TableOptions) -> Result<Table, T
         (_, 0) => return Err(TableError::NoRows(path.to_owned())),
         _ => {}
     }
-    let column = |(name, texts): (String, Texts)| Column { name, values: texts.typed(delimiter == b';') };
-    Table::new(columns.into_iter().map(column).collect())
+    let decimal_comma = delimiter == b';';
+    let column = |(name, texts): (String, Texts)| match options.kinds.get(&name) {
+        None => Ok(Column { name, values: texts.typed(decimal_comma) }),
+        Some(&kind) => match texts.of_kind(kind, decimal_comma) {
+            Ok(values) => Ok(Column { name, values }),
+            Err((row, text)) => {
+                Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
+            }
+        },
+    };
+    Table::new(columns.into_iter().map(column).collect::<Result<_, _>>()?)
 }
 
 /// The delimiter that the first line has most of, outside quotes.
@@ -127,7 +141,7 @@ mod tests {
     }
 
     fn kinds(table: &Table) -> Vec<(&str, &str)> {
-        table.columns().iter().map(|column| (&column.name[..], column.values.kind())).collect()
+        table.columns().iter().map(|column| (&column.name[..], column.values.kind().name())).collect()
     }
 
     #[test]
@@ -153,9 +167,19 @@ mod tests {
         }
         let plain = table("t.csv", b"1,2\n3,x\n").unwrap();
         assert_eq!((plain.rows(), kinds(&plain)), (2, vec![("column 1", "number"), ("column 2", "category")]));
-        let names = TableOptions { header: Some(true), delimiter: Some(b'/') };
+        let names = TableOptions { header: Some(true), delimiter: Some(b'/'), ..TableOptions::default() };
         let years = read(&b"1999/2000\n1/2\n"[..], Path::new("t.csv"), &names).unwrap();
         assert_eq!(kinds(&years), [("1999", "number"), ("2000", "number")]);
+    }
+
+    #[test]
+    fn kinds_of_another_file_are_kept() {
+        let first = table("t.csv", b"a,b\n1,x\n2,y\n").unwrap();
+        let options = TableOptions { kinds: first.kinds(), ..TableOptions::default() };
+        let second = read(&b"a,b\n3,1\n"[..], Path::new("t.csv"), &options).unwrap();
+        assert_eq!(kinds(&second), [("a", "number"), ("b", "category")]);
+        let said = read(&b"a,b\n3,1\nx,2\n"[..], Path::new("t.csv"), &options).unwrap_err().to_string();
+        assert_eq!(said, "t.csv: \"x\" in row 2 of column \"a\" is no number");
     }
 
     #[test]

@@ -1,0 +1,209 @@
+//! How the columns of a table become numbers for a network.
+
+use super::{Column, Kind, Table, TableError, Values};
+use serde::{Deserialize, Serialize};
+
+/// How columns become numbers: learned from the rows that a network is trained on, saved with it, and applied to any rows.
+///
+/// Numbers and times are moved and scaled to mean 0 and standard deviation 1; a value that is missing, or infinite, is 0,
+/// and where the training rows had such ones, a number of its own tells which. Categories are numbered from 1; 0 stands
+/// for a missing one and for one that the training rows did not have. Texts, and columns that say nothing in the
+/// training rows, are left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Encoding {
+    columns: Vec<Encoded>,
+    left_out: Vec<String>,
+}
+
+/// How a column becomes numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encoded {
+    name: String,
+    kind: Kind,
+    rule: Rule,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Rule {
+    Scaled { mean: f64, deviation: f64, gaps: bool },
+    Numbered { names: Vec<String> },
+}
+
+/// Rows of a table as numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// Number of rows.
+    pub rows: usize,
+    /// `[rows, Encoding::numbers]`, row by row.
+    pub numbers: Vec<f32>,
+    /// `[rows, Encoding::categories().len()]`, row by row.
+    pub categories: Vec<i64>,
+}
+
+impl Encoding {
+    /// Learns from some rows of all columns but those that are named.
+    ///
+    /// # Errors
+    /// No rows.
+    pub fn learn(table: &Table, rows: &[usize], without: &[&str]) -> Result<Encoding, TableError> {
+        if rows.is_empty() {
+            return Err(TableError::NoLearning);
+        }
+        let mut encoding = Encoding { columns: Vec::new(), left_out: Vec::new() };
+        for column in table.columns().iter().filter(|column| !without.contains(&&column.name[..])) {
+            let (name, kind) = (column.name.clone(), column.values.kind());
+            match rule(column, rows) {
+                Some(rule) => encoding.columns.push(Encoded { name, kind, rule }),
+                None => encoding.left_out.push(name),
+            }
+        }
+        Ok(encoding)
+    }
+
+    /// Columns that are left out, because they are texts or have one value.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// How many numbers a row has.
+    pub fn numbers(&self) -> usize {
+        let width = |rule: &Rule| match rule {
+            Rule::Scaled { gaps, .. } => 1 + usize::from(*gaps),
+            Rule::Numbered { .. } => 0,
+        };
+        self.columns.iter().map(|column| width(&column.rule)).sum()
+    }
+
+    /// How many values each column of categories takes, the unknown one among them.
+    pub fn categories(&self) -> Vec<usize> {
+        let count = |rule: &Rule| match rule {
+            Rule::Scaled { .. } => None,
+            Rule::Numbered { names } => Some(names.len() + 1),
+        };
+        self.columns.iter().filter_map(|column| count(&column.rule)).collect()
+    }
+
+    /// Some rows as numbers.
+    ///
+    /// # Errors
+    /// A column that is missing or of another kind than where the encoding was learned.
+    pub fn apply(&self, table: &Table, rows: &[usize]) -> Result<Features, TableError> {
+        let (width, many) = (self.numbers(), self.categories().len());
+        let (mut numbers, mut categories) = (vec![0.0; rows.len() * width], vec![0; rows.len() * many]);
+        let (mut number, mut category) = (0, 0);
+        for Encoded { name, kind, rule } in &self.columns {
+            let column = table.column(name)?;
+            match (rule, &column.values) {
+                (Rule::Scaled { mean, deviation, gaps }, Values::Numbers(values) | Values::Times(values))
+                    if column.values.kind() == *kind =>
+                {
+                    for (i, &row) in rows.iter().enumerate() {
+                        let (value, at) = (values[row], i * width + number);
+                        if value.is_finite() {
+                            numbers[at] = ((value - mean) / deviation) as f32;
+                        } else if *gaps {
+                            numbers[at + 1] = 1.0;
+                        }
+                    }
+                    number += 1 + usize::from(*gaps);
+                }
+                (Rule::Numbered { names: known }, Values::Categories { names, codes }) => {
+                    let number = |name: &String| known.binary_search(name).map_or(0, |i| i as i64 + 1);
+                    let numbers: Vec<i64> = names.iter().map(number).collect();
+                    for (i, &row) in rows.iter().enumerate() {
+                        categories[i * many + category] = codes[row].map_or(0, |code| numbers[code as usize]);
+                    }
+                    category += 1;
+                }
+                _ => {
+                    let (column, got, expected) = (name.clone(), column.values.kind(), *kind);
+                    return Err(TableError::Kind { column, got, expected });
+                }
+            }
+        }
+        Ok(Features { rows: rows.len(), numbers, categories })
+    }
+}
+
+/// What some rows say of a column, if anything.
+fn rule(column: &Column, rows: &[usize]) -> Option<Rule> {
+    match &column.values {
+        Values::Numbers(values) | Values::Times(values) => {
+            let finite = || rows.iter().map(|&row| values[row]).filter(|x| x.is_finite());
+            let count = finite().count() as f64;
+            let mean = finite().sum::<f64>() / count;
+            let deviation = (finite().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
+            let gaps = (count as usize) < rows.len();
+            // Rounding leaves a constant column a deviation of some last digits.
+            (deviation > 1e-12 * mean.abs()).then_some(Rule::Scaled { mean, deviation, gaps })
+        }
+        Values::Categories { names, codes } => {
+            let mut seen = vec![false; names.len()];
+            rows.iter().filter_map(|&row| codes[row]).for_each(|code| seen[code as usize] = true);
+            let gaps = rows.iter().any(|&row| codes[row].is_none());
+            let names: Vec<String> = names.iter().zip(seen).filter(|(_, seen)| *seen).map(|(n, _)| n.clone()).collect();
+            (names.len() + usize::from(gaps) > 1).then_some(Rule::Numbered { names })
+        }
+        Values::Texts(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let column = |name: &str, values| Column { name: name.to_string(), values };
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        Table::new(vec![
+            column("x", Values::Numbers(vec![1.0, 3.0, 100.0, f64::NAN])),
+            column("when", Values::Times(vec![0.0, f64::NAN, 10.0, 20.0])),
+            column("same", Values::Numbers(vec![0.1, 0.1, 0.1, 7.0])),
+            column(
+                "c",
+                Values::Categories { names: names(&["a", "b", "z"]), codes: vec![Some(1), Some(0), Some(2), None] },
+            ),
+            column("said", Values::Texts(vec![None, None, None, None])),
+            column("y", Values::Numbers(vec![0.0, 1.0, 0.0, 1.0])),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn only_the_rows_of_training_are_learned_from() {
+        let table = table();
+        let encoding = Encoding::learn(&table, &[0, 1], &["y"]).unwrap();
+        assert_eq!(encoding.left_out(), ["when", "same", "said"]);
+        assert_eq!((encoding.numbers(), encoding.categories()), (1, vec![3]));
+        let all = encoding.apply(&table, &[0, 1, 2, 3]).unwrap();
+        assert_eq!(all.numbers, [-1.0, 1.0, 98.0, 0.0]);
+        // "z" and a missing value are unknown to rows 0 and 1.
+        assert_eq!(all.categories, [2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn gaps_are_told_where_training_had_them() {
+        let table = table();
+        let encoding = Encoding::learn(&table, &[0, 1, 2], &["y", "x", "c"]).unwrap();
+        assert_eq!((encoding.numbers(), encoding.categories()), (2, vec![]));
+        let all = encoding.apply(&table, &[2, 1, 0]).unwrap();
+        assert_eq!(all.numbers, [1.0, 0.0, 0.0, 1.0, -1.0, 0.0]);
+        let saved = serde_json::to_string(&encoding).unwrap();
+        assert_eq!(serde_json::from_str::<Encoding>(&saved).unwrap(), encoding);
+    }
+
+    #[test]
+    fn another_table_is_refused() {
+        let encoding = Encoding::learn(&table(), &[0, 1], &[]).unwrap();
+        let other = |values| Table::new(vec![Column { name: "x".into(), values }]).unwrap();
+        let said = encoding.apply(&other(Values::Texts(vec![])), &[]).unwrap_err().to_string();
+        assert!(said.starts_with("column \"x\" is a text, and was a number where"), "{said}");
+        let said = encoding.apply(&other(Values::Times(vec![])), &[]).unwrap_err().to_string();
+        assert!(said.starts_with("column \"x\" is a time, and was a number where"), "{said}");
+        let said = encoding.apply(&other(Values::Numbers(vec![])), &[]).unwrap_err().to_string();
+        assert!(said.starts_with("there is no column \"c\""), "{said}");
+        assert!(matches!(Encoding::learn(&table(), &[], &[]), Err(TableError::NoLearning)));
+    }
+}
