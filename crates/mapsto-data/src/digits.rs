@@ -1,6 +1,7 @@
 //! The UCI optical digits, embedded. Source, licence and packing: `data/README.md`.
 
-use miniz_oxide::inflate::decompress_to_vec_zlib;
+use flate2::read::ZlibDecoder;
+use std::io::Read;
 
 const PACKED: &[u8] = include_bytes!("../data/digits.bin.zlib");
 const PIXELS: usize = Digits::HEIGHT * Digits::WIDTH;
@@ -30,7 +31,8 @@ impl Digits {
 /// They are unpacked at each call (a millisecond or so). E. Alpaydin and C. Kaynak, 1998, doi 10.24432/C50P49,
 /// CC BY 4.0.
 pub fn digits() -> Digits {
-    let bytes = decompress_to_vec_zlib(PACKED).expect("the embedded digits unpack: a test reads them all");
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(PACKED).read_to_end(&mut bytes).expect("the embedded digits unpack: a test reads them all");
     // Stored as one plane a pixel and then the labels: PIXELS + 1 bytes an image.
     let count = bytes.len() / (PIXELS + 1);
     let (planes, labels) = bytes.split_at(count * PIXELS);
