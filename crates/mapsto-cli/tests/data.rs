@@ -34,6 +34,30 @@ fn a_table_is_told_as_text_and_as_json() {
 }
 
 #[test]
+fn a_folder_of_pictures_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (class, shades) in [("cat", 0..3), ("dog", 3..5)] {
+        std::fs::create_dir(folder.path().join(class)).expect("a folder");
+        for shade in shades {
+            let path = folder.path().join(class).join(format!("{shade}.pgm"));
+            std::fs::write(path, [&b"P5\n2 1\n255\n"[..], &[shade, 9]].concat()).expect("a file");
+        }
+    }
+    std::fs::write(folder.path().join("dog/torn.jpg"), b"\xff\xd8\xff").expect("a file");
+    let done = inspect(folder.path(), &["."]);
+    let text = String::from_utf8(done.stdout).expect("text");
+    for part in
+        ["6 pictures of 2 classes, 1 high and 2 wide\n", "cat             3\n", "torn.jpg is no whole picture: "]
+    {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    let said: Value = serde_json::from_slice(&inspect(folder.path(), &[".", "--json"]).stdout).expect("JSON");
+    assert_eq!((&said["classes"]["dog"]["train"], &said["findings"][0]["finding"]), (&3.into(), &"corrupt".into()));
+    let refused = inspect(folder.path(), &[".", "--target", "x"]);
+    assert!(refused.status.code() == Some(2) && refused.stdout.is_empty());
+}
+
+#[test]
 fn what_is_no_table_is_the_users_mistake() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("t.csv"), TABLE).expect("a file");
@@ -44,7 +68,7 @@ fn what_is_no_table_is_the_users_mistake() {
         String::from_utf8(done.stderr).expect("text")
     };
     assert!(complaint(&["none.csv"]).starts_with("error: cannot read none.csv: "));
-    assert!(complaint(&["."]).starts_with("error: cannot read .: "));
+    assert!(complaint(&["."]).starts_with("error: . has no pictures in folders: "));
     assert!(complaint(&["ragged.csv"]).starts_with("error: ragged.csv:2: 1 fields, the first line has 2"));
     assert!(complaint(&["t.csv", "--target", "sise"]).contains("no column \"sise\"; did you mean \"size\""));
 }

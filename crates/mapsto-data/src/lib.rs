@@ -1,12 +1,14 @@
-//! Tables, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures in folders, datasets that travel in the binary, and ways to divide data.
 
 mod digits;
 mod idx;
+mod images;
 mod split;
 mod table;
 
 pub use digits::{Digits, digits};
 pub use idx::{Idx, IdxError, IdxValues};
+pub use images::{Channels, ImageError, ImageFinding, ImageFolder, ImageInspection, Item, Part, Picture};
 pub use split::{SplitError, grouped_split, ordered_split, stratified_split};
 pub use table::{
     Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,

@@ -2,8 +2,9 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use mapsto_data::{ColumnSummary, Detail, Inspection, Table, TableOptions};
-use serde_json::json;
+use mapsto_data::{ColumnSummary, Detail, ImageFolder, ImageInspection, Inspection, Part, Table, TableOptions};
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Widest name that is shown whole.
@@ -11,18 +12,18 @@ const NAME: usize = 28;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Tell what a table holds and what looks wrong in it
+    /// Tell what a table or a folder of pictures holds and what looks wrong in it
     #[command(
-        after_help = "Examples:\n  mapsto data inspect table.csv\n  mapsto data inspect table.csv --target price --json"
+        after_help = "Examples:\n  mapsto data inspect table.csv\n  mapsto data inspect table.csv --target price --json\n  mapsto data inspect photos"
     )]
     Inspect(InspectArguments),
 }
 
 #[derive(clap::Args)]
 pub struct InspectArguments {
-    /// The table: CSV, or text with tabs, semicolons or bars between the fields
+    /// A table: CSV, or text with tabs, semicolons or bars between the fields; or a folder with one of pictures for each class
     path: PathBuf,
-    /// The column that is to be predicted
+    /// The column of the table that is to be predicted
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
     /// One JSON object
@@ -32,18 +33,67 @@ pub struct InspectArguments {
 
 pub fn run(command: &Command) -> Result<(), Failure> {
     let Command::Inspect(arguments) = command;
-    let path = &arguments.path;
+    let (path, target) = (&arguments.path, arguments.target.as_deref());
+    let output = Output { json: arguments.json, goes_on: false };
+    let event = json!({"event": "inspection", "path": path, "target": target});
+    if path.is_dir() {
+        if target.is_some() {
+            return Err(Failure::user("--target names a column of a table: the classes of pictures are their folders"));
+        }
+        let folder = ImageFolder::read(path).map_err(|error| Failure::user(error.to_string()))?;
+        let inspection = folder.inspect();
+        output.text(&text_of_pictures(&inspection))?;
+        return output.event(&joined(event, &inspection)?);
+    }
     let wrong = |error: mapsto_data::TableError| Failure::user(error.to_string());
     let table = Table::read(path, &TableOptions::default()).map_err(wrong)?;
-    let inspection = table.inspect(arguments.target.as_deref()).map_err(wrong)?;
-    let output = Output { json: arguments.json, goes_on: false };
+    let inspection = table.inspect(target).map_err(wrong)?;
     output.text(&text(&inspection))?;
-    let mut event = json!({"event": "inspection", "path": path, "target": arguments.target});
-    let found = serde_json::to_value(&inspection).map_err(|error| Failure::Internal(error.to_string()))?;
-    if let (Some(event), serde_json::Value::Object(found)) = (event.as_object_mut(), found) {
+    output.event(&joined(event, &inspection)?)
+}
+
+/// An event with what was found in it.
+fn joined(mut event: Value, found: &impl Serialize) -> Result<Value, Failure> {
+    let found = serde_json::to_value(found).map_err(|error| Failure::Internal(error.to_string()))?;
+    if let (Some(event), Value::Object(found)) = (event.as_object_mut(), found) {
         event.extend(found);
     }
-    output.event(&event)
+    Ok(event)
+}
+
+fn text_of_pictures(inspection: &ImageInspection) -> String {
+    let ImageInspection { pictures, classes, height, width, others, findings } = inspection;
+    let range =
+        |[least, most]: [usize; 2]| if least == most { least.to_string() } else { format!("{least} to {most}") };
+    let mut head = format!("{pictures} pictures of {} classes", classes.len());
+    if let (Some(height), Some(width)) = (height, width) {
+        head += &format!(", {} high and {} wide", range(*height), range(*width));
+    }
+    if *others > 0 {
+        head += &format!("; other files: {others}");
+    }
+    let parts = [(Part::Train, "train"), (Part::Validation, "validation"), (Part::Test, "test")];
+    let parts = parts.iter().filter(|(part, _)| classes.values().any(|of| of.contains_key(part)));
+    let parts: Vec<_> = parts.collect();
+    let longest = classes.keys().map(|name| name.chars().count()).max().unwrap_or(0).clamp(5, NAME);
+    let mut lines = vec![head, String::new(), format!("{:<longest$}", "class")];
+    parts.iter().for_each(|(_, name)| lines[2] += &format!("  {name:>10}"));
+    for (name, of) in classes {
+        let mut line = format!("{:<longest$}", name.chars().take(NAME).collect::<String>());
+        parts.iter().for_each(|(part, _)| line += &format!("  {:>10}", of.get(part).unwrap_or(&0)));
+        lines.push(line);
+    }
+    lines.push(String::new());
+    lines.extend(remarks(findings));
+    lines.join("\n")
+}
+
+/// What looks wrong, a line each.
+fn remarks(findings: &[impl std::fmt::Display]) -> Vec<String> {
+    match findings {
+        [] => vec!["nothing looks wrong".into()],
+        findings => findings.iter().map(|finding| format!("! {finding}")).collect(),
+    }
 }
 
 fn text(inspection: &Inspection) -> String {
@@ -58,10 +108,7 @@ fn text(inspection: &Inspection) -> String {
         lines.push(format!("{name:<width$}  {kind:<8}  {missing:>8}  {distinct:>8}  {}", values(detail)));
     }
     lines.push(String::new());
-    match findings.is_empty() {
-        true => lines.push("nothing looks wrong".into()),
-        false => lines.extend(findings.iter().map(|finding| format!("! {finding}"))),
-    }
+    lines.extend(remarks(findings));
     lines.join("\n")
 }
 
