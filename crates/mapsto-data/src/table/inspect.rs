@@ -3,7 +3,7 @@
 use super::{Column, Kind, Table, TableError, Values};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Categories that a summary names.
@@ -175,15 +175,20 @@ impl Table {
         let target = target.map(|name| self.column(name)).transpose()?;
         let identities: Vec<Vec<u64>> = self.columns().iter().map(|column| column.values.identity()).collect();
         let mut findings = Vec::new();
-        let row = |row: usize| identities.iter().map(|of| of[row]).collect::<Vec<u64>>();
-        let repeated = self.rows() - (0..self.rows()).map(row).collect::<HashSet<_>>().len();
+        // Rows that are the same lie side by side.
+        let compare = |&a: &usize, &b: &usize| {
+            identities.iter().map(|of| of[a].cmp(&of[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        };
+        let mut rows: Vec<usize> = (0..self.rows()).collect();
+        rows.sort_unstable_by(compare);
+        let repeated = rows.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()).count();
         if repeated > 0 {
             findings.push(Finding::DuplicateRows { rows: repeated });
         }
         let mut columns = Vec::new();
         for (i, column) in self.columns().iter().enumerate() {
-            let counts = counts(&column.values, &identities[i]);
-            columns.push(summary(column, counts.len()));
+            let counts = Counts::of(&column.values, &identities[i]);
+            columns.push(summary(column, counts.distinct));
             let is_target = target.is_some_and(|target| target.name == column.name);
             findings.extend(of_column(column, &counts, is_target));
             let same = |j: &usize| identities[*j] == identities[i] && self.columns()[*j].values == column.values;
@@ -198,13 +203,24 @@ impl Table {
     }
 }
 
-/// Rows of each distinct value.
-fn counts(values: &Values, identity: &[u64]) -> HashMap<u64, usize> {
-    let mut counts = HashMap::new();
-    for (_, &identity) in identity.iter().enumerate().filter(|(row, _)| !values.is_missing(*row)) {
-        *counts.entry(identity).or_insert(0) += 1;
+/// How often values repeat.
+struct Counts {
+    /// Rows with a value.
+    present: usize,
+    /// Distinct values.
+    distinct: usize,
+    /// Rows of the commonest one.
+    most: usize,
+}
+
+impl Counts {
+    fn of(values: &Values, identity: &[u64]) -> Counts {
+        let present = identity.iter().enumerate().filter(|(row, _)| !values.is_missing(*row));
+        let mut present: Vec<u64> = present.map(|(_, &identity)| identity).collect();
+        present.sort_unstable();
+        let runs = || present.chunk_by(|a, b| a == b).map(<[u64]>::len);
+        Counts { present: present.len(), distinct: runs().count(), most: runs().max().unwrap_or(0) }
     }
-    counts
 }
 
 fn summary(column: &Column, distinct: usize) -> ColumnSummary {
@@ -255,15 +271,16 @@ fn by_size(names: &[String], codes: &[Option<u32>]) -> Vec<(String, usize)> {
     all
 }
 
-fn of_column(column: &Column, counts: &HashMap<u64, usize>, is_target: bool) -> Vec<Finding> {
+fn of_column(column: &Column, counts: &Counts, is_target: bool) -> Vec<Finding> {
     let (name, values) = (|| column.name.clone(), &column.values);
-    let (rows, present) = (values.len(), counts.values().sum::<usize>());
+    let &Counts { present, distinct, most } = counts;
+    let rows = values.len();
     let mut findings = Vec::new();
     let missing = (rows - present) as f64 / rows.max(1) as f64;
     if missing > MOSTLY {
         findings.push(Finding::MostlyMissing { column: name(), share: missing });
     }
-    let share = counts.values().max().map_or(0.0, |&most| most as f64 / present as f64);
+    let share = most as f64 / present.max(1) as f64;
     if share >= CONSTANT && present > 1 && !is_target {
         findings.push(Finding::Constant { column: name(), share });
     }
@@ -275,7 +292,7 @@ fn of_column(column: &Column, counts: &HashMap<u64, usize>, is_target: bool) -> 
         Values::Texts(texts) => texts.iter().flatten().all(|text| !text.contains(' ')),
         Values::Times(_) => false,
     };
-    if names_rows && counts.len() == rows && rows >= ENOUGH && !is_target {
+    if names_rows && distinct == rows && rows >= ENOUGH && !is_target {
         findings.push(Finding::Identifier { column: name() });
     }
     if let Values::Numbers(values) = values {
@@ -293,8 +310,7 @@ fn of_target(column: &Column) -> Vec<Finding> {
     if missing > 0 {
         findings.push(Finding::NoTarget { rows: missing });
     }
-    let identity = column.values.identity();
-    if counts(&column.values, &identity).len() <= 1 {
+    if Counts::of(&column.values, &column.values.identity()).distinct <= 1 {
         findings.push(Finding::OneClass { column: column.name.clone() });
     }
     if let Values::Categories { names, codes } = &column.values {
