@@ -46,11 +46,12 @@ impl Encoding {
     /// Learns from some rows of all columns but those that are named.
     ///
     /// # Errors
-    /// No rows.
+    /// No rows, or one that the table does not have.
     pub fn learn(table: &Table, rows: &[usize], without: &[&str]) -> Result<Encoding, TableError> {
         if rows.is_empty() {
             return Err(TableError::NoLearning);
         }
+        check(table, rows)?;
         let mut encoding = Encoding { columns: Vec::new(), left_out: Vec::new() };
         for column in table.columns().iter().filter(|column| !without.contains(&&column.name[..])) {
             let (name, kind) = (column.name.clone(), column.values.kind());
@@ -88,8 +89,9 @@ impl Encoding {
     /// Some rows as numbers.
     ///
     /// # Errors
-    /// A column that is missing or of another kind than where the encoding was learned.
+    /// A column that is missing or of another kind than where the encoding was learned; a row that the table does not have.
     pub fn apply(&self, table: &Table, rows: &[usize]) -> Result<Features, TableError> {
+        check(table, rows)?;
         let (width, many) = (self.numbers(), self.categories().len());
         let (mut numbers, mut categories) = (vec![0.0; rows.len() * width], vec![0; rows.len() * many]);
         let (mut number, mut category) = (0, 0);
@@ -124,6 +126,14 @@ impl Encoding {
             }
         }
         Ok(Features { rows: rows.len(), numbers, categories })
+    }
+}
+
+/// Fails for a row that the table does not have.
+fn check(table: &Table, rows: &[usize]) -> Result<(), TableError> {
+    match rows.iter().find(|&&row| row >= table.rows()) {
+        Some(&row) => Err(TableError::NoRow { row, rows: table.rows() }),
+        None => Ok(()),
     }
 }
 
@@ -205,5 +215,8 @@ mod tests {
         let said = encoding.apply(&other(Values::Numbers(vec![])), &[]).unwrap_err().to_string();
         assert!(said.starts_with("there is no column \"c\""), "{said}");
         assert!(matches!(Encoding::learn(&table(), &[], &[]), Err(TableError::NoLearning)));
+        let outside = [Encoding::learn(&table(), &[4], &[]).map(|_| ()), encoding.apply(&table(), &[9]).map(|_| ())];
+        let said = outside.map(|result| result.unwrap_err().to_string());
+        assert_eq!(said, [4, 9].map(|row| format!("there is no row {row}: the table has 4, from 0")));
     }
 }

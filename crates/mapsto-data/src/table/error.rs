@@ -32,8 +32,8 @@ pub enum TableError {
     },
     /// A line with more or fewer fields than the first.
     #[error(
-        "{}:{line}: {got} fields, the first line has {expected}; put quotes around fields that hold {delimiter:?}",
-        path.display()
+        "{}:{line}: {got} {}, the first line has {expected}; {}",
+        path.display(), if *got == 1 { "field" } else { "fields" }, mend(*got, *expected, *delimiter)
     )]
     Ragged {
         /// The file.
@@ -79,6 +79,17 @@ pub enum TableError {
         /// The kind that was learned.
         expected: Kind,
     },
+    /// A row that the table does not have.
+    #[error("there is no row {row}: the table has {rows}, from 0")]
+    NoRow {
+        /// What was asked for.
+        row: usize,
+        /// How many there are.
+        rows: usize,
+    },
+    /// A category that has no name.
+    #[error("column {0:?} has a category without a name")]
+    NoName(String),
     /// Nothing to learn from.
     #[error("an encoding is learned from rows, and got none")]
     NoLearning,
@@ -106,6 +117,15 @@ pub enum TableError {
         /// The nearest names.
         nearest: Vec<String>,
     },
+}
+
+/// What a line of another length most likely wants.
+fn mend(got: u64, expected: u64, delimiter: char) -> String {
+    if got > expected {
+        format!("put quotes around fields that hold {delimiter:?}")
+    } else {
+        format!("is it cut off, or is something else than {delimiter:?} between its fields?")
+    }
 }
 
 /// "a", "b" or "c".

@@ -144,6 +144,11 @@ impl Table {
                 let (name, got) = (column.name.clone(), column.values.len());
                 return Err(TableError::Lengths { name, got, expected: rows });
             }
+            if let Values::Categories { names, codes } = &column.values
+                && codes.iter().flatten().any(|&code| code as usize >= names.len())
+            {
+                return Err(TableError::NoName(column.name.clone()));
+            }
             if columns[..i].iter().any(|other| other.name == column.name) {
                 return Err(TableError::Twice(column.name.clone()));
             }
@@ -213,5 +218,8 @@ mod tests {
         assert_eq!(said, "column \"b\" has 0 values, the first column 1");
         let said = Table::new(vec![column("a", &[]), column("a", &[])]).unwrap_err().to_string();
         assert_eq!(said, "two columns are named \"a\": rename one");
+        let nameless = Values::Categories { names: vec!["x".into()], codes: vec![Some(0), Some(1)] };
+        let said = Table::new(vec![Column { name: "c".into(), values: nameless }]).unwrap_err().to_string();
+        assert_eq!(said, "column \"c\" has a category without a name");
     }
 }

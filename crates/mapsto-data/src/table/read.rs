@@ -189,6 +189,9 @@ mod tests {
         assert_eq!(complaint(b"a,b\n"), "t.csv has a line of names and no line of values");
         let ragged = "t.csv:3: 3 fields, the first line has 2; put quotes around fields that hold ','";
         assert_eq!(complaint(b"a,b\n1,2\n3,4,5\n"), ragged);
+        let short =
+            "t.csv:2: 1 field, the first line has 2; is it cut off, or is something else than ',' between its fields?";
+        assert_eq!(complaint(b"a,b\n1\n"), short);
         assert_eq!(complaint(b"a,\n1,2\n"), "t.csv: column 2 has no name");
         assert_eq!(complaint(b"a,a\n1,2\n"), "two columns are named \"a\": rename one");
         assert_eq!(complaint(b"a,b\n1,\xff\n"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");
