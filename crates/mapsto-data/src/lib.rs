@@ -14,3 +14,6 @@ pub use table::{
     Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,
     Values,
 };
+
+/// How many times rarer than the commonest class a class is when classes are out of balance.
+const IMBALANCE: usize = 10;

@@ -170,6 +170,8 @@ mod tests {
         assert_eq!(items, [train(0, "cat/a.webp"), train(0, "cat/b/2.jpeg"), train(1, "dog/1.PNG")]);
         // With a third folder beside them, `train` and `test` are classes.
         assert_eq!(read(&["train/1.png", "test/2.png", "plane/3.png"]).0, ["plane", "test", "train"]);
+        // So they are where there is none to train on.
+        assert_eq!(read(&["val/1.png", "test/2.png"]).0, ["test", "val"]);
     }
 
     #[test]

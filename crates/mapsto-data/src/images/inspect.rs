@@ -1,6 +1,7 @@
 //! What a folder of pictures holds, and what looks wrong in it.
 
 use super::{Channels, ImageError, ImageFolder, Part, Picture};
+use crate::IMBALANCE;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,9 +11,6 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-
-/// How many times rarer than the commonest class a class is when classes are out of balance.
-const IMBALANCE: usize = 10;
 
 /// What a folder of pictures holds.
 #[derive(Clone, Debug, Serialize)]

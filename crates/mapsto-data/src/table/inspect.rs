@@ -1,6 +1,7 @@
 //! What a table holds, and what looks wrong in it.
 
 use super::{Column, Kind, Table, TableError, Values};
+use crate::IMBALANCE;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -12,8 +13,6 @@ const NAMED: usize = 5;
 const MOSTLY: f64 = 0.5;
 /// The share of the commonest value from which a column is all but constant.
 const CONSTANT: f64 = 0.995;
-/// How many times rarer than the commonest class a class is when classes are out of balance.
-const IMBALANCE: usize = 10;
 /// Rows from which values that never repeat look like names of rows.
 const ENOUGH: usize = 20;
 
