@@ -60,7 +60,7 @@ pub use module::{Field, Module, Node, Visitor};
 pub use optim::*;
 pub use param::{Buffer, Mode, Param, Parametrization, Stream};
 pub use state::{LoadOptions, LoadReport, Mismatch, StateDict};
-pub use summary::{LayerSummary, ReceptiveField, Scope, StepMemory, Summary, scope};
+pub use summary::{LayerSummary, NotFiniteOrigin, NotFiniteTrace, ReceptiveField, Scope, StepMemory, Summary, scope};
 
 /// The examples of the README, which the documentation tests run.
 #[cfg(doctest)]

@@ -402,11 +402,13 @@ impl Stream {
         }
     }
 
-    pub(crate) fn state(&self) -> Option<[u64; 2]> {
+    /// Key and count of calls; none without a key.
+    pub fn state(&self) -> Option<[u64; 2]> {
         *self.lock()
     }
 
-    pub(crate) fn set_state(&self, state: Option<[u64; 2]>) {
+    /// Sets what [`Stream::state`] gave: the same random numbers come again.
+    pub fn set_state(&self, state: Option<[u64; 2]>) {
         *self.lock() = state;
     }
 

@@ -1,6 +1,7 @@
 //! Reverse-mode differentiation of the record, to any order.
 
 use crate::error::{Error, Result};
+use crate::finite;
 use crate::op::{Backward, CalledAt, Node};
 use crate::shape::Spec;
 use crate::tensor::{Source, Tensor};
@@ -280,7 +281,12 @@ fn walk(seeds: &[(&Tensor, Tensor)], wanted: Wanted<'_>, options: GradOptions) -
         let fails = |e: Error| e.as_of(node.op.name(), node.at).within(format!("the gradient of {}", node.op.name()));
         let _called = CalledAt::new(node.at);
         let needs = edges.iter().map(|(id, source)| is_wanted(*id, source) || leads(source)).collect();
-        let outgoing = node_vjp(&node, &incoming, needs, options).map_err(fails)?;
+        let outgoing = if finite::is_watching() {
+            watched_vjp(&node, &incoming, needs, options)
+        } else {
+            node_vjp(&node, &incoming, needs, options)
+        }
+        .map_err(fails)?;
         if !(options.retain || options.create_graph) {
             node.free();
         }
@@ -319,6 +325,20 @@ fn leading(seeds: &[(&Tensor, Tensor)], ids: &[u64]) -> HashSet<u64, IdHash> {
         }
     }
     leading
+}
+
+/// [`node_vjp`], and a look at what it gives; what it is made of is not looked at.
+fn watched_vjp(
+    node: &Arc<Node>,
+    grads: &[Option<Tensor>],
+    needs: SmallVec<[bool; 8]>,
+    options: GradOptions,
+) -> Result<crate::op::Cotangents> {
+    let outgoing = finite::unwatched(|| node_vjp(node, grads, needs, options))?;
+    let given: Vec<&Tensor> = grads.iter().flatten().collect();
+    let gave: Vec<&Tensor> = outgoing.iter().flatten().collect();
+    finite::check(&*node.op, node.at, Some(node.id), &given, &gave)?;
+    Ok(outgoing)
 }
 
 /// One operation's vector-Jacobian product.

@@ -2,6 +2,7 @@
 
 use crate::dtype::{DType, Scalar};
 use crate::error::{Error, Result};
+use crate::finite;
 use crate::grad::is_recording;
 use crate::memory::Memory;
 use crate::record::{self, Tracing};
@@ -477,6 +478,9 @@ fn run(op: &dyn Op, inputs: &[&Tensor], at: &'static Location<'static>) -> Resul
             let promised = outputs.to_vec();
             return Err(Error::argument(format!("Op::forward gave {gave:?}, where Op::infer promised {promised:?}"))
                 .mend("let both agree"));
+        }
+        if finite::is_watching() {
+            finite::check(op, at, None, inputs, &values.iter().collect::<Vec<_>>())?;
         }
         if tracks || record::tracing() != Tracing::Off {
             Ok(Ran::Recorded(Parts { input_specs, values, outputs, saved: cx.saved, tracks }))

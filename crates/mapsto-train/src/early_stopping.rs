@@ -1,5 +1,7 @@
 //! Stopping when nothing is gained any more.
 
+use serde::{Deserialize, Serialize};
+
 /// Watches a measure over epochs and says when it has stopped getting better (Prechelt, *Early Stopping: But When?*, 1998).
 ///
 /// ```
@@ -10,7 +12,7 @@
 /// assert_eq!(stops, [false, false, false, true]);
 /// assert_eq!(stopping.best(), Some((1, 0.5)));
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EarlyStopping {
     /// Epochs without a gain after which to stop.
     pub patience: usize,
@@ -33,13 +35,10 @@ impl EarlyStopping {
         EarlyStopping { greater: true, ..EarlyStopping::lowest(patience) }
     }
 
-    /// Takes an epoch's measure; whether to stop now. NaN is never a gain.
+    /// Takes an epoch's measure; whether to stop now. NaN and infinity are never a gain.
     pub fn observe(&mut self, measure: f64) -> bool {
         let gain = |best: f64| if self.greater { measure - best } else { best - measure };
-        let is_better = match self.best {
-            Some((_, best)) => gain(best) > self.min_delta,
-            None => !measure.is_nan(),
-        };
+        let is_better = measure.is_finite() && self.best.is_none_or(|(_, best)| gain(best) > self.min_delta);
         if is_better {
             self.best = Some((self.seen, measure));
         }

@@ -1,6 +1,22 @@
-//! What a training run needs around its steps: metrics, progress, when to stop, and the folder it leaves behind.
+//! Training: the loop, what comes between its steps, checkpoints from which it goes on to the same bytes, metrics, progress, and
+//! the folder that a run leaves behind.
 
+pub mod callbacks;
 pub mod early_stopping;
+mod error;
+mod fit;
+mod measures;
 pub mod metrics;
 pub mod progress;
 pub mod run_dir;
+mod snapshot;
+mod supervised;
+mod update;
+mod watch;
+
+pub use error::TrainError;
+pub use fit::{BatchIter, Batches, Callback, Checkpoint, Clock, Fit, Flow, Learner, Step};
+pub use measures::{Means, Measures};
+pub use snapshot::{Parts, Snapshot, Stateful};
+pub use supervised::{Labelled, Objective, Supervised};
+pub use update::Update;

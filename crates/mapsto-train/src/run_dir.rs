@@ -153,6 +153,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 pub struct MetricsLog {
     path: PathBuf,
     file: File,
+    length: u64,
 }
 
 impl MetricsLog {
@@ -168,11 +169,11 @@ impl MetricsLog {
             file.read_to_end(&mut content)?;
             let whole = content.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
             file.set_len(whole as u64)?;
-            file.seek(SeekFrom::End(0))?;
-            Ok(file)
+            let length = file.seek(SeekFrom::End(0))?;
+            Ok((file, length))
         };
-        let file = open().map_err(doing("open", path))?;
-        Ok(Self { path: path.to_owned(), file })
+        let (file, length) = open().map_err(doing("open", path))?;
+        Ok(Self { path: path.to_owned(), file, length })
     }
 
     /// Adds one record, in a single write. NaN and infinities become `null`: JSON has no form for them.
@@ -182,7 +183,35 @@ impl MetricsLog {
     pub fn append(&mut self, record: &impl Serialize) -> Result<(), RunError> {
         let mut line = serde_json::to_vec(record).map_err(RunError::Record)?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(doing("write", &self.path))
+        self.file.write_all(&line).map_err(doing("write", &self.path))?;
+        self.length += line.len() as u64;
+        Ok(())
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether it has no line.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Cuts off what is behind a length that it had.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] when the system refuses.
+    pub fn truncate(&mut self, length: u64) -> Result<(), RunError> {
+        if length >= self.length {
+            return Ok(());
+        }
+        let mut cut = || {
+            self.file.set_len(length)?;
+            self.file.seek(SeekFrom::Start(length))
+        };
+        self.length = cut().map_err(doing("shorten", &self.path))?;
+        Ok(())
     }
 }
 

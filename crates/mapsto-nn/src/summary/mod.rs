@@ -2,10 +2,12 @@
 //! pass.
 
 mod fields;
+mod origin;
 mod places;
 mod scope;
 mod table;
 
+pub use origin::{NotFiniteOrigin, NotFiniteTrace};
 pub(crate) use scope::log_read;
 pub use scope::{Scope, scope};
 

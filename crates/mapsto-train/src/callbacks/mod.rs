@@ -1,0 +1,11 @@
+//! What comes between the epochs of a run.
+
+mod evaluate;
+mod log;
+mod plateau;
+mod stop;
+
+pub use evaluate::Evaluate;
+pub use log::Log;
+pub use plateau::Plateau;
+pub use stop::{KeepBest, Stopping};
