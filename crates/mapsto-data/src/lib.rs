@@ -1,15 +1,20 @@
 //! Tables, pictures in folders, datasets that travel in the binary, and ways to divide data.
 
+mod balance;
 mod digits;
 mod idx;
 mod images;
 mod split;
 mod table;
 
+pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{Channels, ImageError, ImageFinding, ImageFolder, ImageInspection, Item, Part, Picture};
-pub use split::{SplitError, grouped_split, ordered_split, stratified_split};
+pub use split::{
+    Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
+    stratified_split,
+};
 pub use table::{
     Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,
     Values,

@@ -1,33 +1,8 @@
-//! Dividing labelled data into a training and a test part.
+//! Parts that keep the share of each class.
 
+use super::{Folds, SplitError, check_folds, draw, folds_of, places, wanted};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-
-/// Why data could not be divided.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SplitError {
-    /// The fraction leaves one part without a share.
-    #[error("test fraction must lie between 0 and 1, both excluded, got {0}")]
-    Fraction(f64),
-    /// Two parts need two items.
-    #[error("a split needs at least 2 items, got {0}")]
-    TooFew(usize),
-    /// A group stays whole, and one cannot stand on both sides.
-    #[error("a split by groups needs at least 2 groups, got {0}")]
-    OneGroup(usize),
-    /// A time that is not known has no place in an order.
-    #[error("item {0} has no time: leave it out")]
-    NoTime(usize),
-    /// The random source broke its promise.
-    #[error("the random source gave {got} where a number below {below} was asked for")]
-    Random {
-        /// The bound asked for.
-        below: u64,
-        /// The number given.
-        got: u64,
-    },
-}
+use std::collections::BinaryHeap;
 
 /// One class: where its items are, and how many of them the test part takes.
 struct Class {
@@ -70,20 +45,12 @@ pub fn stratified_split(
 ) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
     let total = labels.len();
     let wanted = wanted(total, test_fraction)?;
-    let mut by_label = BTreeMap::<usize, Vec<usize>>::new();
-    for (item, &label) in labels.iter().enumerate() {
-        by_label.entry(label).or_default().push(item);
-    }
-    let mut classes: Vec<Class> = by_label.into_values().map(|items| Class { items, taken: 0 }).collect();
+    let mut classes: Vec<Class> = places(labels).into_iter().map(|items| Class { items, taken: 0 }).collect();
     apportion(&mut classes, wanted, total);
 
     let (mut train, mut test) = (Vec::with_capacity(total - wanted), Vec::with_capacity(wanted));
     for Class { mut items, taken } in classes {
-        // The first `taken` steps of a Fisher-Yates shuffle draw the test items; the order of the rest is not used.
-        for i in 0..taken {
-            let drawn = draw(items.len() - i, below)?;
-            items.swap(i, i + drawn);
-        }
+        draw(&mut items, taken, below)?;
         test.extend_from_slice(&items[..taken]);
         train.extend_from_slice(&items[taken..]);
     }
@@ -92,88 +59,34 @@ pub fn stratified_split(
     Ok((train, test))
 }
 
-/// Divides the items `0..groups.len()` at random into `(train, test)`, all items of a group on the same side: people,
-/// patients, recordings of which a network should know nothing that it is tested on.
+/// Divides the items `0..labels.len()` into `folds` folds at random, keeping each class's share in all of them: the folds' sizes,
+/// and their numbers of items of each class, differ by one at most.
 ///
-/// Groups go to the test part in a random order, each that brings it nearer to `len * test_fraction` items; one at least
-/// does, and one stays. Both parts come back in ascending order. `below(n)` is the only randomness, as in
-/// [`stratified_split`].
+/// Gives `(train, test)` of each fold, both in ascending order; every item is in the test part of one fold. A class with
+/// fewer items than there are folds is missing from the test part of some. `below(n)` is the only randomness, as in
+/// [`stratified_split`]; where it always gives 0, the folds are those of scikit-learn's `StratifiedKFold` without shuffling.
 ///
 /// # Errors
-/// Those of [`stratified_split`], and [`SplitError::OneGroup`] for fewer than two groups.
-pub fn grouped_split(
-    groups: &[usize],
-    test_fraction: f64,
+/// [`SplitError::Folds`] unless `2 <= folds <= labels.len()`; [`SplitError::Random`] when `below(n)` gives `n` or more.
+pub fn stratified_k_fold(
+    labels: &[usize],
+    folds: usize,
     below: &mut impl FnMut(u64) -> u64,
-) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
-    let wanted = wanted(groups.len(), test_fraction)?;
-    let mut by_group = BTreeMap::<usize, Vec<usize>>::new();
-    for (item, &group) in groups.iter().enumerate() {
-        by_group.entry(group).or_default().push(item);
+) -> Result<Folds, SplitError> {
+    check_folds(folds, "items", labels.len())?;
+    let mut classes = places(labels);
+    classes.sort_by_key(|items| items[0]);
+    let mut fold_of = vec![0; labels.len()];
+    let mut start = 0;
+    for items in &classes {
+        // Dealt out in one round after the other, where the class before it stopped: each fold gets its share of all.
+        let mut dealt: Vec<usize> = (0..items.len()).map(|i| (start + i) % folds).collect();
+        dealt.sort_unstable();
+        draw(&mut dealt, items.len(), below)?;
+        items.iter().zip(dealt).for_each(|(&item, fold)| fold_of[item] = fold);
+        start += items.len();
     }
-    let mut order: Vec<Vec<usize>> = by_group.into_values().collect();
-    if order.len() < 2 {
-        return Err(SplitError::OneGroup(order.len()));
-    }
-    for i in 0..order.len() {
-        let drawn = draw(order.len() - i, below)?;
-        order.swap(i, i + drawn);
-    }
-    // The first group is in the test part whatever its size, the last one never.
-    let last = order.len() - 1;
-    let (mut train, mut test) = (Vec::new(), Vec::new());
-    for (i, items) in order.into_iter().enumerate() {
-        let nearer = (test.len() + items.len()).abs_diff(wanted) < test.len().abs_diff(wanted);
-        let part = if i == 0 || (nearer && i < last) { &mut test } else { &mut train };
-        part.extend(items);
-    }
-    train.sort_unstable();
-    test.sort_unstable();
-    Ok((train, test))
-}
-
-/// Divides the items `0..times.len()` into `(earlier, later)`, without chance: a forecast is tested on what came after all that
-/// it has learned from.
-///
-/// The later part holds about `len * test_fraction` items. Items of the same time stay together: those at the cut are in the
-/// earlier part, unless nothing would be left of the later one. Both parts come back in the order of time, ties in the order of the items.
-///
-/// # Errors
-/// [`SplitError::Fraction`] and [`SplitError::TooFew`] as in [`stratified_split`], the latter also where all times are the same;
-/// [`SplitError::NoTime`] for a time that is not a number.
-pub fn ordered_split(times: &[f64], test_fraction: f64) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
-    let wanted = wanted(times.len(), test_fraction)?;
-    if let Some(item) = times.iter().position(|time| time.is_nan()) {
-        return Err(SplitError::NoTime(item));
-    }
-    let mut order: Vec<usize> = (0..times.len()).collect();
-    order.sort_by(|&a, &b| times[a].total_cmp(&times[b]));
-    let starts = |&cut: &usize| times[order[cut - 1]] < times[order[cut]];
-    let cut = times.len() - wanted;
-    let cut = (cut..times.len()).find(starts).or_else(|| (1..cut).rev().find(starts)).ok_or(SplitError::TooFew(1))?;
-    let later = order.split_off(cut);
-    Ok((order, later))
-}
-
-/// Items of the test part: at least one, and not all.
-fn wanted(total: usize, test_fraction: f64) -> Result<usize, SplitError> {
-    if !(test_fraction > 0.0 && test_fraction < 1.0) {
-        return Err(SplitError::Fraction(test_fraction));
-    }
-    if total < 2 {
-        return Err(SplitError::TooFew(total));
-    }
-    Ok(((total as f64 * test_fraction).round() as usize).clamp(1, total - 1))
-}
-
-/// A number from 0 to below `rest`.
-fn draw(rest: usize, below: &mut impl FnMut(u64) -> u64) -> Result<usize, SplitError> {
-    let rest = rest as u64;
-    let drawn = below(rest);
-    if drawn >= rest {
-        return Err(SplitError::Random { below: rest, got: drawn });
-    }
-    Ok(drawn as usize)
+    Ok(folds_of(&fold_of, folds))
 }
 
 /// Sets how many items each class gives so that they sum to `wanted`, or as near as every class's limits allow.
@@ -215,18 +128,8 @@ fn apportion(classes: &mut [Class], wanted: usize, total: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{assert_folds, source};
     use super::*;
-
-    /// A small generator (SplitMix64), enough to shuffle with.
-    fn source(mut state: u64) -> impl FnMut(u64) -> u64 {
-        move |n| {
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            (z ^ (z >> 31)) % n
-        }
-    }
 
     fn split(labels: &[usize], fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
         stratified_split(labels, fraction, &mut source(seed)).unwrap()
@@ -319,37 +222,30 @@ mod tests {
     }
 
     #[test]
-    fn groups_stay_whole() {
-        let mut state = 1u64;
-        let mut below = |n: u64| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (state >> 33) % n
-        };
-        for sizes in [vec![1, 1], vec![5, 1], vec![3; 20], (1..30).collect(), vec![100, 1, 1, 1]] {
-            let groups: Vec<usize> = sizes.iter().enumerate().flat_map(|(g, &size)| vec![7 * g; size]).collect();
-            let (train, test) = grouped_split(&groups, 0.25, &mut below).unwrap();
-            let of = |part: &[usize]| part.iter().map(|&i| groups[i]).collect::<std::collections::BTreeSet<_>>();
-            assert!(of(&train).is_disjoint(&of(&test)) && !train.is_empty() && !test.is_empty(), "{sizes:?}");
-            let mut all = [train, test.clone()].concat();
-            all.sort_unstable();
-            assert_eq!(all, (0..groups.len()).collect::<Vec<_>>());
-            if sizes == vec![3; 20] {
-                assert_eq!(test.len(), 15);
+    fn folds_keep_the_share_of_each_class() {
+        let mut random = source(5);
+        for case in 0..100 {
+            let sizes: Vec<usize> = (0..1 + random(6)).map(|_| 1 + random(30) as usize).collect();
+            let (labels, folds) = (labels(&sizes), 2 + random(5) as usize);
+            if labels.len() < folds {
+                continue;
             }
+            let all = stratified_k_fold(&labels, folds, &mut source(case)).unwrap();
+            assert_folds(&all, labels.len());
+            let least_and_most = |counts: Vec<usize>| (counts.iter().min().copied(), counts.iter().max().copied());
+            for (c, &size) in sizes.iter().enumerate() {
+                let counts = all.iter().map(|(_, test)| counts(&labels, test, sizes.len())[c]).collect();
+                assert_eq!(least_and_most(counts), (Some(size / folds), Some(size.div_ceil(folds))), "{sizes:?}");
+            }
+            let sizes = all.iter().map(|(_, test)| test.len()).collect();
+            assert_eq!(least_and_most(sizes), (Some(labels.len() / folds), Some(labels.len().div_ceil(folds))));
         }
-        assert_eq!(grouped_split(&[4, 4, 4], 0.5, &mut below), Err(SplitError::OneGroup(1)));
-        assert_eq!(grouped_split(&[4, 5], 0.5, &mut |n| n), Err(SplitError::Random { below: 2, got: 2 }));
-    }
-
-    #[test]
-    fn the_later_part_comes_after_the_earlier() {
-        let (earlier, later) = ordered_split(&[3.0, 1.0, 2.0, 0.0], 0.25).unwrap();
-        assert_eq!((earlier, later), (vec![3, 1, 2], vec![0]));
-        // Ties at the cut go to the earlier part, or to the later one where nothing else would be left of it.
-        assert_eq!(ordered_split(&[0.0, 1.0, 1.0, 2.0], 0.5).unwrap(), (vec![0, 1, 2], vec![3]));
-        assert_eq!(ordered_split(&[0.0, 1.0, 1.0, 1.0], 0.25).unwrap(), (vec![0], vec![1, 2, 3]));
-        assert_eq!(ordered_split(&[1.0, 1.0], 0.5), Err(SplitError::TooFew(1)));
-        assert_eq!(ordered_split(&[1.0, f64::NAN], 0.5), Err(SplitError::NoTime(1)));
-        assert_eq!(ordered_split(&[1.0, 2.0], 1.0), Err(SplitError::Fraction(1.0)));
+        let labels = labels(&[40, 30]);
+        let of = |seed| stratified_k_fold(&labels, 3, &mut source(seed)).unwrap();
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        let too_many = stratified_k_fold(&[0, 1], 3, &mut source(0)).unwrap_err().to_string();
+        let needs = "a cross-validation needs 2 folds or more and no more folds than items: 3 folds of 2 items";
+        assert_eq!(too_many, needs);
     }
 }
