@@ -9,6 +9,7 @@ import pathlib
 import warnings
 
 import numpy as np
+from sklearn.calibration import calibration_curve
 from sklearn import metrics as sk
 
 warnings.simplefilter("ignore")
@@ -36,6 +37,7 @@ def labels_case(name, truth, predicted, classes):
         "f1": per_class[2].tolist(),
         "support": [int(count) for count in per_class[3]],
         **{average: averages(truth, predicted, labels, average) for average in AVERAGES},
+        "balanced_accuracy": float(sk.balanced_accuracy_score(truth, predicted)),
         "matthews": float(sk.matthews_corrcoef(truth, predicted)),
         "kappa": float(sk.cohen_kappa_score(truth, predicted, labels=labels)),
     }
@@ -67,6 +69,8 @@ def probabilities_case(name, truth, probabilities):
         "log_loss": float(sk.log_loss(truth, probabilities, labels=labels)),
         "brier": float(sk.brier_score_loss(truth, scores, labels=labels)),
         "roc_auc": float(sk.roc_auc_score(truth, scores, multi_class="ovr", average="macro")),
+        "roc_auc_weighted": float(sk.roc_auc_score(truth, scores, multi_class="ovr", average="weighted")),
+        "perplexity": float(np.exp(sk.log_loss(truth, probabilities, labels=labels))),
         "calibration_error": calibration_error(truth, probabilities, 7),
     }
 
@@ -100,6 +104,25 @@ def regression_case(name, truth, predicted):
         "rmse": sk.root_mean_squared_error(truth, predicted),
         "mae": sk.mean_absolute_error(truth, predicted),
         "r2": float(sk.r2_score(truth, predicted)),
+        "explained_variance": float(sk.explained_variance_score(truth, predicted)),
+        "median_absolute_error": float(sk.median_absolute_error(truth, predicted)),
+        "max_error": float(sk.max_error(truth, predicted)),
+        "mape": float(sk.mean_absolute_percentage_error(truth, predicted)),
+    }
+
+
+def curves_case(name, truth, scores):
+    false_rates, true_rates, thresholds = sk.roc_curve(truth, scores, drop_intermediate=False)
+    precision, recall, falling = sk.precision_recall_curve(truth, scores)
+    is_true, confidence = calibration_curve(truth, scores, n_bins=5)
+    return {
+        "name": name,
+        "truth": [bool(label) for label in truth],
+        "scores": scores.tolist(),
+        "roc": [[None if np.isinf(t) else t, a, b] for t, a, b in zip(thresholds, false_rates, true_rates)],
+        "precision_recall": [[t, a, b] for t, a, b in zip([*falling, None], precision, recall)][::-1],
+        "average_precision": float(sk.average_precision_score(truth, scores)),
+        "calibration": [[a, b] for a, b in zip(confidence, is_true)],
     }
 
 
@@ -128,6 +151,14 @@ cases = {
         regression_case("constant truth hit", np.full(4, 1.5), np.full(4, 1.5)),
     ],
 }
+binary, rare = rng.integers(0, 2, 40), (np.arange(50) % 17 == 0).astype(int)
+cases["curves"] = [
+    curves_case("random", binary, rng.random(40).round(4)),
+    curves_case("good", binary, (binary * 0.4 + rng.random(40) * 0.6).round(4)),
+    curves_case("ties", binary, rng.integers(0, 6, 40) / 5),
+    curves_case("rare", rare, rng.random(50).round(2)),
+    curves_case("one score", binary, np.full(40, 0.5)),
+]
 
 path = pathlib.Path("crates/mapsto-train/tests/fixtures/metrics.json")
 blocks = [

@@ -4,15 +4,21 @@
 //! scikit-learn with `zero_division=0`; metrics that mean nothing for the given labels (ROC AUC of one class) are
 //! errors, not NaN.
 
+mod calibration;
 mod classification;
 mod confusion;
+mod curves;
 mod regression;
+mod report;
 mod roc;
 
-pub use classification::{brier_score, expected_calibration_error, log_loss, top_k_accuracy};
+pub use calibration::{CalibrationBin, calibration_curve, expected_calibration_error, reliability};
+pub use classification::{brier_score, log_loss, perplexity, top_k_accuracy};
 pub use confusion::{ClassScores, ConfusionMatrix, Scores};
-pub use regression::{mae, mse, r2, rmse};
-pub use roc::{roc_auc, roc_auc_ovr};
+pub use curves::{PrecisionRecallPoint, RocPoint, average_precision, precision_recall_curve, roc_curve};
+pub use regression::{explained_variance, mae, mape, max_error, median_absolute_error, mse, r2, rmse};
+pub use report::{ClassReport, ClassificationReport, RegressionReport};
+pub use roc::{roc_auc, roc_auc_ovr, roc_auc_ovr_weighted};
 
 /// Why a metric has no value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -69,41 +69,28 @@ pub fn brier_score<T: Copy + Into<f64>>(
     Ok(scale * distances.sum::<f64>() / truth.len() as f64)
 }
 
-/// How far confidence is from accuracy on average, 0 to 1 (Guo et al. 2017, arXiv 1706.04599).
+/// `exp` of the mean negative logarithm of the probability given to the true class: among how many equally likely classes the
+/// choice is as hard; 1 is perfect.
 ///
-/// `probabilities` is `[items, classes]`. Items are sorted by the probability of their most likely class into `bins`
-/// equal intervals, open below and closed above; each bin's difference between accuracy and mean confidence counts by
-/// its share of the items. 15 bins are usual.
+/// `probabilities` is `[items, classes]`, of a language model the next token's. As [`log_loss`], of which it is the exponential.
 ///
 /// # Errors
-/// As [`log_loss`], and when `bins` is 0.
-pub fn expected_calibration_error<T: Copy + Into<f64>>(
+/// As [`log_loss`].
+pub fn perplexity<T: Copy + Into<f64>>(
     truth: &[usize],
     probabilities: &[T],
     classes: usize,
-    bins: usize,
 ) -> Result<f64, MetricError> {
-    let metric = "expected calibration error";
-    let probabilities = check_probabilities(metric, truth, probabilities, classes)?;
-    if bins == 0 {
-        return Err(MetricError::Setting { metric, setting: "bins", wanted: "at least 1".into(), got: bins });
-    }
-    let mut gaps = vec![0.0; bins];
-    for (&label, row) in truth.iter().zip(probabilities.chunks_exact(classes)) {
-        let mut best = 0;
-        for (class, &p) in row.iter().enumerate() {
-            if p > row[best] {
-                best = class;
-            }
-        }
-        let bin = (row[best] * bins as f64).ceil() as usize;
-        gaps[bin.clamp(1, bins) - 1] += f64::from(u8::from(best == label)) - row[best];
-    }
-    Ok(gaps.iter().map(|gap| gap.abs()).sum::<f64>() / truth.len() as f64)
+    log_loss(truth, probabilities, classes).map(f64::exp)
+}
+
+/// The first of the greatest values.
+pub(super) fn most_likely(row: &[f64]) -> usize {
+    (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best })
 }
 
 /// Checks labels against a `[truth.len(), classes]` table of distributions and gives the table in `f64`.
-fn check_probabilities<T: Copy + Into<f64>>(
+pub(super) fn check_probabilities<T: Copy + Into<f64>>(
     metric: &'static str,
     truth: &[usize],
     probabilities: &[T],
@@ -126,16 +113,6 @@ fn check_probabilities<T: Copy + Into<f64>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn calibration_of_a_hand_made_case() {
-        // Four items at confidence 0.75, half of them right; one sure and right.
-        let probabilities = [0.75f32, 0.25, 0.75, 0.25, 0.75, 0.25, 0.75, 0.25, 0.0, 1.0];
-        let error = expected_calibration_error(&[0, 0, 1, 1, 1], &probabilities, 2, 10).unwrap();
-        assert!((error - 0.2).abs() <= 1e-12, "4/5 of |0.5 - 0.75|: {error}");
-        // On the edge of two bins, 0.5 belongs to the lower one: |1 - 0.5| and |0 - 0.75| do not cancel.
-        assert_eq!(expected_calibration_error(&[0, 1], &[0.5, 0.5, 0.75, 0.25], 2, 2), Ok(0.625));
-    }
 
     #[test]
     fn equal_scores_gain_nothing() {
@@ -162,8 +139,6 @@ mod tests {
             let error = top_k_accuracy(&[0], &[0.5, 0.5], 2, k).unwrap_err();
             assert_eq!(error.to_string(), format!("top-k accuracy: k must be 1 to 2, got {k}"));
         }
-        let error = expected_calibration_error(&[0], &[0.5, 0.5], 2, 0).unwrap_err();
-        assert_eq!(error.to_string(), "expected calibration error: bins must be at least 1, got 0");
         assert!(brier_score(&[0], &[] as &[f32], 0).is_err(), "no classes");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use unicode_width::UnicodeWidthStr;
 
 use super::{MetricError, check_labels, check_lengths};
@@ -30,7 +32,7 @@ pub struct ConfusionMatrix {
 }
 
 /// Precision, recall and F1 of one class, or an average over classes; each 0 to 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Scores {
     /// Share of the predictions of the class that are right; 0 when it is never predicted.
     pub precision: f64,
@@ -41,9 +43,10 @@ pub struct Scores {
 }
 
 /// The scores of one class.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ClassScores {
     /// Precision, recall and F1.
+    #[serde(flatten)]
     pub scores: Scores,
     /// Items that truly belong to the class.
     pub support: u64,
@@ -104,6 +107,13 @@ impl ConfusionMatrix {
     /// Share of the items whose prediction is right.
     pub fn accuracy(&self) -> f64 {
         ratio(self.right() as f64, self.total() as f64)
+    }
+
+    /// The mean recall of the classes that are present: accuracy as if all classes were of one size.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let classes = self.class_scores();
+        let present = || classes.iter().filter(|class| class.support > 0);
+        ratio(present().map(|class| class.scores.recall).sum(), present().count() as f64)
     }
 
     /// The scores of every class, in the order of their labels.
@@ -186,6 +196,17 @@ impl ConfusionMatrix {
             ratio(classes.iter().map(|class| weight(class) * score(&class.scores)).sum(), weights)
         };
         Scores { precision: mean(|s| s.precision), recall: mean(|s| s.recall), f1: mean(|s| s.f1) }
+    }
+}
+
+impl Serialize for ConfusionMatrix {
+    /// The names, and the counts as rows.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("ConfusionMatrix", 2)?;
+        fields.serialize_field("names", &self.names)?;
+        // No class, no rows: chunks of 0 are none.
+        fields.serialize_field("counts", &self.counts.chunks(self.classes().max(1)).collect::<Vec<_>>())?;
+        fields.end()
     }
 }
 

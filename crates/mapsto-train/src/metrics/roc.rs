@@ -27,15 +27,33 @@ pub fn roc_auc<T: Copy + Into<f64>>(truth: &[bool], scores: &[T]) -> Result<f64,
 /// # Errors
 /// When shapes do not match, a label is out of range, a score is NaN, or a class has no items or all of them.
 pub fn roc_auc_ovr<T: Copy + Into<f64>>(truth: &[usize], scores: &[T], classes: usize) -> Result<f64, MetricError> {
+    let areas = class_areas(truth, scores, classes)?;
+    Ok(areas.iter().sum::<f64>() / classes as f64)
+}
+
+/// As [`roc_auc_ovr`], each class weighted by its number of items.
+///
+/// # Errors
+/// As [`roc_auc_ovr`].
+pub fn roc_auc_ovr_weighted<T: Copy + Into<f64>>(
+    truth: &[usize],
+    scores: &[T],
+    classes: usize,
+) -> Result<f64, MetricError> {
+    let areas = class_areas(truth, scores, classes)?;
+    Ok(truth.iter().map(|&label| areas[label]).sum::<f64>() / truth.len() as f64)
+}
+
+/// The area of each class against all others.
+fn class_areas<T: Copy + Into<f64>>(truth: &[usize], scores: &[T], classes: usize) -> Result<Vec<f64>, MetricError> {
     let metric = "one-vs-rest ROC AUC";
     let scores = check_table(metric, truth, scores, classes)?;
-    let mut sum = 0.0;
-    for class in 0..classes {
+    let of_class = |class: usize| {
         let column = scores.iter().skip(class).step_by(classes);
         let mut items: Vec<(f64, bool)> = column.copied().zip(truth.iter().map(|&label| label == class)).collect();
-        sum += area(metric, class, &mut items)?;
-    }
-    Ok(sum / classes as f64)
+        area(metric, class, &mut items)
+    };
+    (0..classes).map(of_class).collect()
 }
 
 /// The area for `(score, is of the class)` items without NaN.
