@@ -182,7 +182,7 @@ fn a_checkpoint_of_another_network_or_a_damaged_one_is_refused() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     let text = fit(&mut classifier(None)).unwrap_err().to_string();
-    assert!(text.contains("bytes of numbers") && text.contains("checkpoint"), "{text}");
+    assert!(text.contains("the header claims") && text.contains("checkpoint"), "{text}");
 }
 
 /// Two networks and two optimisers: one makes numbers, the other tells them from real ones.
@@ -270,7 +270,7 @@ struct Root;
 impl Layer for Root {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = scope(self);
-        x.relu()?.sqrt()
+        x.sub(x)?.sqrt()?.add(x)
     }
 }
 
@@ -297,7 +297,7 @@ fn nan_is_traced_to_the_operation_and_the_layer() {
     let head = "the gradients' norm became inf in step 1 of epoch 1: in layer \"1\" (Root), the gradient of sqrt at ";
     assert!(text.starts_with(head) || text.starts_with(&head.replace("inf", "NaN")), "{text}");
     // Nothing in the network is at fault: it ran away.
-    let text = said(sequential![linear(2, 64), Relu, linear(64, CLASSES)], 1e30);
+    let text = said(sequential![linear(2, 64), linear(64, CLASSES)], 1e30);
     assert!(text.contains("in layer \"") && text.contains("(Linear), linear at "), "{text}");
 }
 
