@@ -1,0 +1,29 @@
+//! Architectures for images and tables, each from a configuration that is saved with the weights.
+//!
+//! ```
+//! use mapsto_models::{ImageModel, ImageShape};
+//! use mapsto_nn::{Layer, Module};
+//! use mapsto_tensor::{DType, Tensor};
+//!
+//! let input = ImageShape { channels: 3, height: 32, width: 32 };
+//! let model = ImageModel::named("resnet20").expect("one of ImageModel::NAMES").fitted_to(32, 32);
+//! let network = model.build(input, 10)?.init(42)?;
+//! let logits = network.forward(&Tensor::zeros([2, 3, 32, 32], DType::F32)?)?;
+//! assert_eq!(logits.shape()[..], [2, 10]);
+//! assert_eq!(network.num_parameters(), 269_722);
+//!
+//! // All but the last layer is kept for other pictures.
+//! network.freeze("")?;
+//! network.unfreeze(model.head_prefix())?;
+//! # Ok::<(), mapsto_tensor::Error>(())
+//! ```
+
+pub mod image;
+mod parts;
+mod registry;
+pub mod table;
+mod transfer;
+
+pub use image::{ImageModel, ImageShape, Stem};
+pub use table::{TableModel, TableNet, TableShape};
+pub use transfer::load_all_but;

@@ -1,0 +1,299 @@
+"""Writes what torchvision's and PyTorch's models give, for the tests of mapsto-models, under its tests/fixtures/:
+
+- torchvision_states.txt: names and shapes of state dicts;
+- images.json, tables.json: logits, gradients and losses.
+
+Run from the repository root with a Python that has torch and torchvision: python tools/models_fixtures.py
+
+Weights and inputs are too many to keep: both sides compute them from names (`units`, `value`). All runs are in f64, on
+weights and inputs that f32 holds exactly. Models that torchvision does not have are written here from their papers.
+"""
+
+import json
+import math
+import pathlib
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import torchvision.models as tv
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.vgg import VGG, make_layers
+
+torch.use_deterministic_algorithms(True)
+FIXTURES = pathlib.Path("crates/mapsto-models/tests/fixtures")
+LR, STEPS = 0.02, 3
+
+
+# ---------------------------------------------------------------- numbers from names
+
+
+def integers(name, count):
+    """Element i: FNV-1a of the name and i in Weyl's sequence, mixed (Wellons's lowbias32)."""
+    start = 0x811C9DC5
+    for byte in name.encode():
+        start = (start ^ byte) * 0x01000193 & 0xFFFFFFFF
+    x = (start + np.arange(count, dtype=np.uint64) * 0x9E3779B9).astype(np.uint32)
+    x = (x ^ x >> np.uint32(16)) * np.uint32(0x7FEB352D)
+    x = (x ^ x >> np.uint32(15)) * np.uint32(0x846CA68B)
+    return x ^ x >> np.uint32(16)
+
+
+def units(name, shape):
+    """Numbers in [-1, 1) that f32 holds exactly."""
+    unit = (integers(name, math.prod(shape)) >> np.uint32(8)).astype(np.float64) * 2.0**-23 - 1.0
+    return unit.reshape(shape)
+
+
+def value(name, shape):
+    """He's variance for weights, near one for norms' weights and variances, small for biases and means."""
+    if name.endswith("num_batches_tracked"):
+        return torch.tensor(0)
+    if len(shape) > 1:
+        offset, scale = 0.0, math.sqrt(6.0 / math.prod(shape[1:])) if math.prod(shape) else 0.0
+    elif name.endswith("running_var"):
+        offset, scale = 1.0, 0.5
+    elif name.endswith("weight"):
+        offset, scale = 1.0, 0.25
+    else:
+        offset, scale = 0.0, 0.1
+    return torch.from_numpy((offset + scale * units(name, shape)).astype(np.float32))
+
+
+# ---------------------------------------------------------------- one case
+
+
+def run(model, inputs, rows, classes, train):
+    """Logits of the evaluating model; then losses and gradients of plain SGD, and the logits behind it."""
+    model.load_state_dict({name: value(name, tuple(x.shape)) for name, x in model.state_dict().items()})
+    model.double().eval()
+    with torch.no_grad():
+        case = {"logits": model(*inputs).flatten().tolist()}
+    if not train:
+        return case
+    labels = torch.arange(rows) * 3 % classes
+    optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+    model.train()
+    losses = []
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(*inputs), labels)
+        loss.backward()
+        losses.append(loss.item())
+        if step == 0:
+            dot = lambda name, g: (g * torch.from_numpy(units("along " + name, tuple(g.shape)))).sum().item()
+            gradients = {name: [p.grad.norm().item(), dot(name, p.grad)] for name, p in model.named_parameters()}
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        after = model(*inputs).flatten().tolist()
+    return case | {"train": {"lr": LR, "losses": losses, "gradients": gradients, "after": after}}
+
+
+# ---------------------------------------------------------------- models of pictures
+
+
+class LeNet(nn.Module):
+    def __init__(self, channels, features, classes):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(channels, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(features, 120), nn.Linear(120, 84), nn.Linear(84, classes)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x.flatten(1))))))
+
+
+def vgg(width, pooled, hidden, classes, batch_norm, dropout):
+    """torchvision's VGG-11 at another width."""
+    model = VGG(make_layers([c if c == "M" else c * width // 64 for c in tv.vgg.cfgs["A"]], batch_norm), classes)
+    model.avgpool = nn.AdaptiveAvgPool2d(pooled)
+    model.classifier = nn.Sequential(
+        nn.Linear(8 * width * pooled * pooled, hidden), nn.ReLU(), nn.Dropout(dropout),
+        nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, classes),
+    )
+    return model
+
+
+class Padded(nn.Module):
+    """Option A of He et al.: every second pixel, zeros in new channels."""
+
+    def __init__(self, stride, more):
+        super().__init__()
+        self.stride, self.more = stride, more
+
+    def forward(self, x):
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+
+
+class AnyResNet(ResNet):
+    """torchvision's at another width, of three or four stages, perhaps with the small stem and option A."""
+
+    def __init__(self, width, block, layers, classes, small=False, padding=False):
+        self.__dict__["width"] = width
+        super().__init__(block, (layers + [1])[:4])
+        self.bn1 = nn.BatchNorm2d(width)
+        if small:
+            self.conv1, self.maxpool = nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.Identity()
+        else:
+            self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        if len(layers) == 3:
+            self.layer4 = nn.Identity()
+        if padding:
+            for m in self.modules():
+                if isinstance(m, BasicBlock) and m.downsample is not None:
+                    m.downsample = Padded(m.stride, m.conv1.out_channels - m.conv1.in_channels)
+        self.fc = nn.Linear((width << len(layers) - 1) * block.expansion, classes)
+
+    def _make_layer(self, block, planes, blocks, **settings):
+        if planes == 64:
+            self.inplanes = self.width
+        return super()._make_layer(block, planes * self.width // 64, blocks, **settings)
+
+
+class MobileNetV1(nn.Module):
+    """Howard et al. 2017, table 1."""
+
+    def __init__(self, alpha, classes, dropout, stride=2):
+        super().__init__()
+        unit = lambda i, o, k, s, g: nn.Sequential(
+            nn.Conv2d(i, o, k, s, k // 2, groups=g, bias=False), nn.BatchNorm2d(o), nn.ReLU())
+        i = int(32 * alpha)
+        layers = [unit(3, i, 3, stride, 1)]
+        for o, s in zip([64, 128, 128, 256, 256] + [512] * 6 + [1024] * 2, [1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1]):
+            o = int(o * alpha)
+            layers.append(nn.Sequential(unit(i, i, 3, s, i), unit(i, o, 1, 1, 1)))
+            i = o
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(i, classes))
+
+    def forward(self, x):
+        return self.classifier(self.features(x).mean((2, 3)))
+
+
+def small_v2(model):
+    model.features[0][0].stride = (1, 1)
+    return model
+
+
+def image_cases():
+    """Name, settings as mapsto saves them, model, [channels, height, width], rows, classes, whether it trains."""
+    resnet = lambda **settings: {"architecture": "resnet", **settings}
+    yield ("lenet", {"architecture": "lenet"}, LeNet(1, 16 * 5 * 3, 5), [1, 28, 20], 4, 5, True)
+    yield ("vgg11", {"architecture": "vgg", "convolutions": [1, 1, 2, 2, 2], "width": 8, "hidden": 24},
+           vgg(8, 7, 24, 6, False, 0.5), [3, 64, 96], 2, 6, False)
+    yield ("vgg11_bn", {"architecture": "vgg", "convolutions": [1, 1, 2, 2, 2], "batch_norm": True, "width": 8,
+                        "pooled": 1, "hidden": 24, "dropout": 0},
+           vgg(8, 1, 24, 6, True, 0.0), [3, 64, 40], 4, 6, True)
+    yield ("resnet18", resnet(), tv.resnet18(num_classes=7), [3, 40, 56], 2, 7, False)
+    yield ("resnet18, narrow", resnet(blocks=[2, 2, 2, 2], width=8),
+           AnyResNet(8, BasicBlock, [2, 2, 2, 2], 7), [3, 40, 56], 4, 7, True)
+    yield ("resnet18, small stem", resnet(blocks=[2, 2, 2, 2], width=8, stem="small"),
+           AnyResNet(8, BasicBlock, [2, 2, 2, 2], 7, small=True), [3, 20, 28], 2, 7, False)
+    yield ("resnet50, narrow", resnet(blocks=[3, 4, 6, 3], block="bottleneck", width=8),
+           AnyResNet(8, Bottleneck, [3, 4, 6, 3], 7), [3, 40, 56], 4, 7, True)
+    yield ("resnet20", resnet(blocks=[3, 3, 3], width=16, stem="small", shortcut="padding"),
+           AnyResNet(16, BasicBlock, [3, 3, 3], 10, small=True, padding=True), [3, 18, 13], 4, 10, True)
+    yield ("mobilenet_v1", {"architecture": "mobilenet_v1", "width_multiplier": 0.25, "dropout": 0},
+           MobileNetV1(0.25, 6, 0.0), [3, 40, 56], 4, 6, True)
+    yield ("mobilenet_v2", {"architecture": "mobilenet_v2"}, tv.mobilenet_v2(num_classes=7), [3, 40, 56], 2, 7, False)
+    yield ("mobilenet_v2, narrow", {"architecture": "mobilenet_v2", "width_multiplier": 0.35, "dropout": 0},
+           tv.mobilenet_v2(num_classes=7, width_mult=0.35, dropout=0.0), [3, 40, 56], 4, 7, True)
+    yield ("mobilenet_v2, small stem", {"architecture": "mobilenet_v2", "width_multiplier": 0.5, "stem": "small"},
+           small_v2(tv.mobilenet_v2(num_classes=7, width_mult=0.5)), [3, 20, 28], 2, 7, False)
+
+
+def images():
+    for name, settings, model, shape, rows, classes, train in image_cases():
+        x = torch.from_numpy(units("input", [rows, *shape]))
+        yield {"name": name, "model": settings, "input": dict(zip(["channels", "height", "width"], shape)),
+               "rows": rows, "classes": classes} | run(model, [x], rows, classes, train)
+
+
+# ---------------------------------------------------------------- models of tables
+
+
+class Linear(nn.Module):
+    def __init__(self, numbers, codes, outputs):
+        super().__init__()
+        self.linear = nn.Linear(numbers, outputs)
+        self.categories = nn.ModuleList(nn.Embedding(n, outputs) for n in codes)
+
+    def forward(self, numbers, categories):
+        return self.linear(numbers) + sum(table(categories[:, i]) for i, table in enumerate(self.categories))
+
+
+class Hidden(nn.Module):
+    def __init__(self, i, o, activation, norm, residual):
+        super().__init__()
+        self.linear, self.activation, self.residual = nn.Linear(i, o), activation, residual and i == o
+        self.norm = norm(o) if norm else nn.Identity()
+
+    def forward(self, x):
+        y = self.activation(self.norm(self.linear(x)))
+        return x + y if self.residual else y
+
+
+class Mlp(nn.Module):
+    def __init__(self, numbers, codes, outputs, hidden, activation, norm=None, residual=False, width=None):
+        super().__init__()
+        widths = [width or min(50, (n + 1) // 2) for n in codes]
+        self.embeddings = nn.ModuleList(nn.Embedding(n, w) for n, w in zip(codes, widths))
+        sizes = [numbers + sum(widths), *hidden]
+        self.layers = nn.ModuleList(Hidden(i, o, activation, norm, residual) for i, o in zip(sizes, sizes[1:]))
+        self.head = nn.Linear(sizes[-1], outputs)
+
+    def forward(self, numbers, categories):
+        x = torch.cat([numbers, *(table(categories[:, i]) for i, table in enumerate(self.embeddings))], 1)
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(x)
+
+
+def table_cases():
+    """Name, settings as mapsto saves them, model, numbers, codes."""
+    mlp = lambda **settings: {"architecture": "mlp", "dropout": 0, **settings}
+    yield ("linear", {"architecture": "linear"}, Linear(4, [3, 7], 3), 4, [3, 7])
+    yield ("linear, numbers alone", {"architecture": "linear"}, Linear(4, [], 3), 4, [])
+    yield ("linear, categories alone", {"architecture": "linear"}, Linear(0, [3, 7], 3), 0, [3, 7])
+    yield ("mlp", mlp(hidden=[16, 8]), Mlp(4, [3, 120], 3, [16, 8], F.relu), 4, [3, 120])
+    yield ("mlp, batch norm", mlp(hidden=[12, 12], norm="batch", residual=True, activation="silu"),
+           Mlp(5, [4, 9], 3, [12, 12], F.silu, nn.BatchNorm1d, True), 5, [4, 9])
+    yield ("mlp, layer norm", mlp(hidden=[9, 9, 6], norm="layer", residual=True, activation="gelu", embedding_width=3),
+           Mlp(3, [4, 9], 3, [9, 9, 6], F.gelu, nn.LayerNorm, True, 3), 3, [4, 9])
+    yield ("mlp, numbers alone", mlp(hidden=[8], activation="tanh"), Mlp(4, [], 3, [8], torch.tanh), 4, [])
+    yield ("mlp, categories alone", mlp(hidden=[8]), Mlp(0, [3, 7], 3, [8], F.relu), 0, [3, 7])
+
+
+def tables():
+    rows, outputs = 6, 3
+    for name, settings, model, n, codes in table_cases():
+        numbers = torch.from_numpy(units("numbers", [rows, n]))
+        categories = integers("categories", rows * len(codes)).reshape(rows, len(codes)).astype(np.int64)
+        categories %= np.array(codes, dtype=np.int64)
+        yield {"name": name, "model": settings, "input": {"numbers": n, "categories": codes},
+               "rows": rows, "classes": outputs} | run(model, [numbers, torch.from_numpy(categories)], rows, outputs, True)
+
+
+# ---------------------------------------------------------------- files
+
+
+def states():
+    for name in ["vgg11", "vgg11_bn", "vgg16", "resnet18", "resnet34", "resnet50", "mobilenet_v2"]:
+        with torch.device("meta"):
+            model = getattr(tv, name)(**({"init_weights": False} if name.startswith("vgg") else {}))
+        yield f"model {name} {sum(p.numel() for p in model.parameters())}"
+        for entry, x in model.state_dict().items():
+            yield " ".join([entry, *map(str, x.shape)])
+
+
+def write(name, text):
+    (FIXTURES / name).write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    write("torchvision_states.txt", "\n".join(states()))
+    for name, cases in [("images.json", images()), ("tables.json", tables())]:
+        write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]")
