@@ -4,13 +4,18 @@ mod balance;
 mod digits;
 mod idx;
 mod images;
+mod loader;
 mod split;
 mod table;
 
 pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
 pub use idx::{Idx, IdxError, IdxValues};
-pub use images::{Channels, ImageError, ImageFinding, ImageFolder, ImageInspection, Item, Part, Picture};
+pub use images::{
+    AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, Interpolation,
+    Item, Mix, MixError, Padding, Part, Picture, Policy, Preset, Step,
+};
+pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
 pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,

@@ -1,12 +1,16 @@
-//! Pictures in folders.
+//! Pictures: files, folders, changes by chance.
 
+mod augment;
 mod decode;
 mod folder;
 mod inspect;
+mod mix;
 
+pub use augment::{AugmentError, Augmentation, Fill, Interpolation, Padding, Policy, Preset, Step};
 pub use decode::{Channels, Picture};
 pub use folder::{ImageFolder, Item, Part};
 pub use inspect::{ImageFinding, ImageInspection};
+pub use mix::{Mix, MixError};
 
 use std::io;
 use std::path::PathBuf;

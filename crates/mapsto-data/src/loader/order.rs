@@ -1,0 +1,87 @@
+//! In which order an epoch takes items.
+
+use mapsto_tensor::Rng;
+
+/// In which order an epoch takes items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they are numbered.
+    InOrder,
+    /// Each once, in an order of the epoch's own.
+    Shuffled,
+    /// As many draws as there are items, each class equally often (to one), in an order of the epoch's own. The items of a class come
+    /// equally often, too (to one): those of small classes several times, of large ones not all.
+    Balanced {
+        /// The class of each item.
+        labels: Vec<usize>,
+    },
+}
+
+/// An item's turn: which, and how often it was drawn before in its epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Turn {
+    pub item: usize,
+    pub again: u32,
+}
+
+impl Order {
+    /// The turns of an epoch of `len` items.
+    pub(super) fn turns(&self, len: usize, mut chance: Rng) -> Vec<Turn> {
+        let mut items: Vec<usize> = match self {
+            Order::InOrder | Order::Shuffled => (0..len).collect(),
+            Order::Balanced { labels } => balanced(labels, &mut chance),
+        };
+        if *self != Order::InOrder {
+            chance.shuffle(&mut items);
+        }
+        let mut drawn = vec![0; len];
+        let turn = |item: usize| {
+            drawn[item] += 1;
+            Turn { item, again: drawn[item] - 1 }
+        };
+        items.into_iter().map(turn).collect()
+    }
+}
+
+fn balanced(labels: &[usize], chance: &mut Rng) -> Vec<usize> {
+    let mut classes: std::collections::BTreeMap<usize, Vec<usize>> = Default::default();
+    labels.iter().enumerate().for_each(|(item, &label)| classes.entry(label).or_default().push(item));
+    let mut classes: Vec<Vec<usize>> = classes.into_values().collect();
+    // Which classes come once more, and which items of each, is a matter of chance.
+    chance.shuffle(&mut classes);
+    classes.iter_mut().for_each(|items| chance.shuffle(items));
+    let count = classes.len();
+    (0..labels.len()).map(|i| (&classes[i % count], i / count)).map(|(items, i)| items[i % items.len()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_and_items_come_equally_often() {
+        let labels: Vec<usize> = [vec![7; 3], vec![2; 50], vec![9; 20]].concat();
+        let order = Order::Balanced { labels: labels.clone() };
+        let turns = order.turns(73, Rng::new(1));
+        assert_eq!(turns.len(), 73);
+        let of = |class: usize| turns.iter().filter(|turn| labels[turn.item] == class).count();
+        assert!([7, 2, 9].iter().all(|&class| (24..=25).contains(&of(class))));
+        let count = |item: usize| turns.iter().filter(|turn| turn.item == item).count();
+        assert!((0..3).all(|item| (8..=9).contains(&count(item))) && (3..53).all(|item| count(item) <= 1));
+        let again: Vec<u32> = turns.iter().filter(|turn| turn.item == 0).map(|turn| turn.again).collect();
+        assert!(again.iter().zip(0..).all(|(&again, i)| again == i));
+        assert_ne!(turns, order.turns(73, Rng::new(2)));
+        assert!(turns[..20].iter().any(|turn| labels[turn.item] != labels[turns[0].item]));
+    }
+
+    #[test]
+    fn shuffled_takes_each_once() {
+        let turns = Order::Shuffled.turns(100, Rng::new(3));
+        let mut items: Vec<usize> = turns.iter().map(|turn| turn.item).collect();
+        assert!(turns.iter().all(|turn| turn.again == 0) && !items.is_sorted());
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..100));
+        assert!(Order::InOrder.turns(5, Rng::new(3)).iter().map(|turn| turn.item).eq(0..5));
+        assert!(Order::Balanced { labels: vec![] }.turns(0, Rng::new(3)).is_empty());
+    }
+}
