@@ -1,8 +1,8 @@
 //! Why a command failed, and its exit code: 2 for the user's mistake, 1 for ours, 130 for Ctrl-C.
 
 use crate::interrupt;
+use mapsto_tasks::TaskError;
 use mapsto_tensor::{Category, Error};
-use mapsto_train::metrics::MetricError;
 use mapsto_train::run_dir::RunError;
 use std::fmt;
 use std::process::ExitCode;
@@ -16,8 +16,8 @@ pub enum Failure {
     Internal(String),
     /// Whoever read standard output has stopped reading.
     Pipe,
-    /// The user pressed Ctrl-C.
-    Interrupted,
+    /// The user pressed Ctrl-C; what is saved, and how to go on.
+    Interrupted(String),
 }
 
 impl Failure {
@@ -37,7 +37,7 @@ impl Failure {
             Failure::User(_) => ExitCode::from(2),
             Failure::Internal(_) => ExitCode::from(1),
             Failure::Pipe => ExitCode::SUCCESS,
-            Failure::Interrupted => ExitCode::from(interrupt::EXIT_CODE),
+            Failure::Interrupted(_) => ExitCode::from(interrupt::EXIT_CODE),
         }
     }
 }
@@ -48,7 +48,7 @@ impl fmt::Display for Failure {
             Failure::User(what) => f.write_str(what),
             Failure::Internal(what) => write!(f, "internal error: {what}"),
             Failure::Pipe => f.write_str("standard output is closed"),
-            Failure::Interrupted => f.write_str("interrupted: nothing was saved"),
+            Failure::Interrupted(what) => f.write_str(what),
         }
     }
 }
@@ -68,9 +68,12 @@ impl From<RunError> for Failure {
     }
 }
 
-impl From<MetricError> for Failure {
-    fn from(error: MetricError) -> Failure {
-        Failure::Internal(error.to_string())
+impl From<TaskError> for Failure {
+    fn from(error: TaskError) -> Failure {
+        match error {
+            TaskError::Internal(what) => Failure::Internal(what),
+            error => Failure::User(error.to_string()),
+        }
     }
 }
 

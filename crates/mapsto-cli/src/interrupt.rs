@@ -7,7 +7,7 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 /// What shells report of a program that Ctrl-C ended.
 pub const EXIT_CODE: u8 = 130;
 
-/// From now on the first Ctrl-C is left to [`check`]; a second one ends the process at once.
+/// From now on the first Ctrl-C is left to [`is_asked`]; a second one ends the process at once.
 pub fn watch() -> Result<(), Failure> {
     let handler = || {
         if ASKED.swap(true, Ordering::Relaxed) {
@@ -17,7 +17,7 @@ pub fn watch() -> Result<(), Failure> {
     ctrlc::set_handler(handler).map_err(|e| Failure::Internal(format!("cannot watch for Ctrl-C: {e}")))
 }
 
-/// Fails once Ctrl-C was pressed.
-pub fn check() -> Result<(), Failure> {
-    if ASKED.load(Ordering::Relaxed) { Err(Failure::Interrupted) } else { Ok(()) }
+/// Whether Ctrl-C was pressed.
+pub fn is_asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
 }

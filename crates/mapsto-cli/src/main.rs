@@ -6,9 +6,10 @@ mod failure;
 mod interrupt;
 mod output;
 mod shell;
-mod tasks;
+mod show;
+mod watcher;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
 use mapsto_tensor::Isa;
 use std::process::ExitCode;
@@ -26,18 +27,22 @@ struct Arguments {
 enum Command {
     /// Train a network; what it learned is saved in a run's folder
     #[command(
-        subcommand,
-        after_help = "Examples:\n  mapsto train digits\n  mapsto train digits --epochs 40 --seed 7 --run mine --json"
+        after_help = "Examples:\n  mapsto train digits\n  mapsto train table --data iris.csv --target species\n  mapsto train table --data houses.csv --target price --model mlp --cv 5 --ensemble bagging:5\n  mapsto train digits --epochs 40 --set seed=7 --set learning_rate=0.002 --run mine --json\n  mapsto train --resume runs/mine"
     )]
-    Train(commands::train::Task),
+    Train(Box<commands::train::Arguments>),
     /// Evaluate a trained network
     #[command(after_help = "Examples:\n  mapsto eval runs/mine\n  mapsto eval runs/mine --data more.csv --json")]
     Eval(commands::eval::Arguments),
     /// Predict with a trained network
     #[command(
-        after_help = "Examples:\n  mapsto predict runs/mine seven.png\n  mapsto predict runs/mine digits.csv --json"
+        after_help = "Examples:\n  mapsto predict runs/mine seven.png\n  mapsto predict runs/mine rows.csv --json"
     )]
     Predict(commands::predict::Arguments),
+    /// List, compare and remove runs
+    #[command(
+        after_help = "Examples:\n  mapsto runs\n  mapsto runs compare runs/first runs/second\n  mapsto runs rm runs/first"
+    )]
+    Runs(commands::runs::Arguments),
     /// Look at data before training on it
     #[command(subcommand)]
     Data(commands::data::Command),
@@ -49,6 +54,9 @@ enum Command {
         after_help = "Examples:\n  mapsto activation gelu relu\n  mapsto activation tanh --from -3 --to 3 --json"
     )]
     Activation(commands::activation::Arguments),
+    /// Write what a shell completes commands by, or manual pages
+    #[command(subcommand)]
+    Generate(commands::generate::Command),
     /// Time whole training steps of reference networks, or forward passes of one example
     #[command(
         after_help = "Examples:\n  mapsto bench\n  mapsto bench cnn lstm_lm --threads 1 --json > before.jsonl\n  mapsto bench --threads 1 --baseline before.jsonl\n  mapsto bench --inference mlp resnet18"
@@ -60,12 +68,14 @@ fn main() -> ExitCode {
     // clap exits with 2 by itself where the arguments are wrong.
     let arguments = Arguments::parse();
     let run = || match &arguments.command {
-        Command::Train(task) => commands::train::run(task),
+        Command::Train(arguments) => commands::train::run(arguments),
         Command::Eval(arguments) => commands::eval::run(arguments),
         Command::Predict(arguments) => commands::predict::run(arguments),
         Command::Data(command) => commands::data::run(command),
         Command::Summary(arguments) => commands::summary::run(arguments),
         Command::Activation(arguments) => commands::activation::run(arguments),
+        Command::Runs(arguments) => commands::runs::run(arguments),
+        Command::Generate(command) => commands::generate::run(command, Arguments::command()),
         Command::Bench(arguments) => bench::run(arguments),
     };
     match check_environment().and_then(|()| run()) {

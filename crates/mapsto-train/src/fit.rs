@@ -266,12 +266,8 @@ fn step<L: Learner>(
     streams: &Streams,
 ) -> Result<Measures, TrainError> {
     let before = streams.states();
-    let mut step = Step {
-        clock: position.clock,
-        means: &mut position.means,
-        latest: Measures::new(),
-        not_finite: None,
-    };
+    let mut step =
+        Step { clock: position.clock, means: &mut position.means, latest: Measures::new(), not_finite: None };
     let Err(error) = learner.step(batch, &mut step) else { return Ok(step.latest) };
     let Some(what) = step.not_finite.take() else { return Err(error.into()) };
     streams.rewind(&before);

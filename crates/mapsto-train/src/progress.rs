@@ -48,19 +48,21 @@ enum Display {
 }
 
 impl Progress {
-    /// Starts the clock of a run of `total_steps` steps over all its epochs.
-    pub fn new(total_steps: u64, mode: Mode) -> Self {
+    /// Starts the clock of a run of `total_steps` steps over all its epochs, of which some are done.
+    pub fn new(total_steps: u64, done: u64, mode: Mode) -> Self {
         Self(match mode {
             Mode::Bar => {
                 let bar = ProgressBar::with_draw_target(Some(total_steps), ProgressDrawTarget::stderr());
                 // No terminal after all, or one that cannot move its cursor: a hidden bar would swallow the lines too.
                 if bar.is_hidden() {
-                    return Self::new(total_steps, Mode::Lines);
+                    return Self::new(total_steps, done, Mode::Lines);
                 }
+                bar.set_position(done);
+                bar.reset_eta();
                 bar.set_style(ProgressStyle::with_template(TEMPLATE).expect("a test parses the template"));
                 Display::Bar { bar, status: Status::default(), shown: None }
             }
-            Mode::Lines => Display::Lines(Lines::new(total_steps, io::stderr(), Instant::now())),
+            Mode::Lines => Display::Lines(Lines::new(total_steps, done, io::stderr(), Instant::now())),
             Mode::Silent => Display::Silent,
         })
     }
@@ -78,6 +80,15 @@ impl Progress {
                 }
             }
             Display::Lines(lines) => lines.step(loss, accuracy, Instant::now()),
+            Display::Silent => {}
+        }
+    }
+
+    /// Says something that stays on screen.
+    pub fn line(&mut self, line: &str) {
+        match &mut self.0 {
+            Display::Bar { bar, .. } => bar.println(line),
+            Display::Lines(lines) => lines.print(line),
             Display::Silent => {}
         }
     }
@@ -133,14 +144,16 @@ impl std::fmt::Display for Status {
 struct Lines<W> {
     out: W,
     total: u64,
+    /// Steps of before.
+    done: u64,
     status: Status,
     started: Instant,
     spoke: Instant,
 }
 
 impl<W: Write> Lines<W> {
-    fn new(total: u64, out: W, now: Instant) -> Self {
-        Self { out, total, status: Status::default(), started: now, spoke: now }
+    fn new(total: u64, done: u64, out: W, now: Instant) -> Self {
+        Self { out, total, done, status: Status::default(), started: now, spoke: now }
     }
 
     fn step(&mut self, loss: f64, accuracy: Option<f64>, now: Instant) {
@@ -150,8 +163,9 @@ impl<W: Write> Lines<W> {
         }
         self.spoke = now;
         let steps = self.status.steps;
-        let left = (now - self.started).as_secs_f64() / steps as f64 * self.total.saturating_sub(steps) as f64;
-        let line = format!("step {steps}/{} {}  left {}", self.total, self.status, seconds(left));
+        let at = self.done + steps;
+        let left = (now - self.started).as_secs_f64() / steps as f64 * self.total.saturating_sub(at) as f64;
+        let line = format!("step {at}/{} {}  left {}", self.total, self.status, seconds(left));
         self.print(&line);
     }
 
@@ -183,7 +197,7 @@ mod tests {
     #[test]
     fn lines_come_at_intervals() {
         let start = Instant::now();
-        let mut lines = Lines::new(1000, Vec::new(), start);
+        let mut lines = Lines::new(1000, 0, Vec::new(), start);
         for step in 1..=25 {
             lines.step(1.0 / step as f64, Some(step as f64 / 100.0), start + Duration::from_secs(step));
         }
@@ -210,12 +224,12 @@ step 26/1000  epoch 2  loss NaN  left 75h 11m
             }
         }
         let start = Instant::now();
-        let mut lines = Lines::new(1, Closed, start);
+        let mut lines = Lines::new(1, 0, Closed, start);
         lines.step(0.5, None, start + LINE_INTERVAL);
         lines.epoch("epoch 1");
         // More steps than announced, and a run of none, are no reason to stop either.
         lines.step(0.5, None, start + 2 * LINE_INTERVAL);
-        Lines::new(0, Vec::new(), start).step(0.5, None, start + LINE_INTERVAL);
+        Lines::new(0, 0, Vec::new(), start).step(0.5, None, start + LINE_INTERVAL);
     }
 
     #[test]
@@ -226,7 +240,7 @@ step 26/1000  epoch 2  loss NaN  left 75h 11m
     #[test]
     fn every_mode_runs() {
         for mode in [Mode::Bar, Mode::Lines, Mode::Silent] {
-            let mut progress = Progress::new(2, mode);
+            let mut progress = Progress::new(2, 0, mode);
             (0..3).for_each(|_| progress.step(0.5, Some(0.25)));
             progress.finish();
         }

@@ -1,6 +1,6 @@
 //! The folder of a run, and its metrics file, in which a crash leaves whole lines.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,6 +9,9 @@ use serde::Serialize;
 
 /// Name of the metrics file in a run's folder: one JSON object a line.
 pub const METRICS_FILE: &str = "metrics.jsonl";
+
+/// Name of the file that is locked while a process trains in a run's folder.
+const LOCK_FILE: &str = ".lock";
 
 /// Why a run's folder or a file in it could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +22,14 @@ pub enum RunError {
         "{0:?} is no name for a run: use letters, digits, '-', '_' and '.', not starting with '-' or '.', without '..'"
     )]
     Name(String),
+    /// There is no such folder, or nothing in it that a run wrote.
+    #[error("{} is no run: give the folder that the training named", .0.display())]
+    NoRun(PathBuf),
+    /// Another process holds the run.
+    #[error("{} is in use: another process trains there", .0.display())]
+    Busy(PathBuf),
     /// A run of this name is there already.
-    #[error("{} exists already: choose another name, or remove it first", .0.display())]
+    #[error("{} exists already: choose another name, go on with it by --resume, or remove it", .0.display())]
     Exists(PathBuf),
     /// The operating system refused.
     #[error("cannot {action} {}: {source}", path.display())]
@@ -40,6 +49,12 @@ pub enum RunError {
 /// Names what was tried, and on what, when an input or output operation fails.
 fn doing(action: &'static str, path: &Path) -> impl Fn(io::Error) -> RunError {
     move |source| RunError::Io { action, path: path.to_owned(), source }
+}
+
+/// A run's folder, held by this process.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
 }
 
 /// The folder of one run.
@@ -81,6 +96,33 @@ impl RunDir {
             }
         }
         unreachable!("a folder holds fewer than 2^64 entries")
+    }
+
+    /// The folder of a run that was made before: one with a `config` in it.
+    ///
+    /// # Errors
+    /// [`RunError::NoRun`] where there is none.
+    pub fn open(path: &Path, config: &str) -> Result<Self, RunError> {
+        if path.join(config).is_file() {
+            Ok(Self { path: path.to_owned() })
+        } else {
+            Err(RunError::NoRun(path.to_owned()))
+        }
+    }
+
+    /// Keeps other processes out while the lock lives; it ends with the process, however that ends.
+    ///
+    /// # Errors
+    /// [`RunError::Busy`] when another process is in, [`RunError::Io`] when the system refuses.
+    pub fn lock(&self) -> Result<RunLock, RunError> {
+        let path = self.path.join(LOCK_FILE);
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(doing("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunLock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(RunError::Busy(self.path.clone())),
+            Err(TryLockError::Error(source)) => Err(doing("lock", &path)(source)),
+        }
     }
 
     /// Where the folder is.

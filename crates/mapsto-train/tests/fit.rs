@@ -2,16 +2,16 @@
 
 use mapsto_nn::schedule::{OneCycle, PlateauConfig, Schedule};
 use mapsto_nn::{
-    Adam, Average, Averaged, BatchNorm1d, CrossEntropyLoss, Dropout, Layer, Linear, Module, Optimizer, Relu, Sequential, Sgd,
-    StateDict, scope, sequential,
+    Adam, Average, Averaged, BatchNorm1d, CrossEntropyLoss, Dropout, Layer, Linear, Module, Optimizer, Relu,
+    Sequential, Sgd, StateDict, scope, sequential,
 };
 use mapsto_tensor::{Result, Rng, Tensor, set_num_threads};
 use mapsto_train::callbacks::{Evaluate, KeepBest, Log, Plateau, Stopping};
 use mapsto_train::early_stopping::EarlyStopping;
 use mapsto_train::run_dir::MetricsLog;
 use mapsto_train::{
-    BatchIter, Batches, Callback, Checkpoint, Clock, Fit, Flow, Labelled, Learner, Measures, Objective, Parts, Stateful, Step,
-    Supervised, TrainError, Update,
+    BatchIter, Batches, Callback, Checkpoint, Clock, Fit, Flow, Labelled, Learner, Measures, Objective, Parts,
+    Stateful, Step, Supervised, TrainError, Update,
 };
 use std::cell::Cell;
 use std::path::Path;
@@ -30,8 +30,11 @@ impl Points {
     fn new(items: usize, batch: usize) -> Points {
         let mut rng = Rng::new(5);
         let y: Vec<i64> = (0..items).map(|i| (i % CLASSES) as i64).collect();
-        let x: Vec<f32> =
-            y.iter().flat_map(|&y| [y as f64 + 0.4 * rng.normal(), (y * y) as f64 + 0.4 * rng.normal()]).map(|x| x as f32).collect();
+        let x: Vec<f32> = y
+            .iter()
+            .flat_map(|&y| [y as f64 + 0.4 * rng.normal(), (y * y) as f64 + 0.4 * rng.normal()])
+            .map(|x| x as f32)
+            .collect();
         Points { x: Tensor::from_vec(x, [items, 2]).unwrap(), y, batch }
     }
 }
@@ -129,7 +132,12 @@ fn a_run_goes_on_to_the_same_bytes() {
     let log = |folder: &Path| -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        lines.map(|mut line| { line.as_object_mut().unwrap().remove("seconds"); line }).collect()
+        lines
+            .map(|mut line| {
+                line.as_object_mut().unwrap().remove("seconds");
+                line
+            })
+            .collect()
     };
     let expected = (whole(&mut straight), log(folder.path()));
     assert_eq!(expected.1.len(), 5);

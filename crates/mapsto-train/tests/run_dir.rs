@@ -24,7 +24,11 @@ fn a_named_run_is_never_overwritten() {
 
     let error = RunDir::create(&root, "first.v2_a-b").unwrap_err();
     assert!(matches!(&error, RunError::Exists(path) if path == run.path()));
-    assert!(error.to_string().ends_with("first.v2_a-b exists already: choose another name, or remove it first"));
+    assert!(
+        error
+            .to_string()
+            .ends_with("first.v2_a-b exists already: choose another name, go on with it by --resume, or remove it")
+    );
     assert_eq!(fs::read_to_string(run.path().join("model")).unwrap(), "weights");
 
     // A file takes a name as well as a folder does.

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::show::short;
 use mapsto_data::{ColumnSummary, Detail, ImageFolder, ImageInspection, Inspection, Part, Table, TableOptions};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -126,27 +127,5 @@ fn values(detail: &Detail) -> String {
             common.iter().map(shown).collect::<Vec<_>>().join(", ")
         }
         Detail::Nothing {} => String::new(),
-    }
-}
-
-/// Four digits of a number.
-fn short(x: f64) -> String {
-    let size = x.abs();
-    if size >= 1e6 || (size < 1e-3 && x != 0.0) {
-        return format!("{x:.3e}");
-    }
-    let digits = (3 - size.max(1.0).log10().floor() as i32).max(0) as usize;
-    let text = format!("{x:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        let all = [0.0, 1.0, 12.3456, -0.25, 4200.7, 123456.0, 1.5e9, 1e-7];
-        assert_eq!(all.map(short), ["0", "1", "12.35", "-0.25", "4201", "123456", "1.500e9", "1.000e-7"]);
     }
 }

@@ -1,19 +1,24 @@
 //! `mapsto eval`.
 
+use super::train::merge;
 use super::unknown_task;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::tasks::{Saved, digits};
-use std::path::PathBuf;
+use crate::show;
+use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::table::TableExamples;
+use mapsto_tasks::{Examples, Predictor, Saved, test_part};
+use serde_json::json;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A run's folder, or the model file in it
     run: PathBuf,
-    /// Labelled data to evaluate on, instead of the task's own test part
-    #[arg(long, value_name = "FILE")]
+    /// Data with answers to evaluate on, instead of the part that the run kept back
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// One JSON object a line
+    /// One JSON object
     #[arg(long)]
     json: bool,
 }
@@ -22,8 +27,54 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
     let output = Output { json: arguments.json, goes_on: false };
+    let data = arguments.data.as_deref();
     match saved.task.as_str() {
-        digits::NAME => digits::evaluate(&saved, arguments.data.as_deref(), output),
-        _ => unknown_task(&saved),
+        DigitsExamples::NAME => evaluate(&saved, data, output, |_, data| match data {
+            None => Ok(DigitsExamples::embedded()?),
+            Some(path) => {
+                let examples = DigitsExamples::read(&[path])?;
+                if !examples.is_labelled {
+                    let mend = "give the digit as the 65th value, or use `mapsto predict`";
+                    return Err(Failure::user(format!(
+                        "{}: the digit it shows is not told; {mend}",
+                        examples.places[0]
+                    )));
+                }
+                Ok(examples)
+            }
+        }),
+        TableExamples::NAME => evaluate(&saved, data, output, |predictor, data| {
+            Ok(TableExamples::read_for(predictor, data.unwrap_or(&predictor.settings.config.data))?)
+        }),
+        task => Err(unknown_task(&saved.path.display().to_string(), task)),
     }
+}
+
+fn evaluate<E: Examples>(
+    saved: &Saved,
+    data: Option<&Path>,
+    output: Output,
+    read: impl FnOnce(&Predictor<E>, Option<&Path>) -> Result<E, Failure>,
+) -> Result<(), Failure> {
+    let predictor = Predictor::<E>::load(saved)?;
+    let examples = read(&predictor, data)?;
+    let (items, name) = match data {
+        Some(path) => ((0..examples.truth().len()).collect(), path.display().to_string()),
+        None => (test_part(&examples, &predictor.settings)?, "the part that the run kept back".to_string()),
+    };
+    if items.is_empty() {
+        return Err(Failure::user("the run kept nothing back to test on: give --data"));
+    }
+    let (evaluation, _) = predictor.evaluate(&examples, &items)?;
+    output.text(&format!(
+        "{} on {name}: {} examples\n\n{}",
+        saved.path.display(),
+        items.len(),
+        show::text(&evaluation)?
+    ))?;
+    let mut event = json!({
+        "event": "evaluation", "run": saved.folder(), "data": name, "items": items.len(), "metrics": evaluation.metrics(),
+    });
+    merge(&mut event, show::details(&evaluation));
+    output.event(&event)
 }

@@ -3,15 +3,19 @@
 pub mod activation;
 pub mod data;
 pub mod eval;
+pub mod generate;
 pub mod predict;
+pub mod runs;
 pub mod summary;
 pub mod train;
 
 use crate::failure::Failure;
-use crate::tasks::{Saved, digits};
+use mapsto_tasks::Examples;
+use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::table::TableExamples;
 
-/// Fails for a model of a task that this version does not know.
-fn unknown_task<T>(saved: &Saved) -> Result<T, Failure> {
-    let path = saved.path.display();
-    Err(Failure::user(format!("{path} is of the task {:?}, this version knows {:?}", saved.task, digits::NAME)))
+/// What to say of a task that this version does not know.
+fn unknown_task(path: &str, task: &str) -> Failure {
+    let known = [DigitsExamples::NAME, TableExamples::NAME].join(", ");
+    Failure::user(format!("{path} is of the task {task:?}, this version knows {known}"))
 }

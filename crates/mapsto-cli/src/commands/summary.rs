@@ -3,7 +3,10 @@
 use super::unknown_task;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::tasks::{Saved, digits};
+use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::table::TableExamples;
+use mapsto_tasks::{Examples, Predictor, Saved};
+use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -13,7 +16,7 @@ pub struct Arguments {
     /// Inputs that go through the network at once; by default as many as in training
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// One JSON object a line
+    /// One JSON object
     #[arg(long)]
     json: bool,
 }
@@ -21,9 +24,23 @@ pub struct Arguments {
 /// Summarises the network that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
-    let output = Output { json: arguments.json, goes_on: false };
     match saved.task.as_str() {
-        digits::NAME => digits::summarise(&saved, arguments.batch_size, output),
-        _ => unknown_task(&saved),
+        DigitsExamples::NAME => summarise::<DigitsExamples>(arguments, &saved),
+        TableExamples::NAME => summarise::<TableExamples>(arguments, &saved),
+        task => Err(unknown_task(&saved.path.display().to_string(), task)),
     }
+}
+
+fn summarise<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+    let predictor = Predictor::<E>::load(saved)?;
+    let batch = arguments.batch_size.map_or(predictor.settings.training.batch_size, |size| size as usize);
+    let summary = predictor.summary(batch)?;
+    let output = Output { json: arguments.json, goes_on: false };
+    if predictor.members.len() > 1 {
+        output.text(&format!("each of {} networks:", predictor.members.len()))?;
+    }
+    output.text(&summary.to_string())?;
+    output.event(&json!({
+        "event": "summary", "run": saved.folder(), "networks": predictor.members.len(), "summary": summary,
+    }))
 }

@@ -74,6 +74,9 @@ pub enum LoaderError {
     /// More threads than a machine has.
     #[error("{0} workers are too many; give at most 1024, or leave it out for one a core")]
     Workers(usize),
+    /// Shares that nothing can be drawn by.
+    #[error("a drawn order needs a share of each of {0} items, from zero, and one above it")]
+    Weights(usize),
     /// As many labels as there are items, it should be.
     #[error("a balanced order needs the label of each of {items} items, there are {labels} labels")]
     Labels {
@@ -155,6 +158,13 @@ impl<D: Dataset> Loader<D> {
             LoaderOptions { order: Order::Balanced { labels }, .. } if labels.len() != items => {
                 Err(LoaderError::Labels { items, labels: labels.len() })
             }
+            LoaderOptions { order: Order::Drawn { weights }, .. }
+                if weights.len() != items
+                    || weights.iter().any(|weight| !(*weight >= 0.0))
+                    || !(weights.iter().sum::<f64>() > 0.0 && weights.iter().sum::<f64>().is_finite()) =>
+            {
+                Err(LoaderError::Weights(items))
+            }
             _ => Ok(Loader { dataset, options }),
         }
     }
@@ -162,6 +172,11 @@ impl<D: Dataset> Loader<D> {
     /// What items are loaded from.
     pub fn dataset(&self) -> &D {
         &self.dataset
+    }
+
+    /// How epochs are cut into batches.
+    pub fn options(&self) -> &LoaderOptions {
+        &self.options
     }
 
     /// Batches of an epoch.

@@ -3,7 +3,7 @@
 use mapsto_tensor::Rng;
 
 /// In which order an epoch takes items.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// As they are numbered.
     InOrder,
@@ -14,6 +14,11 @@ pub enum Order {
     Balanced {
         /// The class of each item.
         labels: Vec<usize>,
+    },
+    /// As many draws as there are items, with replacement.
+    Drawn {
+        /// The share of each item, of any sum above zero.
+        weights: Vec<f64>,
     },
 }
 
@@ -30,8 +35,9 @@ impl Order {
         let mut items: Vec<usize> = match self {
             Order::InOrder | Order::Shuffled => (0..len).collect(),
             Order::Balanced { labels } => balanced(labels, &mut chance),
+            Order::Drawn { weights } => drawn(weights, &mut chance),
         };
-        if *self != Order::InOrder {
+        if !matches!(self, Order::InOrder | Order::Drawn { .. }) {
             chance.shuffle(&mut items);
         }
         let mut drawn = vec![0; len];
@@ -41,6 +47,22 @@ impl Order {
         };
         items.into_iter().map(turn).collect()
     }
+}
+
+fn drawn(weights: &[f64], chance: &mut Rng) -> Vec<usize> {
+    let mut total = 0.0;
+    let add = |weight: &f64| {
+        total += weight;
+        total
+    };
+    let sums: Vec<f64> = weights.iter().map(add).collect();
+    // Rounding may put a draw behind the last sum.
+    let last = weights.iter().rposition(|&weight| weight > 0.0).unwrap_or(0);
+    let mut draw = || {
+        let at = chance.next_f64() * total;
+        sums.partition_point(|sum| *sum <= at).min(last)
+    };
+    (0..weights.len()).map(|_| draw()).collect()
 }
 
 fn balanced(labels: &[usize], chance: &mut Rng) -> Vec<usize> {
@@ -72,6 +94,15 @@ mod tests {
         assert!(again.iter().zip(0..).all(|(&again, i)| again == i));
         assert_ne!(turns, order.turns(73, Rng::new(2)));
         assert!(turns[..20].iter().any(|turn| labels[turn.item] != labels[turns[0].item]));
+    }
+
+    #[test]
+    fn weights_are_shares() {
+        let order = Order::Drawn { weights: vec![0.0, 3.0, 1.0, 0.0] };
+        let mut counts = [0; 4];
+        (0..1000).flat_map(|epoch| order.turns(4, Rng::new(epoch))).for_each(|turn| counts[turn.item] += 1);
+        assert_eq!((counts[0], counts[3]), (0, 0));
+        assert!((counts[1] as f64 / 4000.0 - 0.75).abs() < 0.03, "{counts:?}");
     }
 
     #[test]

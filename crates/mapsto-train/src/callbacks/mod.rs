@@ -6,6 +6,6 @@ mod plateau;
 mod stop;
 
 pub use evaluate::Evaluate;
-pub use log::Log;
+pub use log::{Log, epoch_record};
 pub use plateau::Plateau;
 pub use stop::{KeepBest, Stopping};

@@ -19,7 +19,11 @@ pub struct Plateau<L> {
 
 impl<L> Plateau<L> {
     /// Of this measure, for this optimiser of the learner.
-    pub fn new(measure: impl Into<String>, config: PlateauConfig, optimizer: fn(&mut L) -> &mut Optimizer) -> Plateau<L> {
+    pub fn new(
+        measure: impl Into<String>,
+        config: PlateauConfig,
+        optimizer: fn(&mut L) -> &mut Optimizer,
+    ) -> Plateau<L> {
         Plateau { measure: measure.into(), optimizer, state: ReduceOnPlateau::new(config), rates: Vec::new() }
     }
 }

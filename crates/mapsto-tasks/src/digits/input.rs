@@ -1,6 +1,6 @@
 //! Digits from a user's files: pictures, and tables in the format of the UCI set.
 
-use crate::failure::Failure;
+use crate::error::TaskError;
 use image::imageops::FilterType;
 use image::{GrayImage, ImageReader, Limits, imageops};
 use mapsto_data::Digits;
@@ -26,20 +26,20 @@ pub struct Item {
 
 /// The digits in a file: a picture (PNG, PNM) holds one; a table (CSV) one a line, 64 numbers from 0 to 16 and perhaps the
 /// label.
-pub fn read(path: &Path) -> Result<Vec<Item>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<Item>, TaskError> {
     let is_table =
         path.extension().is_some_and(|e| ["csv", "txt", "tra", "tes"].iter().any(|t| e.eq_ignore_ascii_case(t)));
     if is_table { read_table(path) } else { Ok(vec![read_picture(path)?]) }
 }
 
-fn read_table(path: &Path) -> Result<Vec<Item>, Failure> {
+fn read_table(path: &Path) -> Result<Vec<Item>, TaskError> {
     let name = path.display();
-    let refused = |e: std::io::Error| Failure::user(format!("cannot read {name}: {e}"));
+    let refused = |e: std::io::Error| TaskError::input(format!("cannot read {name}: {e}"));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(refused)?;
     let read = file.take(MAX_TABLE + 1).read_to_string(&mut text).map_err(refused)?;
     if read as u64 > MAX_TABLE {
-        return Err(Failure::user(format!("{name} is larger than {} MB: split it", MAX_TABLE >> 20)));
+        return Err(TaskError::input(format!("{name} is larger than {} MB: split it", MAX_TABLE >> 20)));
     }
     let mut items = Vec::new();
     // Spreadsheets begin their files with a mark of the encoding.
@@ -53,7 +53,7 @@ fn read_table(path: &Path) -> Result<Vec<Item>, Failure> {
         items.push(Item { place, pixels, label });
     }
     if items.is_empty() {
-        return Err(Failure::user(format!("{name} holds no digits: each line needs {PIXELS} numbers from 0 to 16")));
+        return Err(TaskError::input(format!("{name} holds no digits: each line needs {PIXELS} numbers from 0 to 16")));
     }
     Ok(items)
 }
@@ -67,33 +67,35 @@ fn is_heading(line: &str) -> bool {
     line.chars().any(char::is_alphabetic) && cells(line).all(|cell| cell.parse::<f32>().is_err())
 }
 
-fn parse_line(line: &str, place: &str) -> Result<([f32; PIXELS], Option<usize>), Failure> {
+fn parse_line(line: &str, place: &str) -> Result<([f32; PIXELS], Option<usize>), TaskError> {
     let cells: Vec<&str> = cells(line).collect();
     if cells.len() != PIXELS && cells.len() != PIXELS + 1 {
         let found = cells.len();
-        return Err(Failure::user(format!("{place}: {found} values, expected {PIXELS} pixels and perhaps a label")));
+        return Err(TaskError::input(format!("{place}: {found} values, expected {PIXELS} pixels and perhaps a label")));
     }
     let mut pixels = [0.0; PIXELS];
     for (column, (pixel, cell)) in pixels.iter_mut().zip(&cells).enumerate() {
         *pixel = match cell.parse::<f32>() {
             Ok(value) if (0.0..=Digits::MAX as f32).contains(&value) => value,
-            _ => return Err(Failure::user(format!("{place}: {cell:?} in column {} is not from 0 to 16", column + 1))),
+            _ => {
+                return Err(TaskError::input(format!("{place}: {cell:?} in column {} is not from 0 to 16", column + 1)));
+            }
         };
     }
     let label = |cell: &&str| match cell.parse::<f64>() {
         Ok(label) if label.fract() == 0.0 && (0.0..Digits::CLASSES as f64).contains(&label) => Ok(label as usize),
         _ => {
             let column = PIXELS + 1;
-            Err(Failure::user(format!("{place}: the label {cell:?} in column {column} is not a digit from 0 to 9")))
+            Err(TaskError::input(format!("{place}: the label {cell:?} in column {column} is not a digit from 0 to 9")))
         }
     };
     Ok((pixels, cells.get(PIXELS).map(label).transpose()?))
 }
 
-fn read_picture(path: &Path) -> Result<Item, Failure> {
+fn read_picture(path: &Path) -> Result<Item, TaskError> {
     let name = path.display().to_string();
     let refused = |e: &dyn std::fmt::Display| {
-        Failure::user(format!("cannot read {name}: {e} (pictures: PNG, PNM; tables: .csv with 64 values a line)"))
+        TaskError::input(format!("cannot read {name}: {e} (pictures: PNG, PNM; tables: .csv with 64 values a line)"))
     };
     let mut reader =
         ImageReader::open(path).map_err(|e| refused(&e))?.with_guessed_format().map_err(|e| refused(&e))?;
@@ -103,10 +105,10 @@ fn read_picture(path: &Path) -> Result<Item, Failure> {
     let picture = reader.decode().map_err(|e| refused(&e))?;
     let (width, height) = (picture.width(), picture.height());
     if width == 0 || height == 0 {
-        return Err(Failure::user(format!("{name} has no pixels: it is {width} wide and {height} high")));
+        return Err(TaskError::input(format!("{name} has no pixels: it is {width} wide and {height} high")));
     }
     let pixels = normalise(&flatten(&picture))
-        .ok_or_else(|| Failure::user(format!("{name} is blank: there is no digit in it")))?;
+        .ok_or_else(|| TaskError::input(format!("{name} is blank: there is no digit in it")))?;
     Ok(Item { place: name, pixels, label: None })
 }
 

@@ -1,0 +1,27 @@
+//! The end-to-end jobs: data in, a run's folder out; and what is done with it afterwards.
+//!
+//! What all jobs share that learn from examples with answers stands here once: dividing data, cross-validation, ensembles, resuming, the
+//! model file, evaluation. A task says what its data and its network are: see [`Examples`].
+
+pub mod digits;
+mod ensemble;
+mod error;
+mod examples;
+mod fingerprint;
+mod observer;
+mod plan;
+mod predictor;
+mod run;
+mod saved;
+mod settings;
+mod stage;
+pub mod table;
+
+pub use error::TaskError;
+pub use examples::{Answers, Division, Examples, Given, LabelledBatches, Truth};
+pub use observer::{Observer, Unwatched};
+pub use plan::{Gathered, Plan};
+pub use predictor::{Evaluation, Predictor};
+pub use run::{CONFIG_FILE, Outcome, Run, TEST_FILE, task_of, test_part};
+pub use saved::{Combination, MODEL_FILE, Saved};
+pub use settings::{Balance, Course, Ensemble, Method, Rule, Settings, Training};

@@ -1,0 +1,318 @@
+//! A run from its settings to a trained, tested network in a folder; and on from where it was left.
+
+use crate::ensemble;
+use crate::error::TaskError;
+use crate::examples::{Answers, Division, Examples, Given, Truth};
+use crate::observer::Observer;
+use crate::predictor::{Evaluation, Predictor};
+use crate::saved::{MODEL_FILE, Saved};
+use crate::settings::Settings;
+use crate::stage::{Context, Stage};
+use mapsto_data::{
+    SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
+    stratified_split,
+};
+use mapsto_nn::{LoadOptions, Module, StateDict, write_atomic};
+use mapsto_tensor::Rng;
+use mapsto_train::run_dir::{RunDir, RunError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// The name of a run's settings.
+pub const CONFIG_FILE: &str = "config.toml";
+/// The name of the last evaluation.
+pub const TEST_FILE: &str = "test.json";
+/// The folder of what a run goes on from.
+const CHECKPOINTS: &str = "checkpoint";
+/// What is known of the data of a run.
+const DATA_FILE: &str = "data.json";
+/// The fewest examples that a network learns from.
+const LEAST_TRAIN: usize = 2;
+
+/// A run's folder with its settings.
+pub struct Run<C> {
+    /// The folder.
+    pub folder: RunDir,
+    /// The settings.
+    pub settings: Settings<C>,
+}
+
+/// What a run came to.
+pub struct Outcome<E: Examples> {
+    /// The network.
+    pub predictor: Predictor<E>,
+    /// The examples that it was tested on.
+    pub tested: Vec<usize>,
+    /// What it said of them.
+    pub predicted: Vec<f64>,
+    /// How good that is; none where nothing was held back to test on.
+    pub test: Option<Evaluation>,
+    /// The figures of each fold of a cross-validation.
+    pub folds: Vec<Value>,
+}
+
+/// Data that a run began with, so that it does not go on with others.
+#[derive(Serialize, Deserialize, PartialEq)]
+struct Known {
+    examples: usize,
+    fingerprint: String,
+}
+
+impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
+    /// Writes the settings into a new folder.
+    ///
+    /// # Errors
+    /// Settings that cannot be; a refusal of the system.
+    pub fn begin(folder: RunDir, settings: Settings<C>) -> Result<Run<C>, TaskError> {
+        settings.training.check()?;
+        let path = folder.path().join(CONFIG_FILE);
+        let text = toml::to_string(&settings).map_err(|e| TaskError::Internal(e.to_string()))?;
+        write(&path, text.as_bytes())?;
+        Ok(Run { folder, settings })
+    }
+
+    /// Reads the settings of a run that was begun.
+    ///
+    /// # Errors
+    /// No run; settings that cannot be read, or that cannot be.
+    pub fn open(path: &Path) -> Result<Run<C>, TaskError> {
+        let folder = RunDir::open(path, CONFIG_FILE)?;
+        let path = path.join(CONFIG_FILE);
+        let wrong = |e: &dyn std::fmt::Display| TaskError::Input(format!("{} cannot be used: {e}", path.display()));
+        let text = fs::read_to_string(&path).map_err(|e| wrong(&e))?;
+        let settings: Settings<C> = toml::from_str(&text).map_err(|e| wrong(&e.message()))?;
+        settings.training.check().map_err(|e| wrong(&e))?;
+        Ok(Run { folder, settings })
+    }
+}
+
+/// The task that a run's settings name.
+///
+/// # Errors
+/// No run; settings that cannot be read.
+pub fn task_of(path: &Path) -> Result<String, TaskError> {
+    #[derive(Deserialize)]
+    struct Task {
+        task: String,
+    }
+    let file = path.join(CONFIG_FILE);
+    let text = fs::read_to_string(&file).map_err(|_| RunError::NoRun(path.to_owned()))?;
+    let wrong = |e: toml::de::Error| TaskError::Input(format!("{} cannot be used: {}", file.display(), e.message()));
+    Ok(toml::from_str::<Task>(&text).map_err(wrong)?.task)
+}
+
+impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
+    /// Trains, tests and saves; what was done before is not done again.
+    ///
+    /// # Errors
+    /// Data that cannot be learned from, or that are not those of before; what the training ended by.
+    pub fn train<E: Examples<Config = C>>(
+        &self,
+        examples: &E,
+        observer: &mut dyn Observer,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Outcome<E>, TaskError> {
+        let (settings, path) = (&self.settings, self.folder.path());
+        let _lock = self.folder.lock()?;
+        let folder = path.join(CHECKPOINTS);
+        make(&folder)?;
+        let known = Known { examples: examples.truth().len(), fingerprint: format!("{:016x}", examples.fingerprint()) };
+        let before = path.join(DATA_FILE);
+        match fs::read(&before).ok().and_then(|text| serde_json::from_slice::<Known>(&text).ok()) {
+            Some(before) if before != known => {
+                let what = "the data have changed since the run began: begin a new one";
+                return Err(TaskError::Input(format!("{}: {what}", path.display())));
+            }
+            Some(_) => {}
+            None => write(&before, json!(known).to_string().as_bytes())?,
+        }
+        let parts = divide(examples, settings)?;
+        let mut context = Context { settings, examples, folder, observer, interrupted, log: self.folder.metrics()? };
+        let folds = context.cross_validate(&parts)?;
+
+        let preparation = examples.prepare(&settings.config, &parts.train)?;
+        let answers = examples.truth().answers(&parts.train);
+        let (weights, combination) = ensemble::learn(&mut context, &parts, &preparation, &answers)?;
+        let member = |weights: &StateDict| network::<E>(settings, &preparation, &answers, weights);
+        let members = weights.iter().map(member).collect::<Result<Vec<_>, TaskError>>()?;
+        let predictor = Predictor { settings: settings.clone(), answers, preparation, members, combination };
+        let saved = Saved {
+            task: E::NAME.into(),
+            settings: json!(settings),
+            answers: predictor.answers.clone(),
+            preparation: json!(predictor.preparation),
+            combination: predictor.combination.clone(),
+            weights: predictor.weights()?,
+            path: path.join(MODEL_FILE),
+        };
+        saved.write()?;
+        let (mut test, mut predicted) = (None, Vec::new());
+        if !parts.test.is_empty() {
+            let (evaluation, found) = predictor.evaluate(examples, &parts.test)?;
+            write(&path.join(TEST_FILE), json!(evaluation).to_string().as_bytes())?;
+            (test, predicted) = (Some(evaluation), found);
+        }
+        Ok(Outcome { predictor, tested: parts.test, predicted, test, folds })
+    }
+}
+
+/// A network with these weights, ready to be used.
+pub(crate) fn network<E: Examples>(
+    settings: &Settings<E::Config>,
+    preparation: &E::Preparation,
+    answers: &Answers,
+    weights: &StateDict,
+) -> Result<E::Network, TaskError> {
+    let network = E::network(&settings.config, preparation, answers.outputs())?;
+    network.load_state_dict(weights, &LoadOptions::strict())?;
+    let network = network.init(settings.training.seed)?;
+    network.eval();
+    Ok(network)
+}
+
+impl<E: Examples> Context<'_, E> {
+    /// Trains and tests on each fold of what is not kept for the last test.
+    fn cross_validate(&mut self, parts: &Given) -> Result<Vec<Value>, TaskError> {
+        let count = self.settings.folds;
+        if count < 2 {
+            return Ok(Vec::new());
+        }
+        let mut items = [&parts.train[..], &parts.validation].concat();
+        items.sort_unstable();
+        let mut found = Vec::new();
+        for (number, (train, test)) in
+            folds(self.examples, &items, count, self.settings.training.split_seed)?.iter().enumerate()
+        {
+            let name = format!("fold-{}", number + 1);
+            let (train, validation) = hold_back(self.examples, train, self.settings, "validation of a fold")?;
+            let preparation = self.examples.prepare(&self.settings.config, &train)?;
+            let answers = self.examples.truth().answers(&train);
+            let seed = Rng::new(self.settings.training.seed).split(&name).key();
+            let stage = Stage { name: name.clone(), train, validation, weights: None, seed };
+            let weights = self.learn(&stage, &preparation, &answers)?;
+            let members = weights.iter().map(|weights| network::<E>(self.settings, &preparation, &answers, weights));
+            let members = members.collect::<Result<Vec<_>, TaskError>>()?;
+            let combination = crate::saved::Combination::mean(members.len());
+            let predictor =
+                Predictor::<E> { settings: self.settings.clone(), answers, preparation, members, combination };
+            let (evaluation, _) = predictor.evaluate(self.examples, test)?;
+            let record = json!({"event": "fold", "fold": number + 1, "folds": count, "test": evaluation.metrics()});
+            self.observer.stage_end(&record)?;
+            found.push(evaluation.metrics());
+        }
+        Ok(found)
+    }
+}
+
+/// The examples that a run of these settings keeps back to be tested on.
+///
+/// # Errors
+/// Examples that cannot be divided so.
+pub fn test_part<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> Result<Vec<usize>, TaskError> {
+    Ok(divide(examples, settings)?.test)
+}
+
+/// Divides examples where their data do not.
+fn divide<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> Result<Given, TaskError> {
+    let mut parts = examples.given().clone();
+    if parts.test.is_empty() && settings.training.test > 0.0 {
+        let share = settings.training.test;
+        (parts.train, parts.test) = split(examples, &parts.train, share, settings.training.split_seed, "test")?;
+    }
+    if parts.validation.is_empty() {
+        (parts.train, parts.validation) = hold_back(examples, &parts.train, settings, "validation")?;
+    }
+    if parts.train.len() < LEAST_TRAIN {
+        let found = parts.train.len();
+        return Err(TaskError::Input(format!("{found} examples are left to learn from, {LEAST_TRAIN} are the least")));
+    }
+    if let Truth::Classes { names, labels } = examples.truth() {
+        let first = parts.train.first().map(|&item| labels[item]);
+        if parts.train.iter().all(|&item| Some(labels[item]) == first) {
+            let name = first.and_then(|label| names.get(label)).cloned().unwrap_or_default();
+            return Err(TaskError::Input(format!(
+                "all examples to learn from are of one class, {name:?}: there is nothing to tell apart"
+            )));
+        }
+    }
+    Ok(parts)
+}
+
+/// Holds back what the best epoch is chosen by.
+fn hold_back<E: Examples>(
+    examples: &E,
+    items: &[usize],
+    settings: &Settings<E::Config>,
+    what: &str,
+) -> Result<(Vec<usize>, Vec<usize>), TaskError> {
+    let training = &settings.training;
+    if training.validation > 0.0 {
+        split(examples, items, training.validation, training.split_seed, what)
+    } else {
+        Ok((items.to_vec(), Vec::new()))
+    }
+}
+
+/// Divides some examples into two parts.
+fn split<E: Examples>(
+    examples: &E,
+    items: &[usize],
+    share: f64,
+    seed: u64,
+    what: &str,
+) -> Result<(Vec<usize>, Vec<usize>), TaskError> {
+    let mut rng = Rng::new(seed).split(what);
+    let below = &mut |n| rng.below(n);
+    let labels = labels(examples.truth(), items);
+    let (first, second) = match examples.division() {
+        Division::Random => stratified_split(&labels, share, below),
+        Division::Groups(groups) => grouped_split(&of(&groups, items), share, below),
+        Division::Times(times) => ordered_split(&of(&times, items), share),
+    }
+    .map_err(|e| not_divided(what, &e))?;
+    Ok((of(items, &first), of(items, &second)))
+}
+
+/// The folds of a cross-validation: what is learned from and what is tested on.
+fn folds<E: Examples>(examples: &E, items: &[usize], count: usize, seed: u64) -> Result<mapsto_data::Folds, TaskError> {
+    let mut rng = Rng::new(seed).split("folds");
+    let below = &mut |n| rng.below(n);
+    let found = match (examples.division(), examples.truth()) {
+        (Division::Random, Truth::Classes { .. }) => stratified_k_fold(&labels(examples.truth(), items), count, below),
+        (Division::Random, Truth::Numbers { .. }) => k_fold(items.len(), count, below),
+        (Division::Groups(groups), _) => grouped_k_fold(&of(&groups, items), count, below),
+        (Division::Times(times), _) => ordered_k_fold(&of(&times, items), count, 0),
+    }
+    .map_err(|e| not_divided("cross-validation", &e))?;
+    Ok(found.into_iter().map(|(train, test)| (of(items, &train), of(items, &test))).collect())
+}
+
+fn not_divided(what: &str, error: &SplitError) -> TaskError {
+    TaskError::Input(format!("the examples cannot be divided for the {what}: {error}"))
+}
+
+/// Classes to keep the shares of; numbers have none.
+fn labels(truth: &Truth, items: &[usize]) -> Vec<usize> {
+    match truth {
+        Truth::Classes { labels, .. } => of(labels, items),
+        Truth::Numbers { .. } => vec![0; items.len()],
+    }
+}
+
+fn of<T: Copy>(all: &[T], items: &[usize]) -> Vec<T> {
+    items.iter().map(|&item| all[item]).collect()
+}
+
+/// Makes a folder, if it is not there.
+fn make(path: &Path) -> Result<(), TaskError> {
+    fs::create_dir_all(path).map_err(|e| TaskError::Input(format!("cannot make the folder {}: {e}", path.display())))
+}
+
+/// Writes a file: whole, or not at all.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), TaskError> {
+    write_atomic(path, |out| out.write_all(content))
+        .map_err(|e| TaskError::Input(format!("cannot write {}: {e}", path.display())))
+}

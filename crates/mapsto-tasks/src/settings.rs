@@ -1,0 +1,284 @@
+//! All that decides what a run becomes.
+
+use crate::error::TaskError;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Names that are offered in place of one that is not there.
+const NEAREST: usize = 3;
+
+/// All that decides what a run becomes: what `config.toml` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings<C> {
+    /// The version that wrote it.
+    pub mapsto: String,
+    /// The task.
+    pub task: String,
+    /// Parts of a cross-validation before the training; none below 2.
+    pub folds: usize,
+    /// How many networks learn, and how they become one.
+    pub ensemble: Ensemble,
+    /// How a network learns.
+    pub training: Training,
+    /// The task's own.
+    pub config: C,
+}
+
+/// How a network learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// What all chance of the training comes from.
+    pub seed: u64,
+    /// What the division into parts comes from: one for all runs, so that their figures can be compared.
+    pub split_seed: u64,
+    /// The share of examples that only the last evaluation sees, where the data have no such part.
+    pub test: f64,
+    /// The share of the others that the best epoch is chosen by, where the data have no such part; none at 0.
+    pub validation: f64,
+    /// Times that the examples are gone through.
+    pub epochs: u64,
+    /// Examples in a step.
+    pub batch_size: usize,
+    /// The rule by which parameters move.
+    pub optimizer: Rule,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// The learning rate over the run.
+    pub schedule: Course,
+    /// The share of the run in which the rate rises.
+    pub warmup: f64,
+    /// The momentum of SGD.
+    pub momentum: f64,
+    /// How fast weights decay.
+    pub weight_decay: f64,
+    /// The share of each answer that is spread over all classes.
+    pub label_smoothing: f64,
+    /// The greatest norm of a step's gradient; none at 0.
+    pub clip_norm: f64,
+    /// Epochs without a gain on the validation part after which it stops; never at 0.
+    pub patience: usize,
+    /// The share of the past in a running average of the weights, which takes the place of the last ones; none at 0.
+    pub average: f64,
+    /// What is done about classes that are rare.
+    pub balance: Balance,
+    /// Seconds after which a checkpoint is written within an epoch.
+    pub checkpoint_seconds: f64,
+}
+
+/// The rule by which parameters move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// Adam with decoupled weight decay.
+    AdamW,
+    /// Stochastic gradient descent with Nesterov's momentum.
+    Sgd,
+}
+
+/// The learning rate over a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// Up in the warm-up, and down to nothing along a cosine.
+    Cosine,
+    /// Up in the warm-up, and constant from then on.
+    Constant,
+    /// Divided by ten when the validation loss has stopped getting better.
+    Plateau,
+}
+
+/// What is done about classes that are rare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Balance {
+    /// Nothing.
+    None,
+    /// Their mistakes count more.
+    Weights,
+    /// Their examples come more often.
+    Sampling,
+}
+
+/// How several networks become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// One network.
+    Single,
+    /// Each learns from examples that are drawn with replacement (Breiman, *Bagging Predictors*, 1996); their mean counts.
+    Bagging,
+    /// Each learns more from what those before got wrong (AdaBoost: SAMME of Zhu et al. 2009 for classes, R2 of Drucker 1997 for
+    /// numbers); the better count more.
+    Boosting,
+    /// One training with a rate that begins anew several times; each end is a member (Huang et al., *Snapshot Ensembles*, 2017).
+    Snapshot,
+    /// The mean of the weights over the last epochs (Izmailov et al., *Averaging Weights Leads to Wider Optima*, 2018).
+    Average,
+}
+
+/// How many networks learn, and how they become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ensemble {
+    /// How they become one.
+    pub method: Method,
+    /// How many; of [`Method::Average`], epochs.
+    pub members: usize,
+}
+
+impl Ensemble {
+    /// One network.
+    pub const SINGLE: Ensemble = Ensemble { method: Method::Single, members: 1 };
+}
+
+impl FromStr for Ensemble {
+    type Err = String;
+
+    /// Reads `bagging:5`.
+    fn from_str(text: &str) -> Result<Ensemble, String> {
+        let wrong = || {
+            format!(
+                "{text:?} is no ensemble: give bagging, boosting, snapshot or average with a number from 2, as bagging:5"
+            )
+        };
+        let (method, members) = text.split_once(':').ok_or_else(wrong)?;
+        let method = match method {
+            "bagging" => Method::Bagging,
+            "boosting" => Method::Boosting,
+            "snapshot" => Method::Snapshot,
+            "average" => Method::Average,
+            _ => return Err(wrong()),
+        };
+        let members = members.parse().ok().filter(|members| (2..=1000).contains(members)).ok_or_else(wrong)?;
+        Ok(Ensemble { method, members })
+    }
+}
+
+impl fmt::Display for Ensemble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = match self.method {
+            Method::Single => return f.write_str("single"),
+            Method::Bagging => "bagging",
+            Method::Boosting => "boosting",
+            Method::Snapshot => "snapshot",
+            Method::Average => "average",
+        };
+        write!(f, "{method}:{}", self.members)
+    }
+}
+
+impl Training {
+    /// Says which setting cannot be.
+    ///
+    /// # Errors
+    /// A setting outside its domain.
+    pub fn check(&self) -> Result<(), TaskError> {
+        let share = |x: f64| (0.0..1.0).contains(&x);
+        let settings: [(&str, f64, bool, &str); 13] = [
+            ("test", self.test, share(self.test), "from 0 to below 1"),
+            ("validation", self.validation, share(self.validation), "from 0 to below 1"),
+            ("epochs", self.epochs as f64, (1..=1_000_000).contains(&self.epochs), "from 1 to a million"),
+            ("batch_size", self.batch_size as f64, (2..=65_536).contains(&self.batch_size), "from 2 to 65536"),
+            (
+                "learning_rate",
+                self.learning_rate,
+                self.learning_rate > 0.0 && self.learning_rate.is_finite(),
+                "above zero",
+            ),
+            ("warmup", self.warmup, share(self.warmup), "from 0 to below 1"),
+            ("momentum", self.momentum, share(self.momentum), "from 0 to below 1"),
+            (
+                "weight_decay",
+                self.weight_decay,
+                self.weight_decay >= 0.0 && self.weight_decay.is_finite(),
+                "at least zero",
+            ),
+            ("label_smoothing", self.label_smoothing, share(self.label_smoothing), "from 0 to below 1"),
+            ("clip_norm", self.clip_norm, self.clip_norm >= 0.0, "at least zero"),
+            ("average", self.average, share(self.average), "from 0 to below 1"),
+            ("patience", self.patience as f64, self.patience == 0 || self.validation > 0.0, "0 where validation is 0"),
+            ("checkpoint_seconds", self.checkpoint_seconds, self.checkpoint_seconds >= 0.0, "at least zero"),
+        ];
+        match settings.into_iter().find(|(_, _, fits, _)| !fits) {
+            Some((name, value, _, wanted)) => Err(TaskError::Input(format!("{name} is {value}, it must be {wanted}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<C: Serialize + DeserializeOwned> Settings<C> {
+    /// With `key=value` in place of what it says. A key is the name of a setting, or enough of its path to tell it from others:
+    /// `epochs`, `config.model.dropout`; a value is written as in TOML, texts may go without quotes.
+    ///
+    /// # Errors
+    /// A key that is no setting, or could be several; a value that does not fit.
+    pub fn with(&self, assignment: &str) -> Result<Settings<C>, TaskError> {
+        let (key, value) = assignment
+            .split_once('=')
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .ok_or_else(|| TaskError::Input(format!("{assignment:?} sets nothing: give key=value")))?;
+        let mut tree = toml::Table::try_from(self).map_err(|e| TaskError::Internal(e.to_string()))?;
+        let mut paths = Vec::new();
+        list(&tree, "", &mut paths);
+        let fits = |path: &&String| **path == *key || path.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'));
+        let found: Vec<&String> = match paths.iter().find(|path| *path == key) {
+            Some(path) => vec![path],
+            None => paths.iter().filter(fits).collect(),
+        };
+        let path = match &found[..] {
+            [path] => *path,
+            [] => {
+                let last = |path: &str| path.rsplit('.').next().unwrap_or(path).to_string();
+                let mut near: Vec<String> = paths.iter().map(|path| last(path)).collect();
+                near.sort_by_key(|name| (strsim::damerau_levenshtein(name, key), name.clone()));
+                near.dedup();
+                let near: Vec<String> = near.into_iter().take(NEAREST).collect();
+                return Err(TaskError::Input(format!(
+                    "there is no setting {key:?}; the nearest are {}",
+                    near.join(", ")
+                )));
+            }
+            several => {
+                let all: Vec<&str> = several.iter().map(|path| path.as_str()).collect();
+                return Err(TaskError::Input(format!("{key:?} could be {}: give its path", all.join(" or "))));
+            }
+        };
+        let parsed =
+            toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
+        let parsed = parsed.unwrap_or_else(|| toml::Value::String(value.to_string()));
+        let wrong = |why: String| TaskError::Input(format!("{path} = {value} does not fit: {why}"));
+        if let Some(place) = find(&mut tree, path) {
+            // A whole number is a number, too.
+            *place = match (&place, parsed) {
+                (toml::Value::Float(_), toml::Value::Integer(whole)) => toml::Value::Float(whole as f64),
+                (_, parsed) => parsed,
+            };
+        }
+        tree.try_into().map_err(|e: toml::de::Error| wrong(e.message().to_string()))
+    }
+}
+
+/// The setting of this path.
+fn find<'a>(tree: &'a mut toml::Table, path: &str) -> Option<&'a mut toml::Value> {
+    let mut names = path.split('.');
+    let mut at = tree.get_mut(names.next()?)?;
+    for name in names {
+        at = at.get_mut(name)?;
+    }
+    Some(at)
+}
+
+/// The paths of all settings.
+fn list(tree: &toml::Table, above: &str, paths: &mut Vec<String>) {
+    for (name, value) in tree {
+        let path = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
+        if let toml::Value::Table(inner) = value {
+            list(inner, &path, paths);
+        }
+        paths.push(path);
+    }
+}

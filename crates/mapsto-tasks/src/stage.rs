@@ -1,0 +1,380 @@
+//! One network learns.
+
+use crate::error::TaskError;
+use crate::examples::{Answers, Examples, LabelledBatches, Truth};
+use crate::observer::Observer;
+use crate::plan::Plan;
+use crate::predictor::{Evaluation, answers};
+use crate::settings::{Balance, Course, Method, Rule, Settings, Training};
+use mapsto_data::{Order, class_weights};
+use mapsto_nn::schedule::{PlateauConfig, Schedule};
+use mapsto_nn::{AdamW, Average, Averaged, CrossEntropyLoss, Module, Optimizer, Sgd, StateDict};
+use mapsto_tensor::{Result, Tensor, no_grad};
+use mapsto_train::callbacks::{Evaluate, KeepBest, Log, Plateau, Stopping, epoch_record};
+use mapsto_train::early_stopping::EarlyStopping;
+use mapsto_train::run_dir::MetricsLog;
+use mapsto_train::{
+    Callback, Checkpoint, Clock, Fit, Flow, Learner, Measures, Objective, Parts, Snapshot, Stateful, Supervised,
+    TrainError, Update,
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Batches from which running statistics of averaged weights are taken.
+const STATISTICS: usize = 100;
+
+/// What all stages of a run share.
+pub(crate) struct Context<'a, E: Examples> {
+    pub settings: &'a Settings<E::Config>,
+    pub examples: &'a E,
+    /// The folder of checkpoints.
+    pub folder: PathBuf,
+    pub observer: &'a mut dyn Observer,
+    pub interrupted: &'a dyn Fn() -> bool,
+    pub log: MetricsLog,
+}
+
+/// What one network learns from.
+pub(crate) struct Stage {
+    pub name: String,
+    pub train: Vec<usize>,
+    pub validation: Vec<usize>,
+    /// Shares by which examples are drawn; without them each comes once an epoch.
+    pub weights: Option<Vec<f64>>,
+    pub seed: u64,
+}
+
+type Student<E> = Supervised<<E as Examples>::Network, <E as Examples>::Input>;
+
+/// Weights of a stage that is done: one network's, or its snapshots'.
+#[derive(Default)]
+struct Done {
+    weights: Vec<StateDict>,
+}
+
+impl Stateful for Done {
+    fn visit(&mut self, parts: &mut Parts<'_>) -> Result<()> {
+        let mut count = self.weights.len();
+        parts.value("count", &mut count)?;
+        self.weights.resize_with(count, StateDict::new);
+        self.weights.iter_mut().enumerate().for_each(|(i, weights)| parts.tensors(&format!("{i}"), weights));
+        Ok(())
+    }
+}
+
+impl<E: Examples> Context<'_, E> {
+    /// Lets a network learn, or goes on where it was left, or takes what it has learned.
+    pub fn learn(
+        &mut self,
+        stage: &Stage,
+        preparation: &E::Preparation,
+        answers: &Answers,
+    ) -> Result<Vec<StateDict>, TaskError> {
+        let done_path = self.folder.join(format!("{}.done", stage.name));
+        let mut done = Done::default();
+        if done_path.exists() {
+            Parts::restore(&mut done, &Snapshot::read(&done_path)?)?;
+            return Ok(done.weights);
+        }
+        done.weights = self.fit(stage, preparation, answers)?;
+        Parts::save(&mut done)?.write(&done_path)?;
+        // What was needed to go on is not any more.
+        let _ = std::fs::remove_file(self.checkpoint(stage));
+        Ok(done.weights)
+    }
+
+    fn checkpoint(&self, stage: &Stage) -> PathBuf {
+        self.folder.join(format!("{}.safetensors", stage.name))
+    }
+
+    fn fit(
+        &mut self,
+        stage: &Stage,
+        preparation: &E::Preparation,
+        answers: &Answers,
+    ) -> Result<Vec<StateDict>, TaskError> {
+        let (settings, examples) = (self.settings, self.examples);
+        let training = &settings.training;
+        if stage.train.is_empty() {
+            return Err(TaskError::input("there are no examples to learn from"));
+        }
+        let plan = plan(training, examples.truth(), stage);
+        let batches = examples.batches(&settings.config, preparation, answers, plan)?;
+        let network = E::network(&settings.config, preparation, answers.outputs())?;
+        E::begin(&settings.config, &network)?;
+        let network = network.init(stage.seed)?;
+        network.train();
+        let mut student =
+            student::<E>(settings, network, answers, examples.truth(), &stage.train, batches.per_epoch())?;
+
+        let average = settings.ensemble.method == Method::Average || training.average > 0.0;
+        let mut evaluate = Evaluate(|student: &mut Student<E>, _: &Clock| {
+            if stage.validation.is_empty() {
+                return Ok(Measures::new());
+            }
+            measured(student, settings, examples, preparation, answers, &stage.validation)
+                .map_err(|e| TrainError::Data(Box::new(e)))
+        });
+        let mut best = KeepBest::new("val_loss", false);
+        let mut stopping = Stopping { measure: "val_loss".into(), rule: EarlyStopping::lowest(training.patience) };
+        let plateau = PlateauConfig { patience: 5, ..PlateauConfig::default() };
+        let mut plateau = Plateau::new("val_loss", plateau, |student: &mut Student<E>| &mut student.update.optimizer);
+        let cycle = settings.epochs_of_a_cycle();
+        let mut snapshots = Snapshots { every: cycle, taken: Vec::new() };
+        let fields = json!({"stage": stage.name});
+        let mut log = Log::new(&mut self.log, fields.clone());
+        let checkpoint = Checkpoint {
+            path: self.folder.join(format!("{}.safetensors", stage.name)),
+            every: Duration::from_secs_f64(training.checkpoint_seconds),
+        };
+        let mut watch = Watch { observer: &mut *self.observer, fields, began: Instant::now(), stage: &stage.name };
+        let mut callbacks: Vec<&mut dyn Callback<Student<E>>> = vec![&mut evaluate];
+        let validated = !stage.validation.is_empty();
+        if training.schedule == Course::Plateau && validated {
+            callbacks.push(&mut plateau);
+        }
+        match settings.ensemble.method {
+            Method::Snapshot => callbacks.push(&mut snapshots),
+            _ if validated && !average => callbacks.push(&mut best),
+            _ => {}
+        }
+        if training.patience > 0 && validated && settings.ensemble.method != Method::Snapshot {
+            callbacks.push(&mut stopping);
+        }
+        callbacks.push(&mut log);
+        callbacks.push(&mut watch);
+        let fit = Fit {
+            batches: &*batches,
+            epochs: cycle * settings.cycles(),
+            callbacks,
+            checkpoint: Some(checkpoint),
+            interrupted: self.interrupted,
+        };
+        fit.run(&mut student)?;
+        if average {
+            settle::<E>(&mut student, &batches)?;
+        }
+        match settings.ensemble.method {
+            Method::Snapshot => Ok(snapshots.taken),
+            _ => Ok(vec![student.model.state_dict()?]),
+        }
+    }
+}
+
+impl<C> Settings<C> {
+    /// How often the rate begins anew.
+    fn cycles(&self) -> u64 {
+        if self.ensemble.method == Method::Snapshot { self.ensemble.members as u64 } else { 1 }
+    }
+
+    fn epochs_of_a_cycle(&self) -> u64 {
+        (self.training.epochs / self.cycles()).max(1)
+    }
+
+    /// The learning rate of each step.
+    fn schedule(&self, per_epoch: u64) -> Option<Schedule> {
+        let Training { schedule, warmup, learning_rate, .. } = self.training;
+        let total = (self.epochs_of_a_cycle() * self.cycles() * per_epoch).max(1);
+        let rising = ((warmup * total as f64) as u64).min(total - 1);
+        let falling = total - rising;
+        let after = match (self.ensemble.method, schedule) {
+            (Method::Snapshot, _) => {
+                let t_0 = (total / self.cycles()).max(1);
+                return Some(Schedule::CosineRestarts { t_0, t_mult: 1, eta_min: 0.0 });
+            }
+            (_, Course::Plateau) => return None,
+            (_, Course::Constant) => Schedule::Constant { factor: 1.0, total_iters: total },
+            (Method::Average, _) => {
+                let averaged = (self.ensemble.members as u64 * per_epoch).min(falling - 1);
+                let low = 0.1 * learning_rate;
+                let down = Schedule::Cosine { t_max: falling - averaged, eta_min: low };
+                down.then(falling - averaged, Schedule::Constant { factor: 0.1, total_iters: total })
+            }
+            (_, Course::Cosine) => Schedule::Cosine { t_max: falling, eta_min: 0.0 },
+        };
+        if rising == 0 {
+            return Some(after);
+        }
+        let up = Schedule::Linear { start_factor: 1.0 / (rising + 1) as f64, end_factor: 1.0, total_iters: rising };
+        Some(Schedule::Sequence { milestones: vec![rising], schedules: vec![up, after] })
+    }
+}
+
+/// Which of a stage's examples come when.
+fn plan(training: &Training, truth: &Truth, stage: &Stage) -> Plan {
+    let order = match (&stage.weights, truth, training.balance) {
+        (Some(weights), ..) => Order::Drawn { weights: weights.clone() },
+        (None, Truth::Classes { labels, .. }, Balance::Sampling) => {
+            Order::Balanced { labels: stage.train.iter().map(|&item| labels[item]).collect() }
+        }
+        _ => Order::Shuffled,
+    };
+    Plan { items: stage.train.clone(), order, batch_size: training.batch_size, seed: stage.seed }
+}
+
+/// What moves a network's parameters.
+pub(crate) fn optimizer(network: &impl Module, training: &Training) -> Result<Optimizer> {
+    let Training { learning_rate: lr, weight_decay, momentum, .. } = *training;
+    // What is not a matrix or a kernel is not drawn to zero.
+    Optimizer::grouped(network, |_, param| {
+        let weight_decay = if param.shape().rank() > 1 { weight_decay } else { 0.0 };
+        Some(match training.optimizer {
+            Rule::AdamW => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
+            Rule::Sgd => Sgd { lr, momentum, weight_decay, nesterov: momentum > 0.0, ..Sgd::default() }.into(),
+        })
+    })
+}
+
+/// A network with all that its steps need.
+fn student<E: Examples>(
+    settings: &Settings<E::Config>,
+    model: E::Network,
+    answers: &Answers,
+    truth: &Truth,
+    train: &[usize],
+    per_epoch: u64,
+) -> Result<Student<E>, TaskError> {
+    let training = &settings.training;
+    let optimizer = optimizer(&model, training)?;
+    let total = settings.epochs_of_a_cycle() * settings.cycles() * per_epoch;
+    let average = match settings.ensemble.method {
+        Method::Average => {
+            let last = settings.ensemble.members as u64 * per_epoch;
+            Some((Averaged::new(&model, Average::Equal)?, total.saturating_sub(last)))
+        }
+        _ if training.average > 0.0 => {
+            Some((Averaged::new(&model, Average::Exponential { decay: training.average })?, 0))
+        }
+        _ => None,
+    };
+    let clip_norm = (training.clip_norm > 0.0).then_some(training.clip_norm);
+    let update = Update { optimizer, schedule: settings.schedule(per_epoch), clip_norm, average };
+    let objective = match (answers, truth) {
+        (Answers::Classes { names }, Truth::Classes { labels, .. }) => {
+            let mut loss =
+                CrossEntropyLoss { label_smoothing: training.label_smoothing, ..CrossEntropyLoss::default() };
+            if training.balance == Balance::Weights {
+                let own: Vec<usize> = train.iter().map(|&item| labels[item]).collect();
+                let weights = class_weights(&own, names.len())
+                    .map_err(TaskError::input)?
+                    .into_iter()
+                    .map(|weight| weight as f32)
+                    .collect();
+                loss.weight = Some(Tensor::from_vec(weights, [names.len()])?);
+            }
+            Objective::Classes(loss)
+        }
+        _ => Objective::Numbers,
+    };
+    Ok(Supervised { model, forward: E::forward, objective, update })
+}
+
+/// The figures on the validation part.
+fn measured<E: Examples>(
+    student: &mut Student<E>,
+    settings: &Settings<E::Config>,
+    examples: &E,
+    preparation: &E::Preparation,
+    to: &Answers,
+    items: &[usize],
+) -> Result<Measures, TaskError> {
+    let average = student.update.average.as_mut().map(|(average, _)| average).filter(|average| average.count() > 0);
+    let swapped = match average {
+        Some(average) => average.swap_in().map(|()| true)?,
+        None => false,
+    };
+    student.model.eval();
+    let predicted = items
+        .chunks(examples.chunk().max(1))
+        .map(|chunk| answers::<E>(&student.model, &examples.input(&settings.config, preparation, chunk)?, to));
+    let predicted = predicted.collect::<Result<Vec<_>, TaskError>>();
+    student.model.train();
+    if let Some((average, _)) = student.update.average.as_mut().filter(|_| swapped) {
+        average.swap_out()?;
+    }
+    let evaluation = Evaluation::of(examples.truth(), to, items, &predicted?.concat())?;
+    let mut measures = Measures::from([("val_loss".to_string(), evaluation.loss().1)]);
+    match evaluation {
+        Evaluation::Classes(report) => _ = measures.insert("val_accuracy".into(), report.accuracy),
+        Evaluation::Numbers(report) => _ = measures.insert("val_mae".into(), report.mae),
+    }
+    Ok(measures)
+}
+
+/// Puts the averaged weights in, and lets running statistics follow them.
+fn settle<E: Examples>(student: &mut Student<E>, batches: &LabelledBatches<'_, E::Input>) -> Result<(), TaskError> {
+    let Some((average, _)) = student.update.average.as_mut().filter(|(average, _)| average.count() > 0) else {
+        return Ok(());
+    };
+    average.swap_in()?;
+    if student.model.named_buffers().is_empty() {
+        return Ok(());
+    }
+    student.model.train();
+    for batch in batches.epoch(0, 0)?.take(STATISTICS) {
+        no_grad(|| E::forward(&student.model, &batch?.input).map_err(TaskError::from))?;
+    }
+    Ok(())
+}
+
+/// Keeps the weights at the end of each cycle of the rate.
+struct Snapshots {
+    every: u64,
+    taken: Vec<StateDict>,
+}
+
+impl Stateful for Snapshots {
+    fn visit(&mut self, parts: &mut Parts<'_>) -> Result<()> {
+        let mut count = self.taken.len();
+        parts.value("count", &mut count)?;
+        self.taken.resize_with(count, StateDict::new);
+        self.taken.iter_mut().enumerate().for_each(|(i, weights)| parts.tensors(&format!("{i}"), weights));
+        Ok(())
+    }
+}
+
+impl<L: Learner> Callback<L> for Snapshots {
+    fn epoch(&mut self, learner: &mut L, clock: &Clock, _: &mut Measures) -> Result<Flow, TrainError> {
+        if (clock.epoch + 1) % self.every == 0 {
+            let mut weights = Ok(StateDict::new());
+            Parts::models(learner, &mut |_, model| weights = model.state_dict())?;
+            self.taken.push(weights?);
+        }
+        Ok(Flow::GoOn)
+    }
+}
+
+/// Tells the watcher.
+struct Watch<'a> {
+    observer: &'a mut dyn Observer,
+    fields: Value,
+    began: Instant,
+    stage: &'a str,
+}
+
+impl Stateful for Watch<'_> {
+    fn visit(&mut self, _: &mut Parts<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<L: Learner> Callback<L> for Watch<'_> {
+    fn begin(&mut self, _: &mut L, clock: &Clock, _: bool) -> Result<(), TrainError> {
+        self.began = Instant::now();
+        let steps = clock.epochs * clock.per_epoch;
+        self.observer.stage(self.stage, steps, clock.step).map_err(|e| TrainError::Data(Box::new(e)))
+    }
+
+    fn step(&mut self, _: &mut L, _: &Clock, measures: &Measures) -> Result<(), TrainError> {
+        self.observer.step(measures);
+        Ok(())
+    }
+
+    fn epoch(&mut self, _: &mut L, clock: &Clock, measures: &mut Measures) -> Result<Flow, TrainError> {
+        let record = epoch_record(&self.fields, clock, measures, self.began.elapsed().as_secs_f64());
+        self.observer.epoch(&record).map_err(|e| TrainError::Data(Box::new(e)))?;
+        self.began = Instant::now();
+        Ok(Flow::GoOn)
+    }
+}

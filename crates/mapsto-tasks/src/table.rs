@@ -1,0 +1,413 @@
+//! Tables: a column predicted from the others, a class or a number.
+
+use crate::error::TaskError;
+use crate::examples::{Answers, Division, Examples, Given, LabelledBatches, Truth};
+use crate::fingerprint::Fingerprint;
+use crate::plan::{Gathered, Plan};
+use crate::predictor::Predictor;
+use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
+use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
+use mapsto_models::{TableModel, TableNet, TableShape};
+use mapsto_nn::Summary;
+use mapsto_tensor::{DType, Result, Rng, Tensor};
+use mapsto_train::Labelled;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A column of whole numbers of which at most so many are distinct is taken for classes.
+const FEW: usize = 20;
+/// The most classes.
+const MOST_CLASSES: usize = 10_000;
+/// Steps that a training has by default, about.
+const STEPS: usize = 3000;
+
+/// What is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Problem {
+    /// What the column's values suggest.
+    Auto,
+    /// Each distinct value is a class.
+    Classification,
+    /// Numbers.
+    Regression,
+}
+
+/// The settings of the task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableConfig {
+    /// The file.
+    pub data: PathBuf,
+    /// The column that is predicted.
+    pub target: String,
+    /// What kind of answer it is.
+    pub problem: Problem,
+    /// A column whose rows of one value stay on one side of every division; none if empty.
+    pub group: String,
+    /// A column of times or numbers by which the rows are divided; none if empty.
+    pub time: String,
+    /// Columns that say nothing.
+    pub ignore: Vec<String>,
+    /// The network.
+    pub model: TableModel,
+}
+
+/// What was learned of the columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TablePreparation {
+    kinds: BTreeMap<String, Kind>,
+    encoding: Encoding,
+}
+
+/// What a network takes of some rows.
+#[derive(Clone, Debug)]
+pub struct TableInput {
+    /// `[N, numbers]`.
+    pub numbers: Tensor,
+    /// `[N, categories]`.
+    pub categories: Tensor,
+}
+
+/// The rows of a table with their answers.
+pub struct TableExamples {
+    table: Table,
+    truth: Truth,
+    given: Given,
+    division: Division,
+    fingerprint: u64,
+    /// Columns that are no features.
+    without: Vec<String>,
+    /// What was decided for the user.
+    pub decided: Problem,
+}
+
+impl TableExamples {
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// A file that cannot be read; columns that are not there; a target that cannot be predicted.
+    pub fn read(config: &TableConfig) -> Result<TableExamples, TaskError> {
+        let table = Table::read(&config.data, &TableOptions::default()).map_err(TaskError::input)?;
+        TableExamples::of(table, config, None)
+    }
+
+    /// Reads a table as the one that a network was trained on, with its target.
+    ///
+    /// # Errors
+    /// Those of [`TableExamples::read`]; values of other kinds than those before; classes that the network does not know.
+    pub fn read_for(predictor: &Predictor<TableExamples>, path: &Path) -> Result<TableExamples, TaskError> {
+        let table = read_like(&predictor.preparation, path)?;
+        let config = TableConfig { data: path.to_owned(), ..predictor.settings.config.clone() };
+        TableExamples::of(table, &config, Some(&predictor.answers))
+    }
+
+    fn of(table: Table, config: &TableConfig, known: Option<&Answers>) -> Result<TableExamples, TaskError> {
+        let path = config.data.display();
+        if table.rows() == 0 {
+            return Err(TaskError::Input(format!("{path} has no rows")));
+        }
+        let mut without = vec![config.target.clone()];
+        for name in [&config.group, &config.time].into_iter().chain(&config.ignore).filter(|name| !name.is_empty()) {
+            table.column(name).map_err(|e| TaskError::Input(format!("{path}: {e}")))?;
+            without.push(name.clone());
+        }
+        let column = table.column(&config.target).map_err(|e| TaskError::Input(format!("{path}: {e}")))?;
+        let missing: Vec<usize> = (0..table.rows()).filter(|&row| column.values.is_missing(row)).collect();
+        if let Some(first) = missing.first() {
+            let (count, name, row) = (missing.len(), &config.target, first + 1);
+            let mend = "fill them in, or leave the rows out";
+            return Err(TaskError::Input(format!("{path}: {count} rows have no {name:?}, row {row} first: {mend}")));
+        }
+        let (truth, decided) = truth(&config.target, &column.values, config.problem, known)?;
+        let given = Given { train: (0..table.rows()).collect(), ..Given::default() };
+        let division = division(&table, config)?;
+        let fingerprint = fingerprint(&config.data)?;
+        Ok(TableExamples { table, truth, given, division, fingerprint, without, decided })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.table.rows()
+    }
+
+    /// Settings of a table that nothing is known of yet.
+    pub fn defaults(config: TableConfig) -> Settings<TableConfig> {
+        let linear = matches!(config.model, TableModel::Linear(_));
+        let training = Training {
+            seed: 1,
+            split_seed: 0,
+            test: 0.2,
+            validation: 0.1,
+            epochs: 100,
+            batch_size: 64,
+            optimizer: Rule::AdamW,
+            learning_rate: if linear { 0.02 } else { 0.003 },
+            schedule: Course::Cosine,
+            warmup: 0.05,
+            momentum: 0.9,
+            weight_decay: if linear { 0.0 } else { 0.01 },
+            label_smoothing: 0.0,
+            clip_norm: 0.0,
+            patience: 0,
+            average: 0.0,
+            balance: Balance::None,
+            checkpoint_seconds: 30.0,
+        };
+        let mapsto = env!("CARGO_PKG_VERSION").to_string();
+        Settings { mapsto, task: Self::NAME.into(), folds: 0, ensemble: Ensemble::SINGLE, training, config }
+    }
+
+    /// Settings that suit the table.
+    pub fn settings(&self, config: TableConfig) -> Settings<TableConfig> {
+        let mut settings = TableExamples::defaults(config);
+        let rows = self.table.rows();
+        let batch_size = (rows / 16).next_power_of_two().clamp(16, 256);
+        settings.training.batch_size = batch_size;
+        settings.training.epochs = (STEPS * batch_size / rows.max(1)).clamp(20, 400) as u64;
+        settings
+    }
+
+    /// Columns that are left out, because they are texts or have one value in the training rows.
+    pub fn left_out(preparation: &TablePreparation) -> &[String] {
+        preparation.encoding.left_out()
+    }
+}
+
+/// Rows of any table, as a network of a run takes them: the target need not be there.
+///
+/// # Errors
+/// A file that cannot be read; a column that is missing or of another kind.
+pub fn read_inputs(preparation: &TablePreparation, path: &Path) -> Result<(usize, TableInput), TaskError> {
+    let table = read_like(preparation, path)?;
+    let rows: Vec<usize> = (0..table.rows()).collect();
+    let wrong = |e: mapsto_data::TableError| TaskError::Input(format!("{}: {e}", path.display()));
+    let input = input(&preparation.encoding.apply(&table, &rows).map_err(wrong)?, &preparation.encoding)?;
+    Ok((rows.len(), input))
+}
+
+/// Reads a table whose columns are of the kinds of before.
+fn read_like(preparation: &TablePreparation, path: &Path) -> Result<Table, TaskError> {
+    let options = TableOptions { kinds: preparation.kinds.clone(), ..TableOptions::default() };
+    Table::read(path, &options).map_err(TaskError::input)
+}
+
+/// The answers, and what was decided of them.
+fn truth(
+    name: &str,
+    values: &Values,
+    problem: Problem,
+    known: Option<&Answers>,
+) -> Result<(Truth, Problem), TaskError> {
+    let numbers = |values: &[f64]| -> Result<Truth, TaskError> {
+        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
+            return Err(TaskError::Input(format!("{name:?} is {} in row {}", values[row], row + 1)));
+        }
+        Ok(Truth::Numbers { name: name.to_string(), values: values.to_vec() })
+    };
+    let is_class = match (known, problem) {
+        (Some(Answers::Classes { .. }), _) => true,
+        (Some(Answers::Number { .. }), _) => false,
+        (None, Problem::Classification) => true,
+        (None, Problem::Regression) => false,
+        (None, Problem::Auto) => match values {
+            Values::Numbers(values) => are_few_whole_numbers(values),
+            Values::Times(_) => false,
+            Values::Categories { .. } | Values::Texts(_) => true,
+        },
+    };
+    if !is_class {
+        return match values {
+            Values::Numbers(values) => Ok((numbers(values)?, Problem::Regression)),
+            other => {
+                let kind = other.kind().name();
+                Err(TaskError::Input(format!(
+                    "{name:?} is a column of kind {kind}, no numbers: it cannot be regressed on"
+                )))
+            }
+        };
+    }
+    let texts: Vec<String> = match values {
+        Values::Numbers(values) | Values::Times(values) => values.iter().map(|value| value.to_string()).collect(),
+        Values::Categories { names, codes } => {
+            codes.iter().map(|code| code.map_or_else(String::new, |code| names[code as usize].clone())).collect()
+        }
+        Values::Texts(texts) => texts.iter().map(|text| text.clone().unwrap_or_default()).collect(),
+    };
+    let mut names: Vec<String> = match known {
+        Some(Answers::Classes { names }) => names.clone(),
+        _ => {
+            let mut names = texts.clone();
+            names.sort_by(|a, b| match (a.parse::<f64>(), b.parse::<f64>()) {
+                (Ok(x), Ok(y)) => x.total_cmp(&y),
+                _ => a.cmp(b),
+            });
+            names.dedup();
+            names
+        }
+    };
+    if known.is_none() && (names.len() > MOST_CLASSES || (texts.len() > FEW && names.len() * 2 > texts.len())) {
+        let (rows, distinct) = (texts.len(), names.len());
+        let mend = "is it the right column? Numbers are predicted with --set problem=regression";
+        return Err(TaskError::Input(format!(
+            "{name:?} has {distinct} distinct values in {rows} rows, too many for classes: {mend}"
+        )));
+    }
+    let places: BTreeMap<String, usize> = names.drain(..).enumerate().map(|(place, name)| (name, place)).collect();
+    let labels = texts.iter().enumerate().map(|(row, text)| {
+        let unknown =
+            || TaskError::Input(format!("{name:?} is {text:?} in row {}: the network knows no such class", row + 1));
+        places.get(text).copied().ok_or_else(unknown)
+    });
+    let labels = labels.collect::<Result<Vec<usize>, TaskError>>()?;
+    let mut names = vec![String::new(); places.len()];
+    places.into_iter().for_each(|(name, place)| names[place] = name);
+    Ok((Truth::Classes { names, labels }, Problem::Classification))
+}
+
+fn are_few_whole_numbers(values: &[f64]) -> bool {
+    let mut distinct: Vec<f64> = Vec::new();
+    values.iter().all(|value| {
+        if !distinct.contains(value) {
+            distinct.push(*value);
+        }
+        value.fract() == 0.0 && distinct.len() <= FEW
+    })
+}
+
+/// How the rows are to be divided.
+fn division(table: &Table, config: &TableConfig) -> Result<Division, TaskError> {
+    let column = |name: &str| table.column(name).map_err(TaskError::input);
+    match (config.group.as_str(), config.time.as_str()) {
+        ("", "") => Ok(Division::Random),
+        ("", time) => match &column(time)?.values {
+            Values::Times(values) | Values::Numbers(values) => Ok(Division::Times(values.clone())),
+            other => {
+                let kind = other.kind().name();
+                Err(TaskError::Input(format!("{time:?} is a column of kind {kind}: it has no times")))
+            }
+        },
+        (group, "") => {
+            let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+            let values = &column(group)?.values;
+            let of = |row: usize| match values {
+                Values::Numbers(values) | Values::Times(values) => values[row].to_string(),
+                Values::Categories { codes, .. } => format!("{:?}", codes[row]),
+                Values::Texts(texts) => format!("{:?}", texts[row]),
+            };
+            let mut number = |text: String| {
+                let next = seen.len();
+                *seen.entry(text).or_insert(next)
+            };
+            Ok(Division::Groups((0..table.rows()).map(|row| number(of(row))).collect()))
+        }
+        _ => {
+            Err(TaskError::input("rows are divided by groups or by time, not by both: leave one of group and time out"))
+        }
+    }
+}
+
+fn fingerprint(path: &Path) -> Result<u64, TaskError> {
+    let refused = |e: std::io::Error| TaskError::Input(format!("cannot read {}: {e}", path.display()));
+    let mut file = File::open(path).map_err(refused)?;
+    let (mut fingerprint, mut piece) = (Fingerprint::new(), vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut piece).map_err(refused)? {
+            0 => return Ok(fingerprint.value()),
+            count => fingerprint.add(&piece[..count]),
+        }
+    }
+}
+
+fn input(features: &mapsto_data::Features, encoding: &Encoding) -> Result<TableInput> {
+    let rows = features.rows;
+    Ok(TableInput {
+        numbers: Tensor::from_vec(features.numbers.clone(), [rows, encoding.numbers()])?,
+        categories: Tensor::from_vec(features.categories.clone(), [rows, encoding.categories().len()])?,
+    })
+}
+
+impl Examples for TableExamples {
+    const NAME: &'static str = "table";
+    type Config = TableConfig;
+    type Preparation = TablePreparation;
+    type Input = TableInput;
+    type Network = TableNet;
+
+    fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    fn given(&self) -> &Given {
+        &self.given
+    }
+
+    fn division(&self) -> Division {
+        self.division.clone()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn prepare(&self, config: &TableConfig, train: &[usize]) -> Result<TablePreparation, TaskError> {
+        let without: Vec<&str> = self.without.iter().map(String::as_str).collect();
+        let encoding = Encoding::learn(&self.table, train, &without).map_err(TaskError::input)?;
+        if encoding.numbers() == 0 && encoding.categories().is_empty() {
+            let (path, target) = (config.data.display(), &config.target);
+            let what = "are texts or have one value";
+            return Err(TaskError::Input(format!(
+                "{path}: all columns but {target:?} {what}: there is nothing to learn from"
+            )));
+        }
+        let kinds = self.table.kinds();
+        Ok(TablePreparation { kinds, encoding })
+    }
+
+    fn network(config: &TableConfig, preparation: &TablePreparation, outputs: usize) -> Result<TableNet> {
+        let TablePreparation { encoding, .. } = preparation;
+        let shape = TableShape { numbers: encoding.numbers(), categories: encoding.categories() };
+        config.model.build(&shape, outputs)
+    }
+
+    fn forward(network: &TableNet, input: &TableInput) -> Result<Tensor> {
+        network.forward(&input.numbers, &input.categories)
+    }
+
+    fn input(&self, _: &TableConfig, preparation: &TablePreparation, items: &[usize]) -> Result<TableInput, TaskError> {
+        let features = preparation.encoding.apply(&self.table, items).map_err(TaskError::input)?;
+        Ok(input(&features, &preparation.encoding)?)
+    }
+
+    fn batches<'a>(
+        &'a self,
+        config: &'a TableConfig,
+        preparation: &'a TablePreparation,
+        answers: &'a Answers,
+        plan: Plan,
+    ) -> Result<LabelledBatches<'a, TableInput>, TaskError> {
+        let all: Vec<usize> = (0..self.table.rows()).collect();
+        let all = self.input(config, preparation, &all)?;
+        let gather = move |items: &[usize], _: Rng| -> Result<Labelled<TableInput>, TaskError> {
+            let rows = Tensor::from_vec(items.iter().map(|&item| item as i64).collect(), [items.len()])?;
+            let (numbers, categories) = (all.numbers.index_select(0, &rows)?, all.categories.index_select(0, &rows)?);
+            Ok(Labelled { input: TableInput { numbers, categories }, target: self.truth.target(items, answers)? })
+        };
+        Ok(Box::new(Gathered::new(&plan, gather)?))
+    }
+
+    fn summary(network: &TableNet, _: &TableConfig, preparation: &TablePreparation, items: usize) -> Result<Summary> {
+        let encoding = &preparation.encoding;
+        let numbers = Tensor::zeros([items, encoding.numbers()], DType::F32)?;
+        let categories = Tensor::zeros([items, encoding.categories().len()], DType::I64)?;
+        Summary::of_forward(network, &[&numbers, &categories], |x| Ok(vec![network.forward(&x[0], &x[1])?]))
+    }
+
+    fn chunk(&self) -> usize {
+        4096
+    }
+}
