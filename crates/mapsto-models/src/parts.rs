@@ -1,7 +1,7 @@
 //! What several architectures are made of, and the checks that all of them share.
 
 use mapsto_nn::init::{Fan, Nonlinearity};
-use mapsto_nn::{BatchNorm2d, Conv2d, ConvConfig, Init, Linear, Module, Relu, Relu6, Sequential};
+use mapsto_nn::{BatchNorm2d, Conv2d, ConvConfig, Init, Layer, Linear, Module, Param, Sequential, sequential};
 use mapsto_tensor::{Error, Result};
 
 /// The greatest size that a setting can have: products of a few do not overflow, and no sensible model has more.
@@ -53,20 +53,13 @@ pub(crate) fn check_layers(name: &str, count: usize) -> Result<()> {
 
 /// The network, unless its parameters are too many. They have shapes but no values yet, so nothing is allocated.
 pub(crate) fn check_parameters<M: Module>(network: M) -> Result<M> {
-    let count = |sum: usize, param: &mapsto_nn::Param| sum.saturating_add(param.shape().numel());
+    let count = |sum: usize, param: &Param| sum.saturating_add(param.shape().numel());
     let parameters = network.parameters().iter().fold(0, count);
     if parameters <= MOST_PARAMETERS {
         return Ok(network);
     }
     Err(Error::memory(format!("the network would have {parameters} parameters, more than {MOST_PARAMETERS}"))
         .mend("are the sizes mistyped? smaller ones need less"))
-}
-
-/// What follows a convolution and its normalisation.
-#[derive(Clone, Copy)]
-pub(crate) enum Activation {
-    Relu,
-    Relu6,
 }
 
 /// A convolution whose weights keep the variance of gradients (He et al. 2015) and whose bias, if any, is zero at first,
@@ -91,13 +84,9 @@ pub(crate) fn block(
     kernel: usize,
     stride: usize,
     groups: usize,
-    activation: Activation,
+    activation: impl Layer,
 ) -> Result<Sequential> {
-    let layers = Sequential::new().push(same(i, o, kernel, stride, groups)?).push(BatchNorm2d::new(o)?);
-    Ok(match activation {
-        Activation::Relu => layers.push(Relu),
-        Activation::Relu6 => layers.push(Relu6),
-    })
+    Ok(sequential![same(i, o, kernel, stride, groups)?, BatchNorm2d::new(o)?, activation])
 }
 
 /// A last layer that begins near zero, as those of torchvision's VGG and MobileNet do.

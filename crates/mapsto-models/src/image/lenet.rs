@@ -37,7 +37,7 @@ impl LeNet {
     ///
     /// # Errors
     /// A picture of less than 12 x 12; sizes whose product is too large.
-    pub fn new(_: &LeNetConfig, input: ImageShape, classes: usize) -> Result<LeNet> {
+    pub(super) fn new(_: &LeNetConfig, input: ImageShape, classes: usize) -> Result<LeNet> {
         let ImageShape { channels, height, width } = input;
         let (Some(rows), Some(columns)) = (reduced(height), reduced(width)) else {
             return Err(Error::shape(format!("a picture of {height} x {width} is too small: 12 x 12 is the least"))

@@ -1,8 +1,8 @@
 //! MobileNet (Howard et al., *MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications*, 2017).
 
 use super::Stem;
-use crate::parts::{Activation, block, check_multiplier, near_zero};
-use mapsto_nn::{AdaptiveAvgPool2d, Dropout, Layer, Module, Sequential, scope, sequential};
+use crate::parts::{block, check_multiplier, near_zero};
+use mapsto_nn::{AdaptiveAvgPool2d, Dropout, Layer, Module, Relu, Sequential, scope, sequential};
 use mapsto_tensor::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -55,16 +55,16 @@ impl MobileNetV1 {
     ///
     /// # Errors
     /// Settings that cannot be; sizes whose product is too large.
-    pub fn new(config: &MobileNetV1Config, channels: usize, classes: usize) -> Result<MobileNetV1> {
+    pub(super) fn new(config: &MobileNetV1Config, channels: usize, classes: usize) -> Result<MobileNetV1> {
         let &MobileNetV1Config { width_multiplier, stem, dropout } = config;
         check_multiplier(width_multiplier)?;
         let scaled = |channels: usize| ((channels as f64 * width_multiplier) as usize).max(8);
         let mut i = scaled(32);
-        let mut features = Sequential::new().push(block([channels, i], 3, stem.stride(), 1, Activation::Relu)?);
+        let mut features = Sequential::new().push(block([channels, i], 3, stem.stride(), 1, Relu)?);
         for (o, stride) in BLOCKS {
             let o = scaled(o);
-            let each = block([i, i], 3, stride, i, Activation::Relu)?;
-            features = features.push(sequential![each, block([i, o], 1, 1, 1, Activation::Relu)?]);
+            let each = block([i, i], 3, stride, i, Relu)?;
+            features = features.push(sequential![each, block([i, o], 1, 1, 1, Relu)?]);
             i = o;
         }
         let classifier = sequential![Dropout::new(dropout)?, near_zero(i, classes)?];

@@ -1,8 +1,8 @@
 //! MobileNetV2 (Sandler et al., *MobileNetV2: Inverted Residuals and Linear Bottlenecks*, 2018).
 
 use super::Stem;
-use crate::parts::{Activation, block, check_multiplier, near_zero, same};
-use mapsto_nn::{AdaptiveAvgPool2d, BatchNorm2d, Dropout, Layer, Module, Sequential, scope, sequential};
+use crate::parts::{block, check_multiplier, near_zero, same};
+use mapsto_nn::{AdaptiveAvgPool2d, BatchNorm2d, Dropout, Layer, Module, Relu6, Sequential, scope, sequential};
 use mapsto_tensor::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -50,11 +50,11 @@ impl MobileNetV2 {
     ///
     /// # Errors
     /// Settings that cannot be; sizes whose product is too large.
-    pub fn new(config: &MobileNetV2Config, channels: usize, classes: usize) -> Result<MobileNetV2> {
+    pub(super) fn new(config: &MobileNetV2Config, channels: usize, classes: usize) -> Result<MobileNetV2> {
         let &MobileNetV2Config { width_multiplier, stem, dropout } = config;
         check_multiplier(width_multiplier)?;
         let mut i = to_eights(32.0 * width_multiplier);
-        let mut features = Sequential::new().push(block([channels, i], 3, stem.stride(), 1, Activation::Relu6)?);
+        let mut features = Sequential::new().push(block([channels, i], 3, stem.stride(), 1, Relu6)?);
         for (expansion, o, count, stride) in BLOCKS {
             let o = to_eights(o as f64 * width_multiplier);
             for place in 0..count {
@@ -64,7 +64,7 @@ impl MobileNetV2 {
             }
         }
         let last = to_eights(1280.0 * width_multiplier.max(1.0));
-        let features = features.push(block([i, last], 1, 1, 1, Activation::Relu6)?);
+        let features = features.push(block([i, last], 1, 1, 1, Relu6)?);
         let classifier = sequential![Dropout::new(dropout)?, near_zero(last, classes)?];
         Ok(MobileNetV2 { features, avgpool: AdaptiveAvgPool2d::new(1)?, classifier })
     }
@@ -91,9 +91,9 @@ impl InvertedResidual {
         let wide = i * expansion;
         let mut conv = Sequential::new();
         if expansion > 1 {
-            conv = conv.push(block([i, wide], 1, 1, 1, Activation::Relu6)?);
+            conv = conv.push(block([i, wide], 1, 1, 1, Relu6)?);
         }
-        conv = conv.push(block([wide, wide], 3, stride, wide, Activation::Relu6)?);
+        conv = conv.push(block([wide, wide], 3, stride, wide, Relu6)?);
         conv = conv.push(same(wide, o, 1, 1, 1)?).push(BatchNorm2d::new(o)?);
         Ok(InvertedResidual { conv, around: stride == 1 && i == o })
     }

@@ -9,7 +9,7 @@ pub mod vgg;
 pub use lenet::{LeNet, LeNetConfig};
 pub use mobilenet_v1::{MobileNetV1, MobileNetV1Config};
 pub use mobilenet_v2::{MobileNetV2, MobileNetV2Config};
-pub use resnet::{ResNet, ResNetConfig};
+pub use resnet::{ResNet, ResNetBlock, ResNetConfig, Shortcut};
 pub use vgg::{Vgg, VggConfig};
 
 use crate::parts::{check_parameters, check_size};

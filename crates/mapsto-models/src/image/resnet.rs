@@ -105,7 +105,7 @@ impl ResNet {
     ///
     /// # Errors
     /// Settings that cannot be; sizes whose product is too large.
-    pub fn new(config: &ResNetConfig, channels: usize, classes: usize) -> Result<ResNet> {
+    pub(super) fn new(config: &ResNetConfig, channels: usize, classes: usize) -> Result<ResNet> {
         let &ResNetConfig { ref blocks, block, shortcut, stem, width } = config;
         check_stages("blocks", blocks)?;
         check_size("width", width)?;

@@ -53,7 +53,7 @@ impl Vgg {
     ///
     /// # Errors
     /// Settings that cannot be; a picture that is too small to be halved so often; sizes whose product is too large.
-    pub fn new(config: &VggConfig, input: ImageShape, classes: usize) -> Result<Vgg> {
+    pub(super) fn new(config: &VggConfig, input: ImageShape, classes: usize) -> Result<Vgg> {
         let &VggConfig { ref convolutions, batch_norm, width, pooled, hidden, dropout } = config;
         check_stages("convolutions", convolutions)?;
         check_size("width", width)?;

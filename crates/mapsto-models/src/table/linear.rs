@@ -26,7 +26,7 @@ impl LinearModel {
     ///
     /// # Errors
     /// Sizes whose product is too large.
-    pub fn new(input: &TableShape, outputs: usize) -> Result<LinearModel> {
+    pub(super) fn new(input: &TableShape, outputs: usize) -> Result<LinearModel> {
         let linear = Linear::new(input.numbers, outputs)?;
         [Some(&linear.weight), linear.bias.as_ref()]
             .into_iter()

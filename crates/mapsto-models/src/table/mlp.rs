@@ -98,7 +98,7 @@ impl Mlp {
     ///
     /// # Errors
     /// Settings that cannot be; sizes whose product is too large.
-    pub fn new(config: &MlpConfig, input: &TableShape, outputs: usize) -> Result<Mlp> {
+    pub(super) fn new(config: &MlpConfig, input: &TableShape, outputs: usize) -> Result<Mlp> {
         check_layers("hidden", config.hidden.len())?;
         config.hidden.iter().try_for_each(|&width| check_size("hidden width", width))?;
         config.embedding_width.map_or(Ok(()), |width| check_size("embedding_width", width))?;

@@ -5,11 +5,11 @@ pub mod linear;
 pub mod mlp;
 
 pub use linear::{LinearModel, LinearModelConfig};
-pub use mlp::{Mlp, MlpConfig};
+pub use mlp::{Activation, Mlp, MlpConfig, Norm};
 
 use crate::parts::{check_parameters, check_size};
 use crate::registry::named;
-use mapsto_nn::{Embedding, Init, Module};
+use mapsto_nn::{Embedding, Init, Layer, Module};
 use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 use std::panic::Location;
@@ -142,8 +142,7 @@ fn rows(tables: &[Embedding], categories: &Tensor) -> Result<Vec<Tensor>> {
     let at = Location::caller();
     let one = |(column, table): (usize, &Embedding)| {
         let codes = categories.narrow(1, column, 1)?.squeeze(&[1])?;
-        mapsto_nn::Layer::forward(table, &codes)
-            .map_err(|e| e.at(at).within(format!("column {column} of the categories")))
+        table.forward(&codes).map_err(|e| e.at(at).within(format!("column {column} of the categories")))
     };
     tables.iter().enumerate().map(one).collect()
 }

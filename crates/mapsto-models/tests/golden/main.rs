@@ -23,7 +23,7 @@ struct Case<M, I> {
     train: Option<Train>,
 }
 
-/// Three steps of plain gradient descent on one batch.
+/// A few steps of plain gradient descent on one batch.
 #[derive(Deserialize)]
 struct Train {
     lr: f64,
@@ -37,8 +37,8 @@ struct Train {
 
 /// PyTorch ran in f64; this is what f32 may lose, as a share of the greatest value.
 const TOLERANCE: f64 = 2e-5;
-/// What three steps make of it.
-const TOLERANCE_OF_STEPS: f64 = 2e-3;
+/// What the steps make of it.
+const TOLERANCE_OF_STEPS: f64 = 2e-4;
 
 /// Fails unless these are as near as a share of the greatest value; what is not a number is never near.
 #[track_caller]
@@ -80,6 +80,9 @@ impl<M, I> Case<M, I> {
                 assert_eq!(named.len(), train.gradients.len(), "{name}");
                 let most = train.gradients.values().fold(0.0, |most: f64, [norm, _]| most.max(*norm));
                 for (param, value) in named {
+                    if value.shape().numel() == 0 {
+                        continue;
+                    }
                     let gradient = gradients.get(&value.get().unwrap()).unwrap_or_else(|| panic!("{name}, {param}"));
                     let ([norm, along], ours) = (train.gradients[&param], wide(gradient));
                     let near = |what: &str, ours: f64, theirs: f64| {
