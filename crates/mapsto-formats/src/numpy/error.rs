@@ -1,7 +1,6 @@
 //! Why an array was refused.
 
 use crate::pickle::shown;
-use mapsto_tensor::Shape;
 use std::io;
 
 /// Why a file of NumPy could not be read, or a tensor not be written as one.
@@ -51,10 +50,10 @@ pub enum NumpyError {
     #[error("the array holds elements of type {:?}, which tensors do not have; convert it in NumPy with astype", shown(.0))]
     Lacking(String),
     /// Fewer bytes than the shape promises, or more.
-    #[error("shape {shape} promises {expected} bytes of numbers, there are {got}: the file is cut off or damaged")]
+    #[error("shape {sizes:?} promises {expected} bytes of numbers, there are {got}: the file is cut off or damaged")]
     Length {
         /// The shape.
-        shape: Shape,
+        sizes: Vec<usize>,
         /// What it promises.
         expected: u64,
         /// What there is, or that there is more.

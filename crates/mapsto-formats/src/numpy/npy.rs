@@ -44,7 +44,7 @@ pub fn npy_from(mut from: impl Read) -> Result<Tensor, NumpyError> {
     let more = from.read(&mut [0])? > 0;
     if bytes.len() as u64 != expected || more {
         let got = format!("{}{}", bytes.len(), if more { " and more" } else { "" });
-        return Err(NumpyError::Length { shape, expected, got });
+        return Err(NumpyError::Length { sizes, expected, got });
     }
     let tensor = header.stored.tensor(bytes, header.big_endian, shape);
     let axes: Vec<isize> = (0..shape.rank() as isize).rev().collect();

@@ -41,8 +41,10 @@ impl<R: Read + Seek> Views<R> {
             return view.stored.tensor(Vec::new(), false, shape).map_err(failed);
         }
         let numbers = self.numbers(view)?;
-        let steps = sizes.iter().zip(&view.strides).map(|(&size, &stride)| (size as u64 - 1).checked_mul(stride));
-        let last = steps.fold(Some(view.offset), |place, step| place?.checked_add(step?));
+        let last = sizes
+            .iter()
+            .zip(&view.strides)
+            .try_fold(view.offset, |place, (&size, &stride)| place.checked_add((size as u64 - 1).checked_mul(stride)?));
         if last.is_none_or(|last| last >= numbers) {
             let last = last.map_or("beyond all numbers".into(), |last| last.to_string());
             return Err(wrong(format!(
