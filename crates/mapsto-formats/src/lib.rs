@@ -5,9 +5,11 @@ mod elements;
 mod error;
 mod numpy;
 mod pickle;
+mod tensorboard;
 mod torch;
 
 pub use error::FormatError;
 pub use numpy::{NumpyError, npy_from, npz_from, read_npy, read_npz, write_npy, write_npz, write_npz_compressed};
 pub use pickle::{PickleError, unpickle_from};
+pub use tensorboard::{EventError, EventWriter};
 pub use torch::{TorchError, TorchFile, TorchState, read_torch};
