@@ -90,6 +90,8 @@ fn the_state_dict_that_is_meant_is_found() {
     let compiled = read("compiled").state_dict().unwrap();
     assert_eq!((compiled.stripped.as_str(), names(&compiled.tensors)), ("_orig_mod.", names(&plain.tensors)));
     assert_eq!(read("networks").state_dict().unwrap().name, "generator");
+    // An optimiser remembers more tensors of a parameter than this network has.
+    assert_eq!(read("unusual").state_dict().unwrap().name, "best");
     let several = read("equal_networks").state_dict().unwrap_err().to_string();
     assert_eq!(several, "it holds several state dicts of equal length: \"one\", \"two\"; take one with state_dict_in");
     assert_eq!(read("nothing").state_dict().unwrap_err().to_string(), "it holds no tensors under names");

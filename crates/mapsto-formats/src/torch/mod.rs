@@ -41,7 +41,7 @@ const MOST_DEPTH: usize = 64;
 /// Entries of all containers, at most.
 const MOST_ENTRIES: usize = 1 << 20;
 /// Bytes of all names, at most.
-const MOST_NAMES: usize = 1 << 28;
+const MOST_NAMES: usize = 1 << 25;
 
 /// What a checkpoint holds: dicts of tensors.
 #[derive(Debug)]
