@@ -93,7 +93,10 @@ impl Space {
     fn spaced(&self, start: f32, end: f32, level: usize) -> f32 {
         let step = (end - start) / (self.bins - 1) as f32;
         let left = self.bins - 1 - level;
-        if level < self.bins / 2 { start + step * level as f32 } else { end - step * left as f32 }
+        match level < self.bins / 2 {
+            true => step.mul_add(level as f32, start),
+            false => (-step).mul_add(left as f32, end),
+        }
     }
 }
 
