@@ -1,4 +1,4 @@
-//! Tables, pictures in folders, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures and their changes by chance, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
@@ -12,8 +12,9 @@ pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{
-    AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, Interpolation,
-    Item, Mix, MixError, Padding, Part, Picture, Policy, Preset, Step,
+    AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, ImageSamples,
+    ImageSet, Interpolation, Item, ListColumns, Mix, MixError, Normalisation, Padding, Part, Picture, Policy, Preset,
+    Sample, Step,
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
 pub use split::{

@@ -60,6 +60,23 @@ impl Picture {
         };
         Ok(Picture { height, width, channels, pixels })
     }
+
+    /// The picture in grey or in colours, whatever it is.
+    pub fn into_channels(self, channels: Channels) -> Picture {
+        let pixels = match (self.channels, channels) {
+            (Channels::Grey, Channels::Rgb) => self.pixels.iter().flat_map(|&level| [level; 3]).collect(),
+            (Channels::Rgb, Channels::Grey) => self.pixels.as_chunks().0.iter().map(lightness).collect(),
+            _ => self.pixels,
+        };
+        Picture { channels, pixels, ..self }
+    }
+}
+
+/// The lightness of a colour (ITU-R 601-2, in parts of 65536, as Pillow has it).
+#[inline(always)]
+pub(super) fn lightness(pixel: &[u8; 3]) -> u8 {
+    let [r, g, b] = pixel.map(u32::from);
+    ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
 }
 
 fn upright(reader: ImageReader<BufReader<File>>) -> Result<DynamicImage, String> {

@@ -22,8 +22,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part that a folder of this name is for.
-    fn of(name: &str) -> Option<Part> {
+    /// The part that is called so.
+    pub(super) fn of(name: &str) -> Option<Part> {
         match name.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(Part::Train),
             "val" | "valid" | "validation" => Some(Part::Validation),

@@ -2,6 +2,7 @@
 
 use super::draw::range;
 use super::tone::levels;
+use crate::images::decode::lightness;
 use crate::images::{Channels, Picture};
 use mapsto_tensor::Rng;
 
@@ -10,13 +11,6 @@ use mapsto_tensor::Rng;
 pub(super) fn blend(from: u8, to: u8, factor: f32) -> u8 {
     // A float becomes the nearest level that is no greater; what is outside becomes the nearest end.
     (f32::from(from) + factor * f32::from(i16::from(to) - i16::from(from))) as u8
-}
-
-/// The lightness of a colour (ITU-R 601-2, in parts of 65536).
-#[inline(always)]
-fn lightness(pixel: &[u8; 3]) -> u8 {
-    let [r, g, b] = pixel.map(u32::from);
-    ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
 }
 
 /// Black at 0, unchanged at 1.
