@@ -74,3 +74,87 @@ fn what_is_no_table_is_the_users_mistake() {
     );
     assert!(complaint(&["t.csv", "--target", "sise"]).contains("no column \"sise\"; did you mean \"size\""));
 }
+
+/// A folder of six small pictures of two classes.
+fn pictures() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (class, shades) in [("cat", 0..3u8), ("dog", 3..6)] {
+        std::fs::create_dir(folder.path().join(class)).expect("a folder");
+        for shade in shades {
+            let pixels: Vec<u8> = (0..20 * 10 * 3).map(|i| (i % 60 * 4) as u8 ^ shade).collect();
+            let path = folder.path().join(class).join(format!("{shade}.ppm"));
+            std::fs::write(path, [&b"P6\n20 10\n255\n"[..], &pixels].concat()).expect("a file");
+        }
+    }
+    folder
+}
+
+fn preview(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mapsto"));
+    command.args(["data", "preview"]).args(arguments).current_dir(folder).output().expect("it runs")
+}
+
+#[test]
+fn a_preview_is_a_sheet_of_pictures() {
+    let folder = pictures();
+    let sheet = |arguments: &[&str]| {
+        let done = preview(folder.path(), arguments);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        image::open(folder.path().join("s.png")).expect("a picture").into_rgb8()
+    };
+    let plain = sheet(&[".", "--augment", "none", "--out", "s.png", "--count", "3"]);
+    assert_eq!((plain.width(), plain.height()), (8 * 148 + 4, 3 * 148 + 4));
+    // 20 by 10 pixels fill 144 by 72 in the middle of a cell; nothing changes, so all cells of a row are the same.
+    let cell = |sheet: &image::RgbImage, x: u32, y: u32| {
+        image::imageops::crop_imm(sheet, 4 + x * 148, 4 + y * 148, 144, 144).to_image()
+    };
+    assert!((1..8).all(|x| cell(&plain, x, 1) == cell(&plain, 0, 1)));
+    assert_ne!(cell(&plain, 0, 0), cell(&plain, 0, 1));
+    for arguments in [["--augment", "strong"], ["--step", "rotate"]] {
+        let of = |seed: &str| sheet(&[&[".", "--out", "s.png", "--seed", seed][..], &arguments].concat());
+        let (first, again, other) = (of("1"), of("1"), of("2"));
+        assert!(first == again && first != other, "{arguments:?}");
+        assert!((1..8).any(|x| cell(&first, x, 0) != cell(&first, 0, 0)));
+    }
+    std::fs::write(folder.path().join("mine.toml"), "steps = [{ name = \"invert\", probability = 1.0 }]")
+        .expect("a file");
+    let inverted = sheet(&[".", "--augment", "mine.toml", "--out", "s.png", "--count", "1"]);
+    let middle = |x: u32| *inverted.get_pixel(4 + x * 148 + 70, 4 + 70);
+    assert!(middle(0).0.iter().zip(middle(1).0).all(|(&a, b)| a == 255 - b));
+    let said = preview(folder.path(), &[".", "--step", "grey", "--json", "--count", "2"]).stdout;
+    let said: Value = serde_json::from_slice(&said).expect("JSON");
+    assert_eq!((&said["out"], said["pictures"].as_array().map(Vec::len)), (&"preview.png".into(), Some(2)));
+    assert_eq!(said["steps"][0]["name"], "grey");
+}
+
+#[test]
+fn tables_of_pictures_are_inspected_and_previewed() {
+    let folder = pictures();
+    std::fs::write(folder.path().join("list.csv"), "file,label\ncat/0.ppm,u\ndog/4.ppm,v\n").expect("a file");
+    let text = String::from_utf8(inspect(folder.path(), &["list.csv"]).stdout).expect("text");
+    assert!(text.starts_with("2 pictures of 2 classes, 10 high and 20 wide\n"), "{text}");
+    assert!(preview(folder.path(), &["list.csv", "--step", "blur"]).status.success());
+    let text = String::from_utf8(inspect(folder.path(), &["list.csv", "--target", "label"]).stdout).expect("text");
+    assert!(text.starts_with("2 rows, 2 columns\n"), "{text}");
+}
+
+#[test]
+fn a_preview_of_nothing_is_the_users_mistake() {
+    let folder = pictures();
+    std::fs::write(folder.path().join("bad.toml"), "steps = [{ name = \"rotate\", degrees = 999.0 }]").expect("a file");
+    std::fs::write(folder.path().join("list.csv"), "file,label\nx.png,u\n").expect("a file");
+    for (arguments, complaint) in [
+        (&["none"][..], "error: cannot read none: "),
+        (&["list.csv"], "error: list.csv:2: x.png is no file; paths start at the table's folder"),
+        (&[".", "--augment", "much"], "error: --augment much: cannot read it: "),
+        (&[".", "--augment", "bad.toml"], "degrees must lie between 0 and 180, not 999"),
+        (&[".", "--step", "fold"], "error: --step: unknown variant `fold`, expected one of `resize`, "),
+        (&[".", "--out", "no/such.png"], "error: cannot write no/such.png: "),
+        (&[".", "--count", "0"], "0 is not in 1..=100"),
+    ] {
+        let done = preview(folder.path(), arguments);
+        let said = String::from_utf8(done.stderr).expect("text");
+        assert_eq!((done.status.code(), done.stdout.len()), (Some(2), 0), "{arguments:?}: {said}");
+        assert!(said.contains(complaint), "{said}");
+    }
+}

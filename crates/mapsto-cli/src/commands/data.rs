@@ -1,9 +1,13 @@
 //! `mapsto data`: what a user's data is, before anything is trained on it.
 
+mod preview;
+
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::show::short;
-use mapsto_data::{ColumnSummary, Detail, ImageFolder, ImageInspection, Inspection, Part, Table, TableOptions};
+use mapsto_data::{
+    ColumnSummary, Detail, ImageFolder, ImageInspection, Inspection, ListColumns, Part, Table, TableOptions,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -18,11 +22,17 @@ pub enum Command {
         after_help = "Examples:\n  mapsto data inspect table.csv\n  mapsto data inspect table.csv --target price --json\n  mapsto data inspect photos"
     )]
     Inspect(InspectArguments),
+    /// Write a sheet of pictures as they are and as they are changed by chance
+    #[command(
+        after_help = "Examples:\n  mapsto data preview photos\n  mapsto data preview photos --augment strong --out strong.png\n  mapsto data preview list.csv --step rotate --count 3 --seed 7\n  mapsto data preview photos --augment mine.toml\n\nA file has steps with their settings:\n  steps = [\n    { name = \"random_resized_crop\", height = 160, width = 160, scale = [0.25, 1.0] },\n    { name = \"colour_jitter\", brightness = 0.2, hue = 0.05 },\n  ]"
+    )]
+    Preview(preview::Arguments),
 }
 
 #[derive(clap::Args)]
 pub struct InspectArguments {
-    /// A table: CSV, or text with tabs, semicolons or bars between the fields; or a folder with one of pictures for each class
+    /// A table: CSV, or text with tabs, semicolons or bars between the fields; or a folder with one of pictures for each class, or a table
+    /// of paths and labels of pictures
     path: PathBuf,
     /// The column of the table that is to be predicted
     #[arg(long, value_name = "COLUMN")]
@@ -33,7 +43,13 @@ pub struct InspectArguments {
 }
 
 pub fn run(command: &Command) -> Result<(), Failure> {
-    let Command::Inspect(arguments) = command;
+    match command {
+        Command::Inspect(arguments) => inspect(arguments),
+        Command::Preview(arguments) => preview::run(arguments),
+    }
+}
+
+fn inspect(arguments: &InspectArguments) -> Result<(), Failure> {
     let (path, target) = (&arguments.path, arguments.target.as_deref());
     let output = Output { json: arguments.json, goes_on: false };
     let event = json!({"event": "inspection", "path": path, "target": target});
@@ -42,14 +58,24 @@ pub fn run(command: &Command) -> Result<(), Failure> {
             return Err(Failure::user("--target names a column of a table: the classes of pictures are their folders"));
         }
         let folder = ImageFolder::read(path).map_err(|error| Failure::user(error.to_string()))?;
-        let inspection = folder.inspect();
-        output.text(&text_of_pictures(&inspection))?;
-        return output.event(&joined(event, &inspection)?);
+        return tell_pictures(&folder, output, event);
+    }
+    // A table all of whose paths are files is one of pictures.
+    if target.is_none()
+        && let Ok(folder) = ImageFolder::read_list(path, &ListColumns::default())
+    {
+        return tell_pictures(&folder, output, event);
     }
     let wrong = |error: mapsto_data::TableError| Failure::user(error.to_string());
     let table = Table::read(path, &TableOptions::default()).map_err(wrong)?;
     let inspection = table.inspect(target).map_err(wrong)?;
     output.text(&text(&inspection))?;
+    output.event(&joined(event, &inspection)?)
+}
+
+fn tell_pictures(folder: &ImageFolder, output: Output, event: Value) -> Result<(), Failure> {
+    let inspection = folder.inspect();
+    output.text(&text_of_pictures(&inspection))?;
     output.event(&joined(event, &inspection)?)
 }
 

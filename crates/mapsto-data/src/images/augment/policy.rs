@@ -152,12 +152,13 @@ pub(super) fn trivial_augment(picture: Picture, chance: &mut Rng) -> Picture {
 }
 
 /// The data that a policy was found on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// CIFAR-10: small photos.
     Cifar10,
     /// ImageNet: photos.
+    #[default]
     Imagenet,
 }
 

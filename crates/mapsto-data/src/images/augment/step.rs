@@ -225,7 +225,8 @@ pub enum Step {
     TrivialAugment {},
     /// AutoAugment: pairs of operations that were found by search.
     AutoAugment {
-        /// The data that they were found on.
+        /// The data that they were found on: ImageNet.
+        #[serde(default)]
         policy: Policy,
     },
 }
