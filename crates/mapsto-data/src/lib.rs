@@ -5,6 +5,7 @@ mod digits;
 mod idx;
 mod images;
 mod loader;
+mod parallel;
 mod split;
 mod table;
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
 use jiff::tz::TimeZone;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashMap;
 
 /// Texts that stand for no value, in lower case; so does an empty one.
 const MISSING: [&str; 11] = ["na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing", "?"];
@@ -26,25 +26,88 @@ pub(super) struct Texts {
     ends: Vec<usize>,
 }
 
+/// The distinct texts of a column.
+struct Distinct<'a> {
+    /// Each text, in the order in which they are seen first.
+    names: Vec<&'a str>,
+    /// Which of them each row has.
+    codes: Vec<Option<u32>>,
+}
+
+impl<'a> Distinct<'a> {
+    fn of(texts: &'a Texts) -> Distinct<'a> {
+        let (mut names, mut seen) = (Vec::new(), HashMap::new());
+        let mut code = |text| {
+            *seen.entry(text).or_insert_with(|| {
+                names.push(text);
+                names.len() as u32 - 1
+            })
+        };
+        let codes = texts.iter().map(|text| text.map(&mut code)).collect();
+        Distinct { names, codes }
+    }
+
+    /// Whether the texts are names that repeat and not sentences.
+    fn are_categories(&self) -> bool {
+        let words: Vec<usize> = self.names.iter().map(|name| name.split_whitespace().count()).collect();
+        let (mut count, mut all_words) = (0, 0);
+        for &code in self.codes.iter().flatten() {
+            (count, all_words) = (count + 1, all_words + words[code as usize]);
+        }
+        all_words < WORDS * count && self.names.len() <= FEW.max(count / 2)
+    }
+
+    fn categories(self) -> Values {
+        // The first bytes decide most comparisons, and lie side by side.
+        let head = |name: &str| {
+            let mut head = [0; 8];
+            let length = name.len().min(8);
+            head[..length].copy_from_slice(&name.as_bytes()[..length]);
+            u64::from_be_bytes(head)
+        };
+        let mut order: Vec<(u64, &str, u32)> =
+            self.names.iter().zip(0..).map(|(name, i)| (head(name), *name, i)).collect();
+        order.sort_unstable();
+        let mut places = vec![0; order.len()];
+        order.iter().zip(0..).for_each(|(&(_, _, first), place)| places[first as usize] = place);
+        let codes = self.codes.into_iter().map(|code| code.map(|code| places[code as usize])).collect();
+        Values::Categories { names: order.into_iter().map(|(_, name, _)| name.to_string()).collect(), codes }
+    }
+}
+
 impl Texts {
     pub fn push(&mut self, text: &str) {
         self.data.push_str(text);
         self.ends.push(self.data.len());
     }
 
-    /// Each row's text, none if it stands for no value.
-    fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+    /// Each row's text, also if it stands for no value.
+    fn raw(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
             let text = &self.data[start..end];
             start = end;
-            (!is_missing(text)).then_some(text)
+            text
         })
+    }
+
+    /// Each row's text, none if it stands for no value.
+    fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        self.raw().map(|text| (!is_missing(text)).then_some(text))
     }
 
     /// `f` of every text, NaN where there is no value; none if it fails for one of them.
     fn all(&self, f: impl Fn(&str) -> Option<f64>) -> Option<Vec<f64>> {
-        self.iter().map(|text| text.map_or(Some(f64::NAN), &f)).collect()
+        let mut values = Vec::new();
+        for text in self.raw() {
+            // What has a value is no name of a missing one, but for NaN.
+            let value = f(text).filter(|value| !value.is_nan()).or_else(|| is_missing(text).then_some(f64::NAN))?;
+            if values.is_empty() {
+                values.reserve_exact(self.ends.len());
+            }
+            values.push(value);
+        }
+        Some(values)
     }
 
     /// The values as this kind, or the row of one that is none of it, and its text.
@@ -57,7 +120,7 @@ impl Texts {
         match kind {
             Kind::Number => self.numbers(decimal_comma).map(Values::Numbers).ok_or_else(|| wrong(number)),
             Kind::Time => self.times().map(Values::Times).ok_or_else(|| wrong(time)),
-            Kind::Category => Ok(self.categories()),
+            Kind::Category => Ok(Distinct::of(&self).categories()),
             Kind::Text => Ok(self.texts()),
         }
     }
@@ -75,13 +138,6 @@ impl Texts {
         Values::Texts(self.iter().map(|text| text.map(str::to_string)).collect())
     }
 
-    fn categories(&self) -> Values {
-        let mut names: BTreeMap<&str, u32> = self.iter().flatten().map(|text| (text, 0)).collect();
-        names.values_mut().zip(0..).for_each(|(code, i)| *code = i);
-        let codes = self.iter().map(|text| text.map(|text| names[text])).collect();
-        Values::Categories { names: names.keys().map(|name| name.to_string()).collect(), codes }
-    }
-
     /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
     pub fn typed(self, decimal_comma: bool) -> Values {
         if let Some(values) = self.numbers(decimal_comma) {
@@ -90,12 +146,13 @@ impl Texts {
         if let Some(values) = self.times() {
             return Values::Times(values);
         }
-        let (mut count, mut words) = (0, 0);
-        for text in self.iter().flatten() {
-            (count, words) = (count + 1, words + text.split_whitespace().count());
-        }
-        let distinct = self.iter().flatten().collect::<HashSet<_>>().len();
-        if words >= WORDS * count || distinct > FEW.max(count / 2) { self.texts() } else { self.categories() }
+        self.worded()
+    }
+
+    /// The values of texts that are neither numbers nor times: categories where they repeat, else texts.
+    pub fn worded(self) -> Values {
+        let distinct = Distinct::of(&self);
+        if distinct.are_categories() { distinct.categories() } else { self.texts() }
     }
 }
 

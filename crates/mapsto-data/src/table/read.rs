@@ -2,6 +2,7 @@
 
 use super::infer::{Texts, is_missing, number};
 use super::{Column, Kind, Table, TableError};
+use crate::parallel::in_parallel;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -49,33 +50,43 @@ fn read(file: impl Read, path: &Path, options: &TableOptions) -> Result<Table, T
     let head = &head[mark..];
     if let Some(place) = head.iter().position(|&byte| byte == 0) {
         let line = 1 + head[..place].iter().filter(|&&byte| byte == b'\n').count() as u64;
-        return Err(TableError::NotText { path: path.to_owned(), line });
+        return Err(not_text(path, line));
     }
     let is_tsv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
     let delimiter = options.delimiter.unwrap_or(if is_tsv { b'\t' } else { commonest(head) });
     file.consume(mark);
-    let mut lines =
-        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).trim(csv::Trim::All).from_reader(file);
+    let mut lines = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(file);
     let mut columns: Vec<(String, Texts)> = Vec::new();
-    let (mut line, mut rows) = (csv::StringRecord::new(), 0);
-    while lines.read_record(&mut line).map_err(|error| refused(error, path, delimiter))? {
+    let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
+    loop {
+        let line = lines.position().line();
+        if !lines.read_byte_record(&mut record).map_err(|error| refused(error, path, delimiter))? {
+            break;
+        }
+        let fields = record.iter().map(|field| str::from_utf8(field).map(str::trim));
         if columns.is_empty() {
+            let fields = fields.collect::<Result<Vec<&str>, _>>().map_err(|_| not_text(path, line))?;
             let has_names =
-                options.header.unwrap_or(!line.iter().all(|field| is_missing(field) || number(field).is_some()));
-            for (i, field) in line.iter().enumerate() {
+                options.header.unwrap_or(!fields.iter().all(|field| is_missing(field) || number(field).is_some()));
+            for (i, field) in fields.into_iter().enumerate() {
+                let (name, mut texts) = (format!("column {}", i + 1), Texts::default());
                 match has_names {
                     true if field.is_empty() => {
                         return Err(TableError::Unnamed { path: path.to_owned(), column: i + 1 });
                     }
-                    true => columns.push((field.to_string(), Texts::default())),
-                    false => columns.push((format!("column {}", i + 1), Texts::default())),
+                    true => columns.push((field.to_string(), texts)),
+                    false => {
+                        texts.push(field);
+                        columns.push((name, texts));
+                    }
                 }
             }
-            if has_names {
-                continue;
-            }
+            rows += usize::from(!has_names);
+            continue;
         }
-        columns.iter_mut().zip(&line).for_each(|((_, texts), field)| texts.push(field));
+        for ((_, texts), field) in columns.iter_mut().zip(fields) {
+            texts.push(field.map_err(|_| not_text(path, line))?);
+        }
         rows += 1;
     }
     match (columns.is_empty(), rows) {
@@ -93,7 +104,11 @@ fn read(file: impl Read, path: &Path, options: &TableOptions) -> Result<Table, T
             }
         },
     };
-    Table::new(columns.into_iter().map(column).collect::<Result<_, _>>()?)
+    Table::new(in_parallel(columns, column).into_iter().collect::<Result<_, _>>()?)
+}
+
+fn not_text(path: &Path, line: u64) -> TableError {
+    TableError::NotText { path: path.to_owned(), line }
 }
 
 /// The delimiter that the first line has most of, outside quotes.
