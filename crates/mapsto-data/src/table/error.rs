@@ -47,6 +47,24 @@ pub enum TableError {
         /// What stands between fields.
         delimiter: char,
     },
+    /// A file that begins like Parquet and is damaged.
+    #[error("cannot read {} as Parquet: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// A column of a Parquet file that is none of a table.
+    #[error("{}: column {column:?} {reason}", path.display())]
+    ParquetColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What it is, and what to do.
+        reason: String,
+    },
     /// A name is missing.
     #[error("{}: column {column} has no name", path.display())]
     Unnamed {

@@ -4,6 +4,7 @@ mod encode;
 mod error;
 mod infer;
 mod inspect;
+mod parquet;
 mod read;
 
 pub use encode::{Encoding, Features};

@@ -1,11 +1,11 @@
 //! Reading tables from delimited text.
 
 use super::infer::{Texts, is_missing, number};
-use super::{Column, Kind, Table, TableError};
+use super::{Column, Kind, Table, TableError, parquet};
 use crate::parallel::in_parallel;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// What may stand between fields.
@@ -26,25 +26,34 @@ pub struct TableOptions {
 }
 
 impl Table {
-    /// Reads CSV or TSV in UTF-8: fields may be quoted, also over lines.
+    /// Reads CSV or TSV in UTF-8, whose fields may be quoted, also over lines; or Apache Parquet, which is told by how it begins.
     ///
     /// A column holds numbers if all its values are, times if all are dates written in one way (ISO 8601, 2020/1/31,
     /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like), categories where texts repeat, and else texts. Empty
     /// fields and `NA`, `NaN`, `null`, `?` and the like are missing values. Where semicolons stand between fields, numbers
     /// may have decimal commas. Columns without a line of names are `column 1` and so on.
     ///
+    /// In Parquet the types say what is a number (integers, floats, decimals; times of day in seconds), a time (dates, timestamps)
+    /// and a category (`false` and `true`); texts are categories or texts as in CSV, nulls are missing values. It may be
+    /// packed with Snappy, gzip or LZ4; a delimiter and a header mean nothing.
+    ///
     /// # Errors
     /// A file that cannot be read, is empty or no text; lines of several lengths; names that are missing or taken twice; a
-    /// value that is not of the kind that was asked for.
+    /// value that is not of the kind that was asked for; Parquet that is damaged, packed in another way, or has columns of
+    /// lists, records or bytes.
     pub fn read(path: &Path, options: &TableOptions) -> Result<Table, TableError> {
         let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
-        read(file, path, options)
+        let io = |source| TableError::Io { path: path.to_owned(), source };
+        let mut file = BufReader::with_capacity(HEAD, file);
+        if !file.fill_buf().map_err(io)?.starts_with(parquet::MAGIC) {
+            return read(file, path, options);
+        }
+        Table::new(parquet::read(file.into_inner(), path, &options.kinds)?)
     }
 }
 
-fn read(file: impl Read, path: &Path, options: &TableOptions) -> Result<Table, TableError> {
+fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Table, TableError> {
     let io = |source| TableError::Io { path: path.to_owned(), source };
-    let mut file = BufReader::with_capacity(HEAD, file);
     let head = file.fill_buf().map_err(io)?;
     let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let head = &head[mark..];

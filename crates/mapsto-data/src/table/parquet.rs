@@ -1,0 +1,378 @@
+//! Reading tables from Apache Parquet.
+
+use super::infer::Texts;
+use super::{Column, Kind, TableError, Values};
+use crate::parallel::in_parallel;
+use half::f16;
+use jiff::Timestamp;
+use parquet::basic::{Compression, ConvertedType, LogicalType, TimeUnit, Type};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{AsBytes, DataType, Int96};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Once;
+
+/// What a Parquet file begins and ends with.
+pub(super) const MAGIC: &[u8] = b"PAR1";
+/// Rows that are decoded at a time.
+const BATCH: usize = 1 << 16;
+/// Rows that a byte can stand for: equal values in long runs take a few thousandths of a byte each, not less.
+const ROWS_PER_BYTE: u64 = 1 << 14;
+const SECONDS_PER_DAY: f64 = 86400.0;
+/// The day that the beginning of 1970 is, counted from the beginning of the Julian period.
+const JULIAN_1970: f64 = 2_440_588.0;
+
+/// What is wrong with a file, or with a column of it.
+enum Wrong {
+    /// In the words of the decoder.
+    File(String),
+    /// A column that is none of a table.
+    Column(String),
+}
+
+impl From<ParquetError> for Wrong {
+    fn from(error: ParquetError) -> Wrong {
+        Wrong::File(error.to_string())
+    }
+}
+
+/// How the values of a column are to be understood.
+#[derive(Clone, Copy)]
+enum Meaning {
+    /// Numbers, so many of which are one.
+    Number(f64),
+    /// Numbers without a sign.
+    Unsigned,
+    /// Points in time, so many of which are a second.
+    Time(i64),
+    /// Days since 1970.
+    Days,
+    /// Half-precision numbers.
+    Half,
+    /// UTF-8.
+    Text,
+}
+
+/// The values of a column as they come.
+enum Found {
+    Numbers(Vec<f64>),
+    Times(Vec<f64>),
+    Truths(Vec<Option<u32>>),
+    Texts(Texts),
+}
+
+/// The columns of a file, those of texts as the kind that they look like where none is asked for.
+pub(super) fn read(file: File, path: &Path, kinds: &BTreeMap<String, Kind>) -> Result<Vec<Column>, TableError> {
+    let bytes = file.metadata().map_err(|source| TableError::Io { path: path.to_owned(), source })?.len();
+    let found = quietly(|| decode(file, bytes));
+    let wrong = |reason| TableError::Parquet { path: path.to_owned(), reason };
+    let columns =
+        found.unwrap_or_else(|panic| Err((None, Wrong::File(message(&*panic))))).map_err(|(column, what)| {
+            match (column, what) {
+                (Some(column), Wrong::Column(reason)) => {
+                    TableError::ParquetColumn { path: path.to_owned(), column, reason }
+                }
+                (Some(column), Wrong::File(reason)) => wrong(format!("column {column:?}: {reason}")),
+                (None, Wrong::File(reason) | Wrong::Column(reason)) => wrong(reason),
+            }
+        })?;
+    let typed = |(name, found): (String, Found)| match found.typed(kinds.get(&name).copied()) {
+        Ok(values) => Ok(Column { name, values }),
+        Err((row, text, kind)) => {
+            Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
+        }
+    };
+    in_parallel(columns, typed).into_iter().collect()
+}
+
+/// The columns, or what is wrong with the file or with one that is named.
+fn decode(file: File, bytes: u64) -> Result<Vec<(String, Found)>, (Option<String>, Wrong)> {
+    let file = SerializedFileReader::new(file).map_err(|error| (None, error.into()))?;
+    let metadata = file.metadata();
+    let fail = |reason: String| Err((None, Wrong::File(reason)));
+    let rows = metadata
+        .row_groups()
+        .iter()
+        .try_fold(0, |rows: u64, group| u64::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more)));
+    match rows {
+        Some(0) => return fail("it has no rows".into()),
+        Some(rows) if rows <= bytes.saturating_mul(ROWS_PER_BYTE) => {}
+        _ => return fail(format!("it promises more rows than {bytes} bytes can hold")),
+    }
+    let mut columns = Vec::new();
+    for (i, column) in metadata.file_metadata().schema_descr().columns().iter().enumerate() {
+        let name = column.path().parts().first().cloned().unwrap_or_default();
+        let read = || -> Result<Found, Wrong> {
+            let meaning = meaning(column).map_err(Wrong::Column)?;
+            let mut found = match (column.physical_type(), meaning) {
+                (Type::BOOLEAN, _) => Found::Truths(Vec::new()),
+                (_, Meaning::Text) => Found::Texts(Texts::default()),
+                (_, Meaning::Time(_) | Meaning::Days) | (Type::INT96, _) => Found::Times(Vec::new()),
+                _ => Found::Numbers(Vec::new()),
+            };
+            for group in 0..metadata.num_row_groups() {
+                check_compression(metadata.row_group(group), i)?;
+                let rows = metadata.row_group(group).num_rows() as usize;
+                found.extend(file.get_row_group(group)?.get_column_reader(i)?, column, meaning, rows)?;
+            }
+            Ok(found)
+        };
+        match read() {
+            Ok(found) => columns.push((name, found)),
+            Err(wrong) => return Err((Some(name), wrong)),
+        }
+    }
+    Ok(columns)
+}
+
+/// Fails for bytes that nothing here can unpack.
+fn check_compression(group: &RowGroupMetaData, column: usize) -> Result<(), Wrong> {
+    let name = match group.columns().get(column).map(|column| column.compression()) {
+        Some(Compression::ZSTD(_)) => "Zstandard",
+        Some(Compression::BROTLI(_)) => "Brotli",
+        Some(Compression::LZO) => "LZO",
+        _ => return Ok(()),
+    };
+    Err(Wrong::Column(format!("is packed with {name}; write the file with Snappy, gzip, LZ4 or without compression")))
+}
+
+/// What the values of a column mean, or why it has no place in a table.
+fn meaning(column: &ColumnDescriptor) -> Result<Meaning, String> {
+    if column.path().parts().len() > 1 || column.max_rep_level() > 0 {
+        return Err("holds lists or records; a table has one value in each row of a column".into());
+    }
+    let unit = |unit: &TimeUnit| match unit {
+        TimeUnit::MILLIS => 1_000,
+        TimeUnit::MICROS => 1_000_000,
+        TimeUnit::NANOS => 1_000_000_000,
+    };
+    let decimal = |scale: i32| Meaning::Number(10f64.powi(scale));
+    let old = match column.converted_type() {
+        ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => Some(Meaning::Text),
+        ConvertedType::DECIMAL => Some(decimal(column.type_scale())),
+        ConvertedType::DATE => Some(Meaning::Days),
+        ConvertedType::TIME_MILLIS => Some(Meaning::Number(1e3)),
+        ConvertedType::TIME_MICROS => Some(Meaning::Number(1e6)),
+        ConvertedType::TIMESTAMP_MILLIS => Some(Meaning::Time(1_000)),
+        ConvertedType::TIMESTAMP_MICROS => Some(Meaning::Time(1_000_000)),
+        ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64 => {
+            Some(Meaning::Unsigned)
+        }
+        _ => None,
+    };
+    let said = match column.logical_type_ref() {
+        Some(LogicalType::String | LogicalType::Enum | LogicalType::Json) => Some(Meaning::Text),
+        Some(LogicalType::Decimal(decimals)) => Some(decimal(decimals.scale)),
+        Some(LogicalType::Date) => Some(Meaning::Days),
+        Some(LogicalType::Time(time)) => Some(Meaning::Number(unit(&time.unit) as f64)),
+        Some(LogicalType::Timestamp(time)) => Some(Meaning::Time(unit(&time.unit))),
+        Some(LogicalType::Integer(integer)) if !integer.is_signed => Some(Meaning::Unsigned),
+        Some(LogicalType::Float16) => Some(Meaning::Half),
+        Some(LogicalType::Integer(_) | LogicalType::Unknown) | None => old,
+        Some(_) => return Err("holds bytes; a table has numbers, times, truths and texts".into()),
+    };
+    match (column.physical_type(), said) {
+        // Old programs write texts without saying so.
+        (Type::BYTE_ARRAY, None) => Ok(Meaning::Text),
+        (Type::FIXED_LEN_BYTE_ARRAY, None) => Err("holds bytes; a table has numbers, times, truths and texts".into()),
+        (_, said) => Ok(said.unwrap_or(Meaning::Number(1.0))),
+    }
+}
+
+impl Found {
+    /// Takes the values of a group of rows.
+    fn extend(
+        &mut self,
+        reader: ColumnReader,
+        column: &ColumnDescriptor,
+        meaning: Meaning,
+        rows: usize,
+    ) -> Result<(), Wrong> {
+        match self {
+            Found::Numbers(to) | Found::Times(to) => {
+                let mut push = |value: Option<f64>| {
+                    to.push(value.unwrap_or(f64::NAN));
+                    Ok(())
+                };
+                match reader {
+                    ColumnReader::Int32ColumnReader(from) => {
+                        each(from, column, rows, |value| push(value.map(|value| of_i32(*value, meaning))))
+                    }
+                    ColumnReader::Int64ColumnReader(from) => {
+                        each(from, column, rows, |value| push(value.map(|value| of_i64(*value, meaning))))
+                    }
+                    ColumnReader::Int96ColumnReader(from) => {
+                        each(from, column, rows, |value| push(value.map(of_int96)))
+                    }
+                    ColumnReader::FloatColumnReader(from) => {
+                        each(from, column, rows, |value| push(value.map(|value| f64::from(*value))))
+                    }
+                    ColumnReader::DoubleColumnReader(from) => each(from, column, rows, |value| push(value.copied())),
+                    ColumnReader::ByteArrayColumnReader(from) => {
+                        each(from, column, rows, |value| push(value.map(|value| of_bytes(value.as_bytes(), meaning))))
+                    }
+                    ColumnReader::FixedLenByteArrayColumnReader(from) => {
+                        each(from, column, rows, |value| push(value.map(|value| of_bytes(value.as_bytes(), meaning))))
+                    }
+                    ColumnReader::BoolColumnReader(_) => Err(mixed()),
+                }
+            }
+            Found::Truths(to) => {
+                let ColumnReader::BoolColumnReader(from) = reader else { return Err(mixed()) };
+                each(from, column, rows, |value| {
+                    to.push(value.map(|value| u32::from(*value)));
+                    Ok(())
+                })
+            }
+            Found::Texts(to) => {
+                let ColumnReader::ByteArrayColumnReader(from) = reader else { return Err(mixed()) };
+                each(from, column, rows, |value| {
+                    let text = str::from_utf8(value.map_or(&[], |value| value.as_bytes()));
+                    to.push(text.map_err(|_| Wrong::Column("holds bytes that are no UTF-8 text".into()))?.trim());
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    /// The values as this kind; texts without one as the kind that they look like. Fails with the row of a value that is none
+    /// of the kind, with its text.
+    fn typed(self, kind: Option<Kind>) -> Result<Values, (usize, String, Kind)> {
+        let values = match (self, kind) {
+            (Found::Texts(texts), Some(kind)) => {
+                return texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind));
+            }
+            (Found::Texts(texts), None) => texts.worded(),
+            (Found::Numbers(values), _) => Values::Numbers(values),
+            (Found::Times(values), _) => Values::Times(values),
+            (Found::Truths(codes), _) => Values::Categories { names: vec!["false".into(), "true".into()], codes },
+        };
+        match kind {
+            Some(kind) if kind != values.kind() => {
+                let mut texts = Texts::default();
+                (0..values.len()).for_each(|row| texts.push(&text_of(&values, row)));
+                texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind))
+            }
+            _ => Ok(values),
+        }
+    }
+}
+
+/// A value as CSV would have it, nothing where it is missing.
+fn text_of(values: &Values, row: usize) -> String {
+    match values {
+        _ if values.is_missing(row) => String::new(),
+        Values::Numbers(values) => values[row].to_string(),
+        Values::Times(values) => {
+            let time = Timestamp::from_millisecond((values[row] * 1e3).round() as i64);
+            time.map_or_else(|_| values[row].to_string(), |time| time.to_string())
+        }
+        Values::Categories { names, codes } => codes[row].map_or_else(String::new, |code| names[code as usize].clone()),
+        Values::Texts(texts) => texts[row].clone().unwrap_or_default(),
+    }
+}
+
+/// Calls `f` with the value of each of `rows` rows.
+fn each<T: DataType>(
+    mut from: ColumnReaderImpl<T>,
+    column: &ColumnDescriptor,
+    rows: usize,
+    mut f: impl FnMut(Option<&T::T>) -> Result<(), Wrong>,
+) -> Result<(), Wrong> {
+    let present = column.max_def_level();
+    let (mut levels, mut values) = (Vec::new(), Vec::new());
+    let mut left = rows;
+    while left > 0 {
+        levels.clear();
+        values.clear();
+        let (read, _, _) = from.read_records(left.min(BATCH), Some(&mut levels), None, &mut values)?;
+        if read == 0 {
+            return Err(Wrong::File(format!("{left} of {rows} rows are missing")));
+        }
+        let mut values = values.iter();
+        for row in 0..read {
+            // Without levels, no value is missing.
+            let has_value = present == 0 || levels.get(row) == Some(&present);
+            let value = if has_value { values.next() } else { None };
+            if has_value && value.is_none() {
+                return Err(Wrong::File("fewer values than rows that have one".into()));
+            }
+            f(value)?;
+        }
+        left = left.saturating_sub(read);
+    }
+    Ok(())
+}
+
+fn of_i32(value: i32, meaning: Meaning) -> f64 {
+    match meaning {
+        Meaning::Unsigned => f64::from(value as u32),
+        _ => of_i64(value.into(), meaning),
+    }
+}
+
+fn of_i64(value: i64, meaning: Meaning) -> f64 {
+    match meaning {
+        Meaning::Unsigned => value as u64 as f64,
+        // Whole seconds and the rest: a nanosecond of today would be lost in one product.
+        Meaning::Time(unit) => (value / unit) as f64 + (value % unit) as f64 / unit as f64,
+        Meaning::Days => value as f64 * SECONDS_PER_DAY,
+        Meaning::Number(whole) => value as f64 / whole,
+        Meaning::Half | Meaning::Text => value as f64,
+    }
+}
+
+/// Seconds of a time as Hive and Impala write it: nanoseconds of a day of the Julian period.
+fn of_int96(value: &Int96) -> f64 {
+    let &[low, high, day] = value.data() else { return f64::NAN };
+    let nanoseconds = (u64::from(high) << 32 | u64::from(low)) as f64;
+    (f64::from(day) - JULIAN_1970) * SECONDS_PER_DAY + nanoseconds * 1e-9
+}
+
+/// A decimal, big-endian with a sign, or a number in half precision.
+fn of_bytes(bytes: &[u8], meaning: Meaning) -> f64 {
+    match (meaning, bytes) {
+        (Meaning::Half, &[low, high]) => f16::from_le_bytes([low, high]).to_f64(),
+        (Meaning::Number(whole), &[first, ref rest @ ..]) => {
+            let value = rest.iter().fold(f64::from(first as i8), |value, &byte| value * 256.0 + f64::from(byte));
+            value / whole
+        }
+        _ => f64::NAN,
+    }
+}
+
+fn mixed() -> Wrong {
+    Wrong::File("values of another type than the schema says".into())
+}
+
+/// Catches panics of `f`, which say nothing: the decoder has many for damaged files, and they are errors here.
+fn quietly<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
+    static HOOK: Once = Once::new();
+    thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |said| {
+            if !QUIET.get() {
+                before(said);
+            }
+        }));
+    });
+    let outer = QUIET.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(f));
+    QUIET.set(outer);
+    done
+}
+
+/// The words of a panic.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it is damaged ({})", words.unwrap_or("the decoder gave up"))
+}
