@@ -39,20 +39,21 @@ fn training_reaches_its_accuracy_and_its_model_evaluates_the_same() {
     let folder = folder.path();
     let trained = events(folder, &["train", "digits", "--json", "--run", "mine"]);
     assert_eq!((&trained[0]["event"], trained.len()), (&"start".into(), 32));
+    assert_eq!(trained[1]["event"], "epoch");
     let done = trained.last().unwrap();
     assert_eq!((&done["event"], &done["run"]), (&"done".into(), &"runs/mine".into()));
     assert!(done["test"]["accuracy"].as_f64().unwrap() >= 0.985, "{done}");
-    assert_eq!(done["test"]["classes"].as_array().unwrap().len(), 10);
+    assert_eq!(done["classes"].as_array().unwrap().len(), 10);
 
     let evaluated = events(folder, &["eval", "runs/mine", "--json"]);
-    assert_eq!(evaluated.last().unwrap()["test"], done["test"]);
+    assert_eq!((evaluated.len(), &evaluated[0]["metrics"]), (1, &done["test"]));
     let file = events(folder, &["eval", "runs/mine/model.safetensors", "--json"]);
-    assert_eq!(file.last().unwrap()["test"], done["test"]);
+    assert_eq!(file[0]["metrics"], done["test"]);
 
     let metrics = std::fs::read_to_string(folder.join("runs/mine/metrics.jsonl")).unwrap();
-    assert_eq!(metrics.lines().count(), 31);
+    assert_eq!(metrics.lines().count(), 30);
     let config: toml::Table = std::fs::read_to_string(folder.join("runs/mine/config.toml")).unwrap().parse().unwrap();
-    assert_eq!(config["config"]["epochs"].as_integer(), Some(30));
+    assert_eq!(config["training"]["epochs"].as_integer(), Some(30));
 
     // The first zero and the first one of the set.
     let table = "0,0,5,13,9,1,0,0,0,0,13,15,10,15,5,0,0,3,15,2,0,11,8,0,0,4,12,0,0,8,8,0,0,5,8,0,0,9,8,0,0,4,11,0,1,12,7,0,0,2,14,\
@@ -62,9 +63,11 @@ fn training_reaches_its_accuracy_and_its_model_evaluates_the_same() {
     let predicted = events(folder, &["predict", "runs/mine", "two.csv", "--json"]);
     let labels: Vec<&Value> = predicted.iter().map(|event| &event["label"]).collect();
     assert_eq!(labels, ["0", "1"]);
-    assert_eq!((&predicted[0]["true_label"], &predicted[1]["true_label"]), (&Value::Null, &"1".into()));
+    assert_eq!(predicted[0]["true_label"], Value::Null);
+    let table = text(folder, &["predict", "runs/mine", "two.csv", "--csv"]);
+    assert!(table.starts_with("input,prediction,0,1,2,3,4,5,6,7,8,9\ntwo.csv:1,0,0.9"), "{table}");
     let summary = events(folder, &["summary", "runs/mine", "--batch-size", "1", "--json"]);
-    assert_eq!(summary[0]["summary"]["parameters"], trained[0]["parameters"]);
+    assert_eq!(summary[0]["summary"]["parameters"], done["parameters"]);
     assert!(text(folder, &["summary", "runs/mine"]).contains("Conv2d"));
     assert!(complaint(folder, &["eval", "runs/mine", "--data", "two.csv"]).contains("two.csv:1: the digit it shows"));
     assert!(complaint(folder, &["predict", "runs/mine", "none.png"]).contains("none.png"));
@@ -74,14 +77,14 @@ fn training_reaches_its_accuracy_and_its_model_evaluates_the_same() {
 fn a_run_is_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let weights = |name: &str, threads: &str, seed: &str| {
-        let arguments = ["train", "digits", "--epochs", "1", "--run", name, "--threads", threads, "--seed", seed];
+        let arguments = ["train", "digits", "--epochs", "1", "--run", name, "--threads", threads, "--set", seed];
         let shown = text(folder.path(), &arguments);
         assert!(shown.contains("precision") && shown.contains(&format!("mapsto eval runs/{name}")), "{shown}");
         std::fs::read(folder.path().join("runs").join(name).join("model.safetensors")).unwrap()
     };
-    let one = weights("one", "1", "7");
-    assert!(one == weights("three", "3", "7"));
-    assert!(one != weights("other", "1", "8"));
+    let one = weights("one", "1", "seed=7");
+    assert!(one == weights("three", "3", "seed=7"));
+    assert!(one != weights("other", "1", "seed=8"));
 }
 
 #[test]
@@ -96,8 +99,21 @@ fn mistakes_are_told() {
     let told = complaint(folder, &["predict", "text", "x.png"]);
     assert!(told.starts_with("error: load: the header claims ") && told.ends_with("safetensors file?\n"), "{told}");
     assert!(complaint(folder, &["train", "digits", "--run", "../up"]).contains("is no name for a run"));
-    assert!(complaint(folder, &["train", "digits", "--lr", "-1"]).contains("--lr"));
-    assert!(complaint(folder, &["train", "digits", "--batch-size", "1"]).contains("--batch-size"));
+    let set = |assignment: &str| complaint(folder, &["train", "digits", "--set", assignment]);
+    assert_eq!(set("learning_rate=-1"), "error: learning_rate is -1, it must be above zero\n");
+    assert_eq!(set("batch_size=1"), "error: batch_size is 1, it must be from 2 to 65536\n");
+    let told = set("learning_rat=1");
+    assert!(told.starts_with("error: there is no setting \"learning_rat\"; the nearest are learning_rate, "), "{told}");
+    assert!(set("epochs").contains("give key=value"));
+    assert!(set("epochs=many").starts_with("error: training.epochs = many does not fit: "));
+    assert!(set("optimizer=adam").contains("adamw"));
+    assert_eq!(complaint(folder, &["train", "digits", "--target", "x"]), "error: --target means nothing to digits\n");
+    let told = complaint(folder, &["train", "digits", "--ensemble", "bagging"]);
+    assert!(told.contains("as bagging:5"), "{told}");
+    assert_eq!(
+        complaint(folder, &["train", "--resume", "none"]),
+        "error: none is no run: give the folder that the training named\n"
+    );
     assert!(complaint(folder, &["train", "digit"]).contains("digits"));
     assert!(complaint(folder, &["bench", "nothing"]).contains("tiny_policy"));
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "a refused run leaves nothing behind");
@@ -125,31 +141,42 @@ fn a_model_file_that_cannot_be_is_refused() {
     };
     let set = |pointer: &'static str, value: Value| {
         move |file: &mut StateFile| {
-            change(file, "config", |config| *config.pointer_mut(pointer).unwrap() = value.clone())
+            change(file, "settings", |settings| *settings.pointer_mut(pointer).unwrap() = value.clone())
         }
     };
 
-    let told =
-        broken(&["predict", "x", "row.csv"], &|file| change(file, "labels", |labels| *labels = json!(["0", "1"])));
-    assert_eq!(told, "error: x: its labels cannot be used: there are 2, the network has 10 outputs\n");
+    let told = broken(&["predict", "x", "row.csv"], &|file| {
+        change(file, "answers", |answers| answers["names"] = json!(["0", "1"]))
+    });
+    assert!(told.starts_with("error: x: its weights cannot be used: "), "{told}");
+    assert!(told.contains("mismatched: 7.bias is f32[2], given f32[10]"), "{told}");
+    let told = broken(&["predict", "x", "row.csv"], &|file| {
+        change(file, "combination", |combination| combination["weights"] = json!([]))
+    });
+    assert_eq!(told, "error: x: its combination cannot be used: the weights of its members are no shares\n");
     for (pointer, value, what) in [
-        ("/batch_size", json!(4_294_967_295u32), "batch_size is 4294967295, it must be from 2 to 65536"),
-        ("/batch_size", json!(0), "batch_size is 0, it must be from 2 to 65536"),
-        ("/learning_rate", json!(-1), "learning_rate is -1, it must be above zero"),
-        ("/weight_decay", json!(-0.5), "weight_decay is -0.5, it must be at least zero"),
-        ("/label_smoothing", json!(2), "label_smoothing is 2, it must be from 0 to 1"),
-        ("/epochs", json!(0), "epochs is 0, it must be above zero"),
+        ("/training/batch_size", json!(4_294_967_295u32), "batch_size is 4294967295, it must be from 2 to 65536"),
+        ("/training/batch_size", json!(0), "batch_size is 0, it must be from 2 to 65536"),
+        ("/training/learning_rate", json!(-1), "learning_rate is -1, it must be above zero"),
+        ("/training/weight_decay", json!(-0.5), "weight_decay is -0.5, it must be at least zero"),
+        ("/training/label_smoothing", json!(2), "label_smoothing is 2, it must be from 0 to below 1"),
+        ("/training/epochs", json!(0), "epochs is 0, it must be from 1 to a million"),
     ] {
         let told = broken(&["summary", "x"], &set(pointer, value));
-        assert_eq!(told, format!("error: x: its config cannot be used: {what}\n"));
+        assert_eq!(told, format!("error: x: its settings cannot be used: {what}\n"));
     }
     for channels in [0, 40_000, usize::MAX] {
-        let told = broken(&["eval", "x"], &set("/network/channels", json!(channels)));
+        let told = broken(&["eval", "x"], &set("/config/channels", json!(channels)));
         assert!(told.starts_with("error: x: its ") && told.contains(" cannot be used: "), "{told}");
     }
     // 230 GB, had it been made.
-    let told = broken(&["eval", "x"], &set("/network/channels", json!(40_000)));
+    let told = broken(&["eval", "x"], &set("/config/channels", json!(40_000)));
     assert!(told.contains("mismatched: 0.0.weight is f32[40000, 1, 3, 3], given f32[32, 1, 3, 3]"), "{told}");
+    let told = broken(&["eval", "x"], &|file| _ = file.metadata.insert("format".into(), "7".into()));
+    let mend = "use the version of mapsto that wrote it, or a newer one";
+    assert_eq!(told, format!("error: x is of format 7, this version knows 1: {mend}\n"));
+    let told = broken(&["eval", "x"], &|file| _ = file.metadata.insert("task".into(), "cooking".into()));
+    assert!(told.starts_with("error: x is of the task \"cooking\", this version knows digits, "), "{told}");
 
     // The last layer's: those before it are followed by functions that can hide a NaN.
     let spoil = |file: &mut StateFile| {
@@ -158,7 +185,7 @@ fn a_model_file_that_cannot_be_is_refused() {
     };
     for arguments in [&["eval", "x", "--json"][..], &["eval", "x"], &["predict", "x", "row.csv", "--json"]] {
         let told = broken(arguments, &spoil);
-        assert!(told.starts_with("error: the network's outputs for image 1 are NaN or infinite; "), "{told}");
+        assert!(told.starts_with("error: the network's outputs are NaN or infinite; "), "{told}");
     }
 
     // A bare name has a folder, too.
@@ -197,23 +224,45 @@ fn training_goes_on_when_nobody_listens() {
 fn a_run_that_comes_to_nothing_leaves_its_name_free() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let output = mapsto(folder, &["train", "digits", "--run", "mine", "--epochs", "1", "--lr", "1e30"]);
+    let output = mapsto(folder, &["train", "digits", "--run", "mine", "--epochs", "1", "--set", "learning_rate=1e30"]);
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{told}");
-    assert!(told.contains("error: the loss became ") && told.contains("lower rate than --lr 1e30"), "{told}");
+    assert!(told.contains("error: the loss became ") && told.contains(" of epoch 1: in layer \""), "{told}");
     assert!(!folder.join("runs/mine").exists());
-
-    #[cfg(unix)]
-    {
-        let (child, _out) = started(folder, "mine", "60");
-        assert!(folder.join("runs/mine/config.toml").exists());
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-        let output = child.wait_with_output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), told.as_str()), (Some(130), "error: interrupted: nothing was saved\n"));
-        assert!(!folder.join("runs/mine").exists());
-    }
     text(folder, &["train", "digits", "--run", "mine", "--epochs", "1"]);
+    let taken = complaint(folder, &["train", "digits", "--run", "mine", "--epochs", "1"]);
+    assert!(taken.contains("mine exists already"), "{taken}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (child, _out) = started(folder, "mine", "3");
+    assert!(folder.join("runs/mine/config.toml").exists());
+    // Another process keeps out, and the list knows.
+    let busy = complaint(folder, &["train", "--resume", "runs/mine"]);
+    assert_eq!(busy, "error: runs/mine is in use: another process trains there\n");
+    assert!(complaint(folder, &["runs", "rm", "runs/mine"]).contains("is in use"));
+    assert_eq!(events(folder, &["runs", "--json"])[0]["state"], "running");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.starts_with("error: interrupted in epoch "), "{told}");
+    assert!(told.ends_with(" train digits --resume runs/mine\n"), "{told}");
+    assert_eq!(events(folder, &["runs", "--json"])[0]["state"], "stopped");
+    let resumed = events(folder, &["train", "digits", "--resume", "runs/mine", "--json"]);
+    let straight = events(folder, &["train", "digits", "--run", "straight", "--epochs", "3", "--json"]);
+    assert_eq!(resumed.last().unwrap()["test"], straight.last().unwrap()["test"]);
+    let model = |name: &str| std::fs::read(folder.join("runs").join(name).join("model.safetensors")).unwrap();
+    assert!(model("mine") == model("straight"));
+    assert_eq!(events(folder, &["runs", "list", "--json"]).len(), 2);
+    let differences = text(folder, &["runs", "compare", "runs/mine", "runs/straight"]);
+    assert_eq!(differences, "no setting and no figure differs\n");
+    text(folder, &["runs", "rm", "runs/mine"]);
+    assert!(!folder.join("runs/mine").exists());
 }
 
 #[cfg(unix)]

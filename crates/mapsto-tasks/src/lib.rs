@@ -8,6 +8,7 @@ mod ensemble;
 mod error;
 mod examples;
 mod fingerprint;
+pub mod image;
 mod observer;
 mod plan;
 mod predictor;

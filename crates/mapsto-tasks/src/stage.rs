@@ -102,8 +102,8 @@ impl<E: Examples> Context<'_, E> {
         let plan = plan(training, examples.truth(), stage);
         let batches = examples.batches(&settings.config, preparation, answers, plan)?;
         let network = E::network(&settings.config, preparation, answers.outputs())?;
-        E::begin(&settings.config, &network)?;
         let network = network.init(stage.seed)?;
+        E::begin(&settings.config, &network)?;
         network.train();
         let mut student =
             student::<E>(settings, network, answers, examples.truth(), &stage.train, batches.per_epoch())?;

@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::show;
 use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::{Examples, Predictor, Saved, test_part};
 use serde_json::json;
@@ -42,6 +43,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 }
                 Ok(examples)
             }
+        }),
+        ImageExamples::NAME => evaluate(&saved, data, output, |predictor, data| match data {
+            None => Ok(ImageExamples::open(&predictor.settings.config)?),
+            Some(path) => Ok(ImageExamples::open_for(predictor, path)?),
         }),
         TableExamples::NAME => evaluate(&saved, data, output, |predictor, data| {
             Ok(TableExamples::read_for(predictor, data.unwrap_or(&predictor.settings.config.data))?)

@@ -5,10 +5,14 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::show::short;
 use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::image::{ImageExamples, list_pictures, read_pictures};
 use mapsto_tasks::table::{TableExamples, read_inputs};
 use mapsto_tasks::{Answers, Examples, Predictor, Saved, Truth};
 use serde_json::json;
 use std::path::PathBuf;
+
+/// Pictures that go through the network at once.
+const CHUNK: usize = 32;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -42,6 +46,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             for (item, row) in items.iter().zip(found.chunks(predictor.answers.outputs())) {
                 let truth = known.map(|(names, labels)| names[labels[*item]].as_str());
                 show.one(&examples.places[*item], row, truth)?;
+            }
+            Ok(())
+        }
+        ImageExamples::NAME => {
+            let predictor = Predictor::<ImageExamples>::load(&saved)?;
+            let show = Shown::new(arguments, &predictor.answers)?;
+            let (config, normalisation) = (&predictor.settings.config, &predictor.preparation);
+            for paths in list_pictures(&arguments.files)?.chunks(CHUNK) {
+                let found = predictor.of_input(&read_pictures(config, normalisation, paths)?)?;
+                for (path, row) in paths.iter().zip(found.chunks(predictor.answers.outputs())) {
+                    show.one(&path.display().to_string(), row, None)?;
+                }
             }
             Ok(())
         }

@@ -4,6 +4,7 @@ use super::unknown_task;
 use crate::failure::Failure;
 use crate::output::Output;
 use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::{Examples, Predictor, Saved};
 use serde_json::json;
@@ -26,6 +27,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
     match saved.task.as_str() {
         DigitsExamples::NAME => summarise::<DigitsExamples>(arguments, &saved),
+        ImageExamples::NAME => summarise::<ImageExamples>(arguments, &saved),
         TableExamples::NAME => summarise::<TableExamples>(arguments, &saved),
         task => Err(unknown_task(&saved.path.display().to_string(), task)),
     }

@@ -5,9 +5,10 @@ use crate::interrupt;
 use crate::output::{Output, complain};
 use crate::watcher::Watcher;
 use crate::{shell, show};
-use mapsto_models::TableModel;
+use mapsto_models::{ImageModel, TableModel};
 use mapsto_nn::Module;
 use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::image::{ImageConfig, ImageExamples};
 use mapsto_tasks::table::{Problem, TableConfig, TableExamples};
 use mapsto_tasks::{Ensemble, Examples, MODEL_FILE, Outcome, Run, Settings, TaskError, task_of};
 use mapsto_train::TrainError;
@@ -16,6 +17,12 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// The network of small pictures.
+const SMALL_MODEL: &str = "resnet20";
+/// The network of large ones.
+const LARGE_MODEL: &str = "resnet18";
+/// Pictures whose shorter side has more pixels are large.
+const SMALL_SIDE: usize = 64;
 /// The folder that runs are saved in.
 const RUNS: &str = "runs";
 
@@ -33,6 +40,12 @@ pub struct Arguments {
     /// The network: linear or mlp for tables; lenet, resnet20, mobilenet_v2, ... for images
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
+    /// Weights that the network begins with, all but its last layer's: safetensors or a PyTorch checkpoint
+    #[arg(long, value_name = "FILE")]
+    pretrained: Option<PathBuf>,
+    /// Pass over pictures that cannot be read
+    #[arg(long)]
+    skip_bad: bool,
     /// Times that the examples are gone through
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
@@ -49,7 +62,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
     /// Go on with a run that was interrupted or killed
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "target", "model", "epochs", "set", "cv", "ensemble", "run", "runs"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "target", "model", "pretrained", "skip_bad", "epochs", "set", "cv", "ensemble", "run", "runs"])]
     resume: Option<PathBuf>,
     /// The folder that runs are saved in
     #[arg(long, value_name = "FOLDER", default_value = RUNS)]
@@ -66,6 +79,8 @@ pub struct Arguments {
 enum Task {
     /// Handwritten digits, embedded: a small convolutional network
     Digits,
+    /// The classes of pictures
+    Image,
     /// A column of a table from the others
     Table,
 }
@@ -74,6 +89,7 @@ impl Task {
     fn name(self) -> &'static str {
         match self {
             Task::Digits => DigitsExamples::NAME,
+            Task::Image => ImageExamples::NAME,
             Task::Table => TableExamples::NAME,
         }
     }
@@ -90,32 +106,36 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     match arguments.task {
         Some(Task::Digits) => {
-            arguments.refuse(&[
-                ("--data", arguments.data.is_some()),
-                ("--target", arguments.target.is_some()),
-                ("--model", arguments.model.is_some()),
-            ])?;
+            arguments.refuse(&["--data", "--target", "--model", "--pretrained", "--skip-bad"])?;
             let examples = DigitsExamples::embedded()?;
             begin(arguments, &examples, DigitsExamples::settings(), &[])
         }
+        Some(Task::Image) => image(arguments),
         Some(Task::Table) => table(arguments),
         None => Err(Failure::Internal("a task or --resume is asked for".into())),
     }
 }
 
 impl Arguments {
-    fn refuse(&self, given: &[(&str, bool)]) -> Result<(), Failure> {
-        let task = self.task.map_or("this task", Task::name);
-        match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) => Err(Failure::user(format!("{name} has no meaning for {task}"))),
+    /// Fails for options that were given and mean nothing to the task.
+    fn refuse(&self, meaningless: &[&str]) -> Result<(), Failure> {
+        let given = [
+            ("--data", self.data.is_some()),
+            ("--target", self.target.is_some()),
+            ("--model", self.model.is_some()),
+            ("--pretrained", self.pretrained.is_some()),
+            ("--skip-bad", self.skip_bad),
+        ];
+        match given.iter().find(|(name, given)| *given && meaningless.contains(name)) {
+            Some((name, _)) => {
+                Err(Failure::user(format!("{name} means nothing to {}", self.task.map_or("this task", Task::name))))
+            }
             None => Ok(()),
         }
     }
 
     fn data(&self, what: &str) -> Result<PathBuf, Failure> {
-        let path = self.data.as_ref().ok_or_else(|| Failure::user(format!("--data is missing: give {what}")))?;
-        // The run goes on from any folder.
-        path.canonicalize().map_err(|e| Failure::user(format!("cannot read {}: {e}", path.display())))
+        absolute(self.data.as_ref().ok_or_else(|| Failure::user(format!("--data is missing: give {what}")))?)
     }
 
     /// Settings as the arguments change them.
@@ -134,11 +154,49 @@ impl Arguments {
     }
 }
 
+/// A path that holds in any folder, so that the run goes on from there.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|e| Failure::user(format!("cannot read {}: {e}", path.display())))
+}
+
+/// No such model.
+fn no_model(name: &str, task: &str, names: &[&str]) -> Failure {
+    Failure::user(format!("there is no model {name:?} for {task}: give one of {}", names.join(", ")))
+}
+
+fn image(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.refuse(&["--target"])?;
+    let data = arguments.data("a folder with one of pictures for each class, or a table of paths and labels")?;
+    let model = |name: &str| ImageModel::named(name).ok_or_else(|| no_model(name, "images", ImageModel::NAMES));
+    let config = ImageConfig::new(data, model(arguments.model.as_deref().unwrap_or(SMALL_MODEL))?);
+    // What decides how pictures are read has to be known before the rest suits them.
+    let mut blank = ImageExamples::defaults(config);
+    for assignment in &arguments.set {
+        blank = blank.with(assignment)?;
+    }
+    blank.config.skip_bad |= arguments.skip_bad;
+    if let Some(path) = &arguments.pretrained {
+        blank.config.pretrained = absolute(path)?;
+    }
+    let examples = ImageExamples::open(&blank.config)?;
+    let mut settings = examples.settings(blank.config)?;
+    if arguments.model.is_none() && settings.config.height.min(settings.config.width) > SMALL_SIDE {
+        settings.config.model = model(LARGE_MODEL)?;
+    }
+    let ImageConfig { height, width, channels, .. } = settings.config;
+    let classes = examples.truth().answers(&[]).outputs();
+    let mut notes =
+        vec![format!("{classes} classes; pictures are taken {height} high and {width} wide, {channels} channels")];
+    if let [first, ..] = &examples.skipped[..] {
+        notes.push(format!("{} pictures cannot be read and are passed over, {first} first", examples.skipped.len()));
+    }
+    begin(arguments, &examples, settings, &notes)
+}
+
 fn table(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.refuse(&["--pretrained", "--skip-bad"])?;
     let name = arguments.model.as_deref().unwrap_or("mlp");
-    let model = TableModel::named(name).ok_or_else(|| {
-        Failure::user(format!("there is no model {name:?} for tables: give one of {}", TableModel::NAMES.join(", ")))
-    })?;
+    let model = TableModel::named(name).ok_or_else(|| no_model(name, "tables", TableModel::NAMES))?;
     let target = arguments.target.clone();
     let target = target.ok_or_else(|| Failure::user("--target is missing: name the column that is to be predicted"))?;
     let config = TableConfig {
@@ -199,6 +257,11 @@ fn resume(arguments: &Arguments, path: &Path) -> Result<(), Failure> {
     }
     match task.as_str() {
         DigitsExamples::NAME => go(arguments, &Run::open(path)?, &DigitsExamples::embedded()?, &[]),
+        ImageExamples::NAME => {
+            let run = Run::open(path)?;
+            let examples = ImageExamples::open(&run.settings.config)?;
+            go(arguments, &run, &examples, &[])
+        }
         TableExamples::NAME => {
             let run = Run::open(path)?;
             let examples = TableExamples::read(&run.settings.config)?;

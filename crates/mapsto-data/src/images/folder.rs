@@ -100,6 +100,22 @@ impl ImageFolder {
     }
 }
 
+impl ImageFolder {
+    /// All pictures in a folder and the folders in it, sorted, whatever their classes.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, or has no pictures.
+    pub fn list(path: &Path) -> Result<Vec<PathBuf>, ImageError> {
+        let mut found = Vec::new();
+        files(path, &mut |path| found.push(path), &mut Vec::new())?;
+        if found.is_empty() {
+            return Err(ImageError::NoPictures { path: path.to_owned() });
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
 /// What is in a folder and does not begin with a dot: names and paths.
 fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, ImageError> {
     let io = |source| ImageError::Io { path: path.to_owned(), source };

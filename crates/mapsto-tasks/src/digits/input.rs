@@ -78,7 +78,10 @@ fn parse_line(line: &str, place: &str) -> Result<([f32; PIXELS], Option<usize>),
         *pixel = match cell.parse::<f32>() {
             Ok(value) if (0.0..=Digits::MAX as f32).contains(&value) => value,
             _ => {
-                return Err(TaskError::input(format!("{place}: {cell:?} in column {} is not from 0 to 16", column + 1)));
+                return Err(TaskError::input(format!(
+                    "{place}: {cell:?} in column {} is not from 0 to 16",
+                    column + 1
+                )));
             }
         };
     }

@@ -1,0 +1,435 @@
+//! Pictures: which class each is of.
+
+use crate::error::TaskError;
+use crate::examples::{Answers, Examples, Given, LabelledBatches, Truth};
+use crate::fingerprint::Fingerprint;
+use crate::plan::Plan;
+use crate::predictor::Predictor;
+use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
+use mapsto_data::{
+    Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
+    Part, Picture, Preset, Step,
+};
+use mapsto_formats::read_torch;
+use mapsto_models::{ImageModel, ImageShape, load_all_but};
+use mapsto_nn::{Layer, StateDict, Summary, read_state};
+use mapsto_tensor::{DType, Result, Rng, Tensor};
+use mapsto_train::{BatchIter, Batches, Labelled, TrainError};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Pictures whose longer side has at most so many pixels keep their size.
+const SMALL: usize = 64;
+/// The sides that larger pictures are brought to.
+const SIDE: usize = 224;
+/// Pictures that are looked at to know the size of all.
+const LOOKED_AT: usize = 16;
+
+/// The settings of the task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageConfig {
+    /// A folder with one of pictures for each class, a table of paths and labels, or a folder of IDX files.
+    pub data: PathBuf,
+    /// Rows of pixels that the network takes.
+    pub height: usize,
+    /// Pixels of a row that it takes.
+    pub width: usize,
+    /// Channels that it takes: 1 of grey pictures, 3 of coloured ones.
+    pub channels: usize,
+    /// The network.
+    pub model: ImageModel,
+    /// A file of weights to begin with, all but the last layer's: safetensors or a PyTorch checkpoint; none if empty.
+    pub pretrained: PathBuf,
+    /// How pictures are changed at random.
+    pub augment: Preset,
+    /// Whether that may turn left into right.
+    pub flip: bool,
+    /// Steps that change pictures in place of [`ImageConfig::augment`]'s, where there are any.
+    pub steps: Vec<Step>,
+    /// Mixup's alpha; none at 0.
+    pub mixup: f64,
+    /// Cutmix's alpha, in every other batch where mixup is on, too; none at 0.
+    pub cutmix: f64,
+    /// Pictures that cannot be read are passed over.
+    pub skip_bad: bool,
+    /// Megabytes of decoded pictures that are kept.
+    pub cache_mb: usize,
+}
+
+impl ImageConfig {
+    /// Of these data, with what suits small coloured pictures.
+    pub fn new(data: PathBuf, model: ImageModel) -> ImageConfig {
+        ImageConfig {
+            data,
+            height: 0,
+            width: 0,
+            channels: 0,
+            model,
+            pretrained: PathBuf::new(),
+            augment: Preset::Light,
+            flip: true,
+            steps: Vec::new(),
+            mixup: 0.0,
+            cutmix: 0.0,
+            skip_bad: false,
+            cache_mb: 1024,
+        }
+    }
+
+    fn shape(&self) -> ImageShape {
+        ImageShape { channels: self.channels, height: self.height, width: self.width }
+    }
+
+    fn read_as(&self) -> Channels {
+        if self.channels == 1 { Channels::Grey } else { Channels::Rgb }
+    }
+
+    /// How training pictures are changed.
+    fn augmentation(&self) -> Result<Augmentation, TaskError> {
+        let steps = if self.steps.is_empty() {
+            let preset = Augmentation::preset(self.augment, self.height, self.width).map_err(TaskError::input)?;
+            let stays = |step: &&Step| self.flip || !matches!(step, Step::HorizontalFlip { .. });
+            preset.steps().iter().filter(stays).cloned().collect()
+        } else {
+            let exact = [Step::Resize { height: self.height, width: self.width }];
+            self.steps.iter().cloned().chain(exact).collect()
+        };
+        Augmentation::new(steps).map_err(TaskError::input)
+    }
+
+    /// How pictures are brought to the network's size.
+    fn plain(&self) -> Result<Augmentation, TaskError> {
+        Augmentation::preset(Preset::None, self.height, self.width).map_err(TaskError::input)
+    }
+
+    fn mix(&self, number: u64) -> Option<Mix> {
+        match (self.mixup > 0.0, self.cutmix > 0.0) {
+            (true, true) if number % 2 == 1 => Some(Mix::Cutmix { alpha: self.cutmix }),
+            (true, _) => Some(Mix::Mixup { alpha: self.mixup }),
+            (false, true) => Some(Mix::Cutmix { alpha: self.cutmix }),
+            (false, false) => None,
+        }
+    }
+}
+
+/// Pictures with their classes.
+pub struct ImageExamples {
+    set: Arc<ImageSet>,
+    truth: Truth,
+    given: Given,
+    fingerprint: u64,
+    /// Pictures that cannot be read and are passed over.
+    pub skipped: Vec<String>,
+}
+
+impl ImageExamples {
+    /// Opens the data. Pictures are read when they are needed.
+    ///
+    /// # Errors
+    /// Data that are not there, or have no pictures.
+    pub fn open(config: &ImageConfig) -> Result<ImageExamples, TaskError> {
+        let set = ImageSet::open(&config.data).map_err(TaskError::input)?;
+        let set = if config.channels > 0 { set.with_channels(config.read_as()) } else { set };
+        let names = set.classes().to_vec();
+        let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
+        let bad = if config.skip_bad { unreadable(&set)? } else { Vec::new() };
+        let of = |part: Part| set.part(part).into_iter().filter(|item| bad.binary_search(item).is_err()).collect();
+        let given = Given { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) };
+        let labels = (0..set.len()).map(|index| set.class(index)).collect();
+        let skipped = bad.iter().map(|&index| set.name(index)).collect();
+        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names, labels, given) })
+    }
+
+    /// Opens data to evaluate a network on, whose classes they have.
+    ///
+    /// # Errors
+    /// Those of [`ImageExamples::open`]; a class that the network does not know.
+    pub fn open_for(predictor: &Predictor<ImageExamples>, path: &Path) -> Result<ImageExamples, TaskError> {
+        let config = &predictor.settings.config;
+        let set = ImageSet::open(path).map_err(TaskError::input)?.with_channels(config.read_as());
+        let Answers::Classes { names } = &predictor.answers else {
+            return Err(TaskError::input("the network does not tell classes"));
+        };
+        let known = |name: &String| {
+            let unknown = || TaskError::Input(format!("{}: the network knows no class {name:?}", path.display()));
+            names.iter().position(|own| own == name).ok_or_else(unknown)
+        };
+        let places = set.classes().iter().map(known).collect::<Result<Vec<usize>, TaskError>>()?;
+        let labels = (0..set.len()).map(|index| places[set.class(index)]).collect();
+        let given = Given { test: (0..set.len()).collect(), ..Given::default() };
+        Ok(ImageExamples::of(Arc::new(set), names.clone(), labels, given))
+    }
+
+    fn of(set: Arc<ImageSet>, names: Vec<String>, labels: Vec<usize>, given: Given) -> ImageExamples {
+        let mut fingerprint = Fingerprint::new();
+        for (index, label) in labels.iter().enumerate() {
+            let name = set.name(index);
+            fingerprint.add(name.as_bytes());
+            let bytes = fs::metadata(&name).map_or(0, |metadata| metadata.len());
+            fingerprint.add(&[*label as u64, bytes].map(u64::to_le_bytes).concat());
+        }
+        let (truth, fingerprint) = (Truth::Classes { names, labels }, fingerprint.value());
+        ImageExamples { set, truth, given, fingerprint, skipped: Vec::new() }
+    }
+
+    /// The pictures.
+    pub fn set(&self) -> &ImageSet {
+        &self.set
+    }
+
+    /// Settings of data that nothing is known of yet.
+    pub fn defaults(config: ImageConfig) -> Settings<ImageConfig> {
+        let training = Training {
+            seed: 1,
+            split_seed: 0,
+            test: 0.2,
+            validation: 0.1,
+            epochs: 20,
+            batch_size: 64,
+            optimizer: Rule::Sgd,
+            learning_rate: 0.05,
+            schedule: Course::Cosine,
+            warmup: 0.1,
+            momentum: 0.9,
+            weight_decay: 5e-4,
+            label_smoothing: 0.1,
+            clip_norm: 0.0,
+            patience: 0,
+            average: 0.0,
+            balance: Balance::None,
+            checkpoint_seconds: 60.0,
+        };
+        let mapsto = env!("CARGO_PKG_VERSION").to_string();
+        Settings { mapsto, task: Self::NAME.into(), folds: 0, ensemble: Ensemble::SINGLE, training, config }
+    }
+
+    /// Settings that suit the pictures: the size and channels that they have, and a network for that size.
+    ///
+    /// # Errors
+    /// Pictures that cannot be read, in all of a sample.
+    pub fn settings(&self, mut config: ImageConfig) -> Result<Settings<ImageConfig>, TaskError> {
+        if config.channels == 0 {
+            config.channels = self.set.channels().count();
+            config.flip &= config.channels > 1;
+        }
+        if config.height == 0 || config.width == 0 {
+            let mut sides = Vec::new();
+            let mut refused = None;
+            for place in 0..LOOKED_AT.min(self.set.len()) {
+                match self.set.picture(place * self.set.len() / LOOKED_AT.min(self.set.len())) {
+                    Ok(picture) => sides.push([picture.height, picture.width]),
+                    Err(error) => refused = Some(error),
+                }
+            }
+            let Some(&[height, width]) = sides.first() else {
+                return Err(refused.map_or_else(|| TaskError::input("there are no pictures"), TaskError::input));
+            };
+            let alike = sides.iter().all(|sides| *sides == [height, width]) && height.max(width) <= SMALL;
+            (config.height, config.width) = if alike { (height, width) } else { (SIDE, SIDE) };
+        }
+        config.model = config.model.fitted_to(config.height, config.width);
+        let mut settings = ImageExamples::defaults(config);
+        if self.set.len() >= 20_000 {
+            (settings.training.batch_size, settings.training.learning_rate) = (128, 0.1);
+        }
+        Ok(settings)
+    }
+
+    /// Pictures as the network takes them, in their order.
+    fn gather(
+        config: &ImageConfig,
+        normalisation: &Normalisation,
+        batch: Batch<ImageSamples>,
+    ) -> Result<(Vec<f32>, Vec<usize>), TaskError> {
+        let pixels = config.channels * config.height * config.width;
+        let (mut all, mut items) = (vec![0.0; batch.len() * pixels], Vec::with_capacity(batch.len()));
+        for sample in batch {
+            match sample {
+                Ok(sample) => {
+                    let place = &mut all[items.len() * pixels..][..pixels];
+                    normalisation.write_chw(&sample.picture, place).map_err(TaskError::input)?;
+                    items.push(sample.index);
+                }
+                Err(error) => {
+                    let mend = "mend or remove it, or pass over such pictures with --skip-bad";
+                    return Err(TaskError::Input(format!("{error}; {mend}")));
+                }
+            }
+        }
+        Ok((all, items))
+    }
+}
+
+/// Pictures from files, as a network takes them.
+///
+/// # Errors
+/// A file that is no picture.
+pub fn read_pictures(
+    config: &ImageConfig,
+    normalisation: &Normalisation,
+    paths: &[PathBuf],
+) -> Result<Tensor, TaskError> {
+    let (plain, pixels) = (config.plain()?, config.channels * config.height * config.width);
+    let mut all = vec![0.0; paths.len() * pixels];
+    for (path, place) in paths.iter().zip(all.chunks_exact_mut(pixels)) {
+        let picture = Picture::read(path, config.read_as()).map_err(TaskError::input)?;
+        let wrong = |e: &dyn std::fmt::Display| TaskError::Input(format!("{}: {e}", path.display()));
+        let picture = plain.apply(picture, &Rng::new(0)).map_err(|e| wrong(&e))?;
+        normalisation.write_chw(&picture, place).map_err(|e| wrong(&e))?;
+    }
+    Ok(Tensor::from_vec(all, [paths.len(), config.channels, config.height, config.width])?)
+}
+
+/// The pictures that paths name: files, and all pictures in folders.
+///
+/// # Errors
+/// A path that is not there; a folder without pictures.
+pub fn list_pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TaskError> {
+    let mut all = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            all.extend(ImageFolder::list(path).map_err(TaskError::input)?);
+        } else {
+            all.push(path.clone());
+        }
+    }
+    Ok(all)
+}
+
+/// The batches of a training.
+struct PictureBatches<'a> {
+    loader: Loader<ImageSamples>,
+    config: &'a ImageConfig,
+    normalisation: &'a Normalisation,
+    truth: &'a Truth,
+    answers: &'a Answers,
+}
+
+impl PictureBatches<'_> {
+    fn gather(&self, batch: Batch<ImageSamples>, number: u64, chance: &Rng) -> Result<Labelled<Tensor>, TaskError> {
+        let (mut pixels, items) = ImageExamples::gather(self.config, self.normalisation, batch)?;
+        let shape = [items.len(), self.config.channels, self.config.height, self.config.width];
+        let target = match (self.config.mix(number), self.truth) {
+            (Some(mix), Truth::Classes { labels, names }) => {
+                let labels: Vec<usize> = items.iter().map(|&item| labels[item]).collect();
+                let mut chance = chance.fork(number);
+                let soft =
+                    mix.apply(&mut pixels, shape, &labels, names.len(), &mut chance).map_err(TaskError::input)?;
+                Tensor::from_vec(soft, [items.len(), names.len()])?
+            }
+            _ => self.truth.target(&items, self.answers)?,
+        };
+        Ok(Labelled { input: Tensor::from_vec(pixels, shape)?, target })
+    }
+}
+
+impl Batches for PictureBatches<'_> {
+    type Batch = Labelled<Tensor>;
+
+    fn per_epoch(&self) -> u64 {
+        self.loader.batches() as u64
+    }
+
+    fn epoch<'a>(&'a self, epoch: u64, first: u64) -> Result<BatchIter<'a, Labelled<Tensor>>, TrainError> {
+        let chance = Rng::new(self.loader.options().seed).split("mix").fork(epoch);
+        let gather =
+            move |(number, batch)| self.gather(batch, number, &chance).map_err(|e| TrainError::Data(Box::new(e)));
+        Ok(Box::new((first..).zip(self.loader.epoch(epoch, first as usize)).map(gather)))
+    }
+}
+
+impl Examples for ImageExamples {
+    const NAME: &'static str = "image";
+    type Config = ImageConfig;
+    type Preparation = Normalisation;
+    type Input = Tensor;
+    type Network = Box<dyn Layer>;
+
+    fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    fn given(&self) -> &Given {
+        &self.given
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn prepare(&self, _: &ImageConfig, train: &[usize]) -> Result<Normalisation, TaskError> {
+        Normalisation::learn(&self.set, train).map_err(TaskError::input)
+    }
+
+    fn network(config: &ImageConfig, _: &Normalisation, outputs: usize) -> Result<Box<dyn Layer>> {
+        config.model.build(config.shape(), outputs)
+    }
+
+    fn begin(config: &ImageConfig, network: &Box<dyn Layer>) -> Result<(), TaskError> {
+        let path = &config.pretrained;
+        if path.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let values = read_weights(path)?;
+        load_all_but(config.model.head_prefix(), network, &values)
+            .map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
+    }
+
+    fn forward(network: &Box<dyn Layer>, input: &Tensor) -> Result<Tensor> {
+        network.forward(input)
+    }
+
+    fn input(&self, config: &ImageConfig, normalisation: &Normalisation, items: &[usize]) -> Result<Tensor, TaskError> {
+        let samples =
+            ImageSamples::new(Arc::clone(&self.set), items.to_vec(), config.plain()?).map_err(TaskError::input)?;
+        let options = LoaderOptions { batch_size: items.len().max(1), ..LoaderOptions::default() };
+        let loader = Loader::new(Arc::new(samples), options).map_err(TaskError::input)?;
+        let batch: Batch<ImageSamples> = loader.epoch(0, 0).flatten().collect();
+        let (pixels, items) = ImageExamples::gather(config, normalisation, batch)?;
+        Ok(Tensor::from_vec(pixels, [items.len(), config.channels, config.height, config.width])?)
+    }
+
+    fn batches<'a>(
+        &'a self,
+        config: &'a ImageConfig,
+        normalisation: &'a Normalisation,
+        answers: &'a Answers,
+        plan: Plan,
+    ) -> Result<LabelledBatches<'a, Tensor>, TaskError> {
+        let options = plan.options();
+        let samples =
+            ImageSamples::new(Arc::clone(&self.set), plan.items, config.augmentation()?).map_err(TaskError::input)?;
+        let loader = Loader::new(Arc::new(samples), options).map_err(TaskError::input)?;
+        Ok(Box::new(PictureBatches { loader, config, normalisation, truth: &self.truth, answers }))
+    }
+
+    fn summary(network: &Box<dyn Layer>, config: &ImageConfig, _: &Normalisation, items: usize) -> Result<Summary> {
+        Summary::of(network, &Tensor::zeros([items, config.channels, config.height, config.width], DType::F32)?)
+    }
+
+    fn chunk(&self) -> usize {
+        128
+    }
+}
+
+/// The pictures of a set that cannot be read.
+fn unreadable(set: &Arc<ImageSet>) -> Result<Vec<usize>, TaskError> {
+    let all = (0..set.len()).collect();
+    let samples = ImageSamples::new(Arc::clone(set), all, Augmentation::default()).map_err(TaskError::input)?;
+    let loader = Loader::new(Arc::new(samples), LoaderOptions::default()).map_err(TaskError::input)?;
+    let read = loader.epoch(0, 0).flatten().enumerate();
+    Ok(read.filter(|(_, sample)| sample.is_err()).map(|(index, _)| index).collect())
+}
+
+/// Weights by name, of a safetensors file or a PyTorch checkpoint.
+fn read_weights(path: &Path) -> Result<StateDict, TaskError> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
+        let file = read_state(path).map_err(|e| TaskError::Input(format!("{e:#}")))?;
+        return Ok(file.tensors);
+    }
+    let state = read_torch(path).map_err(TaskError::input)?.state_dict();
+    Ok(state.map_err(|e| TaskError::Input(format!("{}: {e}", path.display())))?.tensors)
+}
