@@ -1,7 +1,8 @@
 //! Weights of a network that was trained for something else.
 
 use mapsto_nn::{LoadOptions, Module, StateDict};
-use mapsto_tensor::Result;
+use mapsto_tensor::{Error, Result};
+use std::panic::Location;
 
 /// Takes all values over but those of the head, `ImageModel::head_prefix` or `TableModel::head_prefix`: that keeps its
 /// own, so that it may have another number of outputs. The network has been initialised. Nothing has changed after an
@@ -20,9 +21,16 @@ use mapsto_tensor::Result;
 /// ```
 ///
 /// # Errors
-/// Names that are missing or not in the network, shapes that differ, outside the head; a head without values.
+/// Names that are missing or not in the network, shapes that differ, outside the head; a head without values; a network
+/// that is all head.
 #[track_caller]
 pub fn load_all_but(head: &str, network: &(impl Module + ?Sized), values: &StateDict) -> Result<()> {
+    if head.is_empty() {
+        return Err(Error::argument("the head is all of the network: there is nothing to take over")
+            .op("load_all_but")
+            .at(Location::caller())
+            .mend("train it from its first values"));
+    }
     let in_head = |name: &str| name.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let mut values = values.clone();
     values.retain(|name, _| !in_head(name));

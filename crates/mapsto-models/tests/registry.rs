@@ -283,6 +283,10 @@ fn all_but_the_head_is_taken_over() {
     let fresh = model.build(SMALL, 3).unwrap();
     let error = load_all_but(model.head_prefix(), &fresh, &old).unwrap_err().to_string();
     assert!(error.contains("call init(seed) on the network"), "{error}");
+    refused(
+        load_all_but(TableModel::named("linear").unwrap().head_prefix(), &network, &old),
+        "load_all_but: the head is all of the network: there is nothing to take over; train it from its first values",
+    );
 }
 
 #[test]

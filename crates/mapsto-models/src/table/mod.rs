@@ -12,7 +12,6 @@ use crate::registry::named;
 use mapsto_nn::{Embedding, Init, Layer, Module};
 use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
-use std::panic::Location;
 
 /// The columns that a model takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +106,6 @@ impl TableNet {
 }
 
 /// Fails unless these are as many numbers and categories as a network takes, of as many rows.
-#[track_caller]
 fn check_columns(numbers: &Tensor, categories: &Tensor, input: &TableShape) -> Result<()> {
     let (n, c) = (input.numbers, input.categories.len());
     let columns = |x: &Tensor| (x.rank() == 2).then(|| x.shape()[1]);
@@ -126,7 +124,7 @@ fn check_columns(numbers: &Tensor, categories: &Tensor, input: &TableShape) -> R
     } else {
         return Ok(());
     };
-    Err(problem.at(Location::caller()))
+    Err(problem)
 }
 
 /// A learned row for each code; that of the unknown is zero until it is trained.
@@ -137,12 +135,10 @@ fn embedding(codes: usize, width: usize, init: Init) -> Result<Embedding> {
 }
 
 /// The learned rows of each column of categories.
-#[track_caller]
 fn rows(tables: &[Embedding], categories: &Tensor) -> Result<Vec<Tensor>> {
-    let at = Location::caller();
     let one = |(column, table): (usize, &Embedding)| {
         let codes = categories.narrow(1, column, 1)?.squeeze(&[1])?;
-        table.forward(&codes).map_err(|e| e.at(at).within(format!("column {column} of the categories")))
+        table.forward(&codes).map_err(|e| e.within(format!("column {column} of the categories")))
     };
     tables.iter().enumerate().map(one).collect()
 }
