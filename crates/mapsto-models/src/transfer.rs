@@ -33,7 +33,6 @@ pub fn load_all_but(head: &str, network: &(impl Module + ?Sized), values: &State
     }
     let in_head = |name: &str| name.strip_prefix(head).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     let mut values = values.clone();
-    values.retain(|name, _| !in_head(name));
     for (name, param) in network.named_parameters().into_iter().filter(|(name, _)| in_head(name)) {
         values.insert(name, param.get()?.detach());
     }
