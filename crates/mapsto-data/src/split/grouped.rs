@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 ///
 /// Groups go to the test part in a random order, each that brings it nearer to `len * test_fraction` items; one at least
 /// does, and one stays. Both parts come back in ascending order. `below(n)` is the only randomness, as in
-/// [`stratified_split`].
+/// [`stratified_split`](super::stratified_split).
 ///
 /// # Errors
-/// Those of [`stratified_split`], and [`SplitError::OneGroup`] for fewer than two groups.
+/// Those of [`stratified_split`](super::stratified_split), and [`SplitError::OneGroup`] for fewer than two groups.
 pub fn grouped_split(
     groups: &[usize],
     test_fraction: f64,

@@ -9,7 +9,8 @@ use super::{Folds, SplitError, check_folds, wanted};
 /// earlier part, unless nothing would be left of the later one. Both parts come back in the order of time, ties in the order of the items.
 ///
 /// # Errors
-/// [`SplitError::Fraction`] and [`SplitError::TooFew`] as in [`stratified_split`], the latter also where all times are the same;
+/// [`SplitError::Fraction`] and [`SplitError::TooFew`] as in [`stratified_split`](super::stratified_split), the latter
+/// also where all times are the same;
 /// [`SplitError::NoTime`] for a time that is not a number.
 pub fn ordered_split(times: &[f64], test_fraction: f64) -> Result<(Vec<usize>, Vec<usize>), SplitError> {
     let wanted = wanted(times.len(), test_fraction)?;
