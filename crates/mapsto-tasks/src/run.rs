@@ -14,7 +14,7 @@ use mapsto_data::{
 };
 use mapsto_nn::{LoadOptions, Module, StateDict, write_atomic};
 use mapsto_tensor::Rng;
-use mapsto_train::run_dir::{RunDir, RunError};
+use mapsto_train::run_dir::{RunDir, RunError, RunLock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,12 +32,13 @@ const DATA_FILE: &str = "data.json";
 /// The fewest examples that a network learns from.
 const LEAST_TRAIN: usize = 2;
 
-/// A run's folder with its settings.
+/// A run's folder with its settings, held by this process.
 pub struct Run<C> {
     /// The folder.
     pub folder: RunDir,
     /// The settings.
     pub settings: Settings<C>,
+    _lock: RunLock,
 }
 
 /// What a run came to.
@@ -62,7 +63,7 @@ struct Known {
 }
 
 impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
-    /// Writes the settings into a new folder.
+    /// Writes the settings into a new folder, and keeps other processes out of it.
     ///
     /// # Errors
     /// Settings that cannot be; a refusal of the system.
@@ -70,14 +71,15 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         settings.training.check()?;
         let path = folder.path().join(CONFIG_FILE);
         let text = toml::to_string(&settings).map_err(|e| TaskError::Internal(e.to_string()))?;
+        let lock = folder.lock()?;
         write(&path, text.as_bytes())?;
-        Ok(Run { folder, settings })
+        Ok(Run { folder, settings, _lock: lock })
     }
 
-    /// Reads the settings of a run that was begun.
+    /// Reads the settings of a run that was begun, and keeps other processes out of it.
     ///
     /// # Errors
-    /// No run; settings that cannot be read, or that cannot be.
+    /// No run, or one that another process is in; settings that cannot be read, or that cannot be.
     pub fn open(path: &Path) -> Result<Run<C>, TaskError> {
         let folder = RunDir::open(path, CONFIG_FILE)?;
         let path = path.join(CONFIG_FILE);
@@ -85,7 +87,8 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         let text = fs::read_to_string(&path).map_err(|e| wrong(&e))?;
         let settings: Settings<C> = toml::from_str(&text).map_err(|e| wrong(&e.message()))?;
         settings.training.check().map_err(|e| wrong(&e))?;
-        Ok(Run { folder, settings })
+        let lock = folder.lock()?;
+        Ok(Run { folder, settings, _lock: lock })
     }
 }
 
@@ -116,7 +119,6 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Outcome<E>, TaskError> {
         let (settings, path) = (&self.settings, self.folder.path());
-        let _lock = self.folder.lock()?;
         let folder = path.join(CHECKPOINTS);
         make(&folder)?;
         let known = Known { examples: examples.truth().len(), fingerprint: format!("{:016x}", examples.fingerprint()) };

@@ -64,7 +64,8 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the folder `root/name`. `root` itself is made when missing, its parent is not.
+    /// Makes the folder `root/name`, or takes one that is there and holds nothing but what a process left that ended before it
+    /// began. `root` itself is made when missing, its parent is not.
     ///
     /// # Errors
     /// [`RunError::Name`] for a name that is no plain file name, [`RunError::Exists`] when it is taken,
@@ -73,10 +74,7 @@ impl RunDir {
         check_name(name)?;
         create_root(root)?;
         let path = root.join(name);
-        match create_new_dir(&path)? {
-            true => Ok(Self { path }),
-            false => Err(RunError::Exists(path)),
-        }
+        if create_new_dir(&path)? || is_unborn(&path) { Ok(Self { path }) } else { Err(RunError::Exists(path)) }
     }
 
     /// Makes the folder `root/<task>-<date>-<counter>`: today's date (UTC) and the first counter from 1 that is free,
@@ -175,6 +173,13 @@ fn create_new_dir(path: &Path) -> Result<bool, RunError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(doing("make the folder", path)(error)),
     }
+}
+
+/// Whether a folder holds nothing but locks and temporary files, whose names begin with a dot.
+fn is_unborn(path: &Path) -> bool {
+    let hidden =
+        |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|e| e.file_name().to_string_lossy().starts_with('.'));
+    fs::read_dir(path).is_ok_and(|mut entries| entries.all(hidden))
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, *chrono-compatible low-level date algorithms*).

@@ -31,6 +31,11 @@ fn a_named_run_is_never_overwritten() {
     );
     assert_eq!(fs::read_to_string(run.path().join("model")).unwrap(), "weights");
 
+    // What a process left that ended before it began takes no name.
+    let unborn = RunDir::create(&root, "unborn").unwrap();
+    drop(unborn.lock().unwrap());
+    assert_eq!(RunDir::create(&root, "unborn").unwrap(), unborn);
+
     // A file takes a name as well as a folder does.
     fs::write(root.join("note"), "").unwrap();
     assert!(matches!(RunDir::create(&root, "note"), Err(RunError::Exists(_))));
@@ -158,4 +163,18 @@ fn metrics_are_added_and_a_torn_line_is_removed() {
     let unfit = run.metrics().unwrap().append(&HashMap::from([([1, 2], 3)])).unwrap_err();
     assert!(unfit.to_string().starts_with("cannot write a metrics record as JSON: "), "{unfit}");
     assert_eq!(fs::read_to_string(&file).unwrap(), content);
+}
+
+#[test]
+fn one_process_at_a_time_and_only_where_a_run_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let run = RunDir::create(temp.path(), "mine").unwrap();
+    let lock = run.lock().unwrap();
+    assert!(matches!(run.lock(), Err(RunError::Busy(path)) if path == run.path()));
+    drop(lock);
+    drop(run.lock().unwrap());
+    let told = RunDir::open(run.path(), "config.toml").unwrap_err().to_string();
+    assert!(told.ends_with("mine is no run: give the folder that the training named"), "{told}");
+    fs::write(run.path().join("config.toml"), "").unwrap();
+    assert_eq!(RunDir::open(run.path(), "config.toml").unwrap(), run);
 }

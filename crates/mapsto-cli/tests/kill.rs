@@ -1,0 +1,94 @@
+//! Runs that are killed at any moment and go on: they end in the same bytes.
+#![cfg(unix)]
+
+use mapsto_tensor::Rng;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Kills of each kind of run.
+const KILLS: usize = 25;
+
+/// Kills runs until enough kills were made; each run must come to the model of the one that nobody killed.
+fn kill(task: &[&str], files: &[(&str, String)]) {
+    let folder = tempfile::tempdir().unwrap();
+    files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+    let command = |arguments: &[&str], threads: usize| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mapsto"));
+        command.args(arguments).current_dir(folder.path()).env("MAPSTO_NUM_THREADS", threads.to_string());
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let model = |run: &str| std::fs::read(folder.path().join("runs").join(run).join("model.safetensors")).unwrap();
+    let train = |run: &str| [task, &["--run", run]].concat().into_iter().map(String::from).collect::<Vec<_>>();
+    let began = Instant::now();
+    let straight = train("straight");
+    let output = command(&straight.iter().map(String::as_str).collect::<Vec<_>>(), 2).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let (whole, expected) = (began.elapsed(), model("straight"));
+
+    let mut rng = Rng::new(began.elapsed().as_nanos() as u64);
+    let mut kills = 0;
+    for number in 0.. {
+        if kills >= KILLS {
+            break;
+        }
+        let run = format!("killed-{number}");
+        let path = format!("runs/{run}");
+        loop {
+            let begun = Path::exists(&folder.path().join(&path).join("config.toml"));
+            let resume = vec!["train".to_string(), "--resume".into(), path.clone()];
+            let arguments = if begun { resume } else { train(&run) };
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let mut child = command(&arguments, 1 + kills % 3).spawn().unwrap();
+            // The last of them is left alone.
+            if kills < KILLS {
+                std::thread::sleep(whole.mul_f64(0.7 * rng.next_f64()).max(Duration::from_millis(1)));
+                child.kill().unwrap();
+            }
+            let output = child.wait_with_output().unwrap();
+            match output.status.code() {
+                None => kills += 1,
+                Some(0) => break,
+                Some(code) => panic!("exit {code}: {}", String::from_utf8_lossy(&output.stderr)),
+            }
+        }
+        assert!(model(&run) == expected, "after {kills} kills");
+        let log = std::fs::read_to_string(folder.path().join(&path).join("metrics.jsonl")).unwrap();
+        let straight = std::fs::read_to_string(folder.path().join("runs/straight/metrics.jsonl")).unwrap();
+        assert_eq!(log.lines().count(), straight.lines().count(), "after {kills} kills");
+    }
+}
+
+#[test]
+fn a_network_with_dropout_batch_norm_and_changes_by_chance() {
+    kill(&["train", "digits", "--epochs", "2", "--set", "checkpoint_seconds=0.05"], &[]);
+}
+
+#[test]
+fn a_cross_validation_and_an_ensemble_of_a_table() {
+    let mut rng = Rng::new(1);
+    let mut text = "size,colour,price\n".to_string();
+    for _ in 0..120 {
+        let (size, colour) = (rng.next_f64(), rng.below(3));
+        let price = 3.0 * size + colour as f64 + 0.1 * rng.normal();
+        text += &format!("{size},{},{price}\n", ["red", "green", "blue"][colour as usize]);
+    }
+    let task = [
+        "train",
+        "table",
+        "--data",
+        "t.csv",
+        "--target",
+        "price",
+        "--epochs",
+        "20",
+        "--cv",
+        "2",
+        "--ensemble",
+        "boosting:3",
+        "--set",
+        "checkpoint_seconds=0.02",
+    ];
+    kill(&task, &[("t.csv", text)]);
+}

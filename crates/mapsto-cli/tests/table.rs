@@ -1,0 +1,185 @@
+//! The binary on tables, as a user runs it.
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mapsto")).args(arguments).current_dir(folder).output().unwrap()
+}
+
+fn text(folder: &Path, arguments: &[&str]) -> String {
+    let output = mapsto(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn events(folder: &Path, arguments: &[&str]) -> Vec<Value> {
+    text(folder, arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn complaint(folder: &Path, arguments: &[&str]) -> String {
+    let output = mapsto(folder, arguments);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A table of flats: a number and a class that follow from the columns, with gaps and a text.
+fn flats(rows: usize) -> String {
+    let mut state = 1u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / (1u64 << 31) as f64
+    };
+    let mut table = "size,town,built,note,rent,dear\n".to_string();
+    for row in 0..rows {
+        let (size, town) = (20.0 + 100.0 * draw(), (draw() * 3.0) as usize);
+        let rent = 9.0 * size + 300.0 * town as f64 + 20.0 * draw();
+        let shown = if row % 17 == 3 { String::new() } else { format!("{size:.1}") };
+        let dear = if rent > 1000.0 { "yes" } else { "no" };
+        let town = ["Ulm", "\"Bonn, West\"", "Köln"][town];
+        table += &format!("{shown},{town},20{:02}-05-01,flat number {row},{rent:.2},{dear}\n", row % 20);
+    }
+    table
+}
+
+#[test]
+fn classes_and_numbers_are_learned_evaluated_and_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(240)).unwrap();
+    let train = ["train", "table", "--data", "flats.csv", "--epochs", "40", "--json"];
+
+    let with = |more: &[&str]| events(folder, &[&train[..], more].concat()).pop().unwrap();
+    let classes = with(&["--target", "dear", "--set", "ignore=[\"rent\"]", "--run", "dear"]);
+    assert!(classes["test"]["accuracy"].as_f64().unwrap() >= 0.9, "{classes}");
+    assert!(classes["test"]["auc"].as_f64().unwrap() >= 0.95, "{classes}");
+    let numbers = with(&["--target", "rent", "--set", "ignore=[\"dear\"]", "--run", "rent"]);
+    assert!(numbers["test"]["r2"].as_f64().unwrap() >= 0.9, "{numbers}");
+
+    assert_eq!(events(folder, &["eval", "runs/dear", "--json"])[0]["metrics"], classes["test"]);
+    assert_eq!(events(folder, &["eval", "runs/rent/model.safetensors", "--json"])[0]["metrics"], numbers["test"]);
+    std::fs::write(folder.join("more.csv"), flats(30)).unwrap();
+    let more = events(folder, &["eval", "runs/rent", "--data", "more.csv", "--json"]);
+    assert_eq!(more[0]["items"], 30);
+
+    // Without the answers, with a town that nobody has seen, and without a size.
+    std::fs::write(folder.join("new.csv"), "town,size,built,note,rent\nUlm,50,2001-05-01,x,1\nRom,,2001-05-01,x,1\n")
+        .unwrap();
+    let predicted = text(folder, &["predict", "runs/dear", "new.csv", "--csv"]);
+    let lines: Vec<&str> = predicted.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("input,prediction,no,yes", 3));
+    assert!(lines[1].starts_with("new.csv:1,no,0."), "{predicted}");
+    std::fs::write(folder.join("new.csv"), "town,size,built,note,dear\nUlm,50,2001-05-01,x,no\n").unwrap();
+    let rent = events(folder, &["predict", "runs/rent", "new.csv", "--json"])[0]["value"].as_f64().unwrap();
+    assert!((300.0..700.0).contains(&rent), "{rent}");
+    assert!(text(folder, &["summary", "runs/rent"]).contains("Linear"));
+    std::fs::write(folder.join("new.csv"), "town,size\nUlm,50\n").unwrap();
+    assert!(complaint(folder, &["predict", "runs/rent", "new.csv"]).contains("no column \"built\""));
+}
+
+#[test]
+fn folds_and_ensembles() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(120)).unwrap();
+    for (target, ignored) in [("dear", "rent"), ("rent", "dear")] {
+        for ensemble in ["bagging:3", "boosting:3", "snapshot:3", "average:4"] {
+            let run = format!("{target}-{}", &ensemble[..4]);
+            let ignore = format!("ignore=[\"{ignored}\"]");
+            let train =
+                ["train", "table", "--data", "flats.csv", "--target", target, "--set", &ignore, "--epochs", "12"];
+            let told = events(folder, &[&train[..], &["--ensemble", ensemble, "--run", &run, "--json"]].concat());
+            let done = told.last().unwrap();
+            let run = format!("runs/{run}");
+            assert_eq!(events(folder, &["eval", &run, "--json"])[0]["metrics"], done["test"], "{ensemble}");
+            let networks = events(folder, &["summary", &run, "--json"])[0]["networks"].as_u64().unwrap();
+            let expected = if ensemble == "average:4" {
+                1..2
+            } else if ensemble == "boosting:3" {
+                1..4
+            } else {
+                3..4
+            };
+            assert!(expected.contains(&networks), "{ensemble}: {networks}");
+        }
+    }
+    let train = ["train", "table", "--data", "flats.csv", "--target", "dear", "--epochs", "5", "--cv", "4", "--json"];
+    let told = events(folder, &train);
+    let folds: Vec<&Value> = told.iter().filter(|event| event["event"] == "fold").collect();
+    assert_eq!(folds.len(), 4);
+    assert_eq!(told.last().unwrap()["folds"].as_array().unwrap().len(), 4);
+    assert_eq!(folds[2]["test"], told.last().unwrap()["folds"][2]);
+    // By groups and by time.
+    for division in ["group=town", "time=built"] {
+        text(
+            folder,
+            &["train", "table", "--data", "flats.csv", "--target", "rent", "--epochs", "1", "--set", division],
+        );
+    }
+}
+
+#[test]
+fn what_was_decided_is_said_and_can_be_decided_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows: String = (0..60).map(|i| format!("{i},{}\n", i % 3)).collect();
+    std::fs::write(folder.join("t.csv"), format!("x,stars\n{rows}")).unwrap();
+    let train = ["train", "table", "--data", "t.csv", "--target", "stars", "--epochs", "1"];
+    let shown = text(folder, &train);
+    assert!(shown.contains("classes are told apart: 3 of them (for numbers: --set problem=regression)"), "{shown}");
+    let shown = text(folder, &[&train[..], &["--set", "problem=regression"]].concat());
+    assert!(shown.contains("RMSE") && !shown.contains("classes"), "{shown}");
+    let shown = text(folder, &["train", "table", "--data", "t.csv", "--target", "x", "--epochs", "1"]);
+    assert!(
+        shown.contains("a number is predicted: a regression (for classes: --set problem=classification)"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn tables_that_cannot_be_learned_from_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let told = |content: &str, more: &[&str]| {
+        std::fs::write(folder.join("t.csv"), content).unwrap();
+        let told = complaint(folder, &[&["train", "table", "--data", "t.csv", "--target", "y"], more].concat());
+        assert!(
+            !folder.join("runs").exists() || std::fs::read_dir(folder.join("runs")).unwrap().count() == 0,
+            "{told}"
+        );
+        told
+    };
+    let rows = |row: &str| row.repeat(30);
+    assert!(told("", &[]).contains("t.csv"));
+    assert!(told("x,y\n", &[]).contains("no rows"));
+    assert!(told("x,y\n1,2\n3\n", &[]).contains("t.csv:3") || told("x,y\n1,2\n3\n", &[]).contains("line 3"));
+    let near = told("x,yield\n1,2\n", &[]);
+    assert!(near.contains("there is no column \"y\"; did you mean ") && near.contains("\"yield\""), "{near}");
+    let gaps = told(&format!("x,y\n1,\n{}", rows("1,2\n")), &[]);
+    assert!(gaps.contains("1 rows have no \"y\", row 1 first"), "{gaps}");
+    let one = told(&format!("x,y\n{}", rows("1,a\n2,a\n")), &[]);
+    assert!(one.contains("of one class, \"a\""), "{one}");
+    let nothing = told(&format!("x,y\n{}", rows("1,a\n1,b\n")), &[]);
+    assert!(nothing.contains("there is nothing to learn from"), "{nothing}");
+    let times = told(&format!("x,y\n{}", rows("1,2020-01-01\n2,2021-01-01\n")), &[]);
+    assert!(times.contains("kind time"), "{times}");
+    let texts: String = (0..50).map(|i| format!("{i},word {i}\n")).collect();
+    let many = told(&format!("x,y\n{texts}"), &[]);
+    assert!(many.contains("50 distinct values in 50 rows, too many for classes"), "{many}");
+    let both = told(&format!("x,y\n{}", rows("1,2\n2,3.5\n")), &["--set", "group=x", "--set", "time=x"]);
+    assert!(both.contains("by groups or by time, not by both"), "{both}");
+    assert!(told("x,y\n1,2\n", &["--model", "resnet18"]).contains("give one of linear, logistic, mlp"));
+    assert!(told("x,y\n1,2\n", &["--pretrained", "f"]).contains("--pretrained means nothing to table"));
+    assert!(complaint(folder, &["train", "table", "--target", "y"]).contains("--data is missing"));
+    assert!(complaint(folder, &["train", "table", "--data", "none.csv", "--target", "y"]).contains("none.csv"));
+
+    // A run goes on with the data that it began with alone.
+    std::fs::write(folder.join("t.csv"), flats(60)).unwrap();
+    text(folder, &["train", "table", "--data", "t.csv", "--target", "rent", "--epochs", "1", "--run", "mine"]);
+    std::fs::write(folder.join("t.csv"), flats(61)).unwrap();
+    let output = mapsto(folder, &["train", "--resume", "runs/mine"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the data have changed since the run began"));
+}
