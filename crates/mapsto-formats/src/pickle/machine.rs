@@ -1,100 +1,31 @@
 //! The stack machine.
 
-use super::global::{self, Meaning, shown};
-use super::{Id, Node, Pickle, PickleError, Storage, View};
-use crate::elements::{Stored, read_up_to};
-use mapsto_tensor::MAX_RANK;
+use super::bytes::Bytes;
+use super::global::{self, shown};
+use super::{Id, Node, Pickle, PickleError, Storage};
 use std::collections::HashMap;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
-/// Bytes of a pickle, at most: that of a network with a hundred thousand tensors has some 15 million.
-const MOST_BYTES: u64 = 1 << 27;
 /// Values that a pickle puts on the stack or into a copy, at most.
 const MOST_VALUES: u64 = 1 << 23;
-/// Bytes of the name of a storage, at most.
-const MOST_KEY: usize = 64;
 /// Bytes of an integer, at most.
 const MOST_INT: usize = 16;
 
-/// Where the bytes come from, and how many there were.
-struct Bytes<'a, R> {
-    from: &'a mut R,
-    at: u64,
-}
-
-impl<R: BufRead> Bytes<'_, R> {
-    fn failed(&self, source: io::Error) -> PickleError {
-        PickleError::Io { at: self.at, source }
-    }
-
-    fn count(&mut self, bytes: u64) -> Result<(), PickleError> {
-        self.at = self.at.saturating_add(bytes);
-        match self.at <= MOST_BYTES {
-            true => Ok(()),
-            false => Err(PickleError::TooMuch { at: self.at, most: MOST_BYTES, what: "bytes" }),
-        }
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
-        let mut bytes = [0; N];
-        self.from.read_exact(&mut bytes).map_err(|e| self.failed(e))?;
-        self.count(N as u64)?;
-        Ok(bytes)
-    }
-
-    fn u8(&mut self) -> Result<u8, PickleError> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn u32(&mut self) -> Result<u32, PickleError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn u64(&mut self) -> Result<u64, PickleError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn block(&mut self, length: u64) -> Result<Vec<u8>, PickleError> {
-        // Before anything is read, so that a claim alone takes no memory.
-        self.count(length)?;
-        let bytes = read_up_to(self.from, length).map_err(|e| self.failed(e))?;
-        match bytes.len() as u64 == length {
-            true => Ok(bytes),
-            false => Err(self.failed(io::ErrorKind::UnexpectedEof.into())),
-        }
-    }
-
-    /// A line without its end.
-    fn line(&mut self) -> Result<String, PickleError> {
-        let mut bytes = Vec::new();
-        let rest = MOST_BYTES - self.at;
-        io::Read::take(&mut *self.from, rest).read_until(b'\n', &mut bytes).map_err(|e| self.failed(e))?;
-        self.count(bytes.len() as u64)?;
-        match bytes.pop() {
-            Some(b'\n') => String::from_utf8(bytes).map_err(|_| self.damaged("a line is no UTF-8 text")),
-            _ => Err(self.failed(io::ErrorKind::UnexpectedEof.into())),
-        }
-    }
-
-    fn damaged(&self, what: impl Into<String>) -> PickleError {
-        PickleError::Damaged { at: self.at, what: what.into() }
-    }
-}
-
-struct Machine<'a, R> {
-    bytes: Bytes<'a, R>,
+pub(super) struct Machine<'a, R> {
+    pub bytes: Bytes<'a, R>,
     stack: Vec<Id>,
     /// The stack's lengths where marks were set.
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
-    known: HashMap<Storage, u32>,
+    /// The index of each storage.
+    pub known: HashMap<Storage, u32>,
     values: u64,
-    out: Pickle,
+    pub out: Pickle,
 }
 
 pub(super) fn run(from: &mut impl BufRead) -> Result<Pickle, PickleError> {
     let mut machine = Machine {
-        bytes: Bytes { from, at: 0 },
+        bytes: Bytes::of(from),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
@@ -315,7 +246,7 @@ impl<R: BufRead> Machine<'_, R> {
         Ok(true)
     }
 
-    fn spend(&mut self, values: u64) -> Result<(), PickleError> {
+    pub fn spend(&mut self, values: u64) -> Result<(), PickleError> {
         self.values += values;
         match self.values <= MOST_VALUES {
             true => Ok(()),
@@ -329,7 +260,7 @@ impl<R: BufRead> Machine<'_, R> {
         Ok(())
     }
 
-    fn make(&mut self, node: Node) -> Result<(), PickleError> {
+    pub fn make(&mut self, node: Node) -> Result<(), PickleError> {
         let id = self.out.nodes.len() as Id;
         self.out.nodes.push(node);
         self.push(id)
@@ -438,12 +369,12 @@ impl<R: BufRead> Machine<'_, R> {
         }
     }
 
-    fn refused(&self, name: String) -> PickleError {
+    pub fn refused(&self, name: String) -> PickleError {
         PickleError::Opcode { at: self.bytes.at - 1, name }
     }
 
     /// What a value is, for a message.
-    fn named(&self, id: Id) -> String {
+    pub fn named(&self, id: Id) -> String {
         match self.out.node(id) {
             Node::None => "None".into(),
             Node::Int(_) => "an integer".into(),
@@ -456,138 +387,5 @@ impl<R: BufRead> Machine<'_, R> {
             Node::Storage(_) => "a storage".into(),
             Node::Tensor(_) => "a tensor".into(),
         }
-    }
-
-    /// What a call gives.
-    fn call(&mut self, function: Id, arguments: Id) -> Result<Id, PickleError> {
-        let Node::Global(known) = *self.out.node(function) else {
-            return Err(self.refused(format!("REDUCE of {}", self.named(function))));
-        };
-        let full = || format!("{}.{}", known.module, known.name);
-        let Node::Tuple(arguments) = self.out.node(arguments) else {
-            return Err(self.bytes.damaged(format!("{} is called with no tuple", full())));
-        };
-        let wrong =
-            |machine: &Self| machine.bytes.damaged(format!("{} is called with other values than it takes", full()));
-        let node = match (known.meaning, &arguments[..]) {
-            (Meaning::Dict, []) => Node::Dict(Vec::new()),
-            (Meaning::Dict, &[content]) => Node::Dict(self.dict_of(content)?.ok_or_else(|| wrong(self))?),
-            (Meaning::Tuple, &[sizes]) if matches!(self.out.node(sizes), Node::Tuple(_) | Node::List(_)) => {
-                return Ok(sizes);
-            }
-            (Meaning::Parameter, &[tensor, ..]) if matches!(self.out.node(tensor), Node::Tensor(_)) => {
-                return Ok(tensor);
-            }
-            (Meaning::Tensor | Meaning::TensorV2, &[storage, offset, sizes, strides, ..]) => {
-                self.tensor([storage, offset, sizes, strides], None)?.ok_or_else(|| wrong(self))?
-            }
-            (Meaning::TensorV3, &[storage, offset, sizes, strides, _, _, dtype, ..]) => {
-                self.tensor([storage, offset, sizes, strides], Some(dtype))?.ok_or_else(|| wrong(self))?
-            }
-            (Meaning::Inert, _) => Node::Inert,
-            (Meaning::StorageOf(_) | Meaning::Untyped | Meaning::DType(_) | Meaning::Lacking(_), _) => {
-                return Err(self.refused(format!("REDUCE of {}", full())));
-            }
-            _ => return Err(wrong(self)),
-        };
-        self.out.nodes.push(node);
-        Ok(self.out.nodes.len() as Id - 1)
-    }
-
-    /// A copy of a dict, or of a list of pairs.
-    fn dict_of(&mut self, content: Id) -> Result<Option<Vec<(Id, Id)>>, PickleError> {
-        let length = match self.out.node(content) {
-            Node::Dict(pairs) => pairs.len(),
-            Node::List(items) => items.len(),
-            _ => return Ok(None),
-        };
-        // Copies of one dict count each time.
-        self.spend(length as u64)?;
-        Ok(match self.out.node(content) {
-            Node::Dict(pairs) => Some(pairs.clone()),
-            Node::List(items) => items.iter().map(|&item| self.pair(item)).collect(),
-            _ => None,
-        })
-    }
-
-    fn pair(&self, id: Id) -> Option<(Id, Id)> {
-        match self.out.node(id) {
-            Node::Tuple(items) | Node::List(items) => match items[..] {
-                [key, value] => Some((key, value)),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// A tensor, if the arguments are of the right kinds.
-    fn tensor(&mut self, arguments: [Id; 4], dtype: Option<Id>) -> Result<Option<Node>, PickleError> {
-        let [storage, offset, sizes, strides] = arguments.map(|id| self.out.node(id));
-        let &Node::Storage(storage) = storage else { return Ok(None) };
-        let stored = match dtype.map(|id| self.out.node(id)) {
-            None => self.out.storages[storage as usize].stored,
-            Some(Node::Global(known)) => match known.meaning {
-                Meaning::DType(stored) => stored,
-                Meaning::Lacking(name) => return Err(PickleError::Lacking(name)),
-                _ => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
-        let view = (|| {
-            let (sizes, strides) = (self.numbers(sizes)?, self.numbers(strides)?);
-            let offset = self.number(offset)?;
-            (sizes.len() == strides.len()).then_some(View { storage, stored, offset, sizes, strides })
-        })();
-        let Some(view) = view else { return Ok(None) };
-        if view.sizes.len() > MAX_RANK {
-            return Err(PickleError::Axes { axes: view.sizes.len() });
-        }
-        self.out.tensors.push(view);
-        Ok(Some(Node::Tensor(self.out.tensors.len() as u32 - 1)))
-    }
-
-    fn number(&self, node: &Node) -> Option<u64> {
-        match node {
-            &Node::Int(x) => x.try_into().ok(),
-            _ => None,
-        }
-    }
-
-    fn numbers(&self, node: &Node) -> Option<Vec<u64>> {
-        match node {
-            Node::Tuple(items) | Node::List(items) => items.iter().map(|&id| self.number(self.out.node(id))).collect(),
-            _ => None,
-        }
-    }
-
-    /// `("storage", class, key, device, count)`, and in the old format what the storage is a view of.
-    fn storage(&mut self, id: Id) -> Result<(), PickleError> {
-        let other = |machine: &Self| machine.refused(format!("BINPERSID of {}", machine.named(id)));
-        let Node::Tuple(items) = self.out.node(id) else { return Err(other(self)) };
-        let nodes: Vec<&Node> = items.iter().take(7).map(|&id| self.out.node(id)).collect();
-        let (kind, class, key, numel) = match nodes[..] {
-            [kind, class, key, _, numel] | [kind, class, key, _, numel, Node::None] => (kind, class, key, numel),
-            [_, _, _, _, _, _] => return Err(self.refused("BINPERSID of a storage that is a view of another".into())),
-            _ => return Err(other(self)),
-        };
-        let (Node::Text(kind), Node::Global(class), Node::Text(key), Some(numel)) =
-            (kind, class, key, self.number(numel))
-        else {
-            return Err(other(self));
-        };
-        let stored = match class.meaning {
-            // Keys are numbers; a long one would be copied again and again.
-            _ if &**kind != "storage" || key.len() > MOST_KEY => return Err(other(self)),
-            Meaning::StorageOf(stored) => stored,
-            Meaning::Untyped => Stored::U8,
-            Meaning::Lacking(name) => return Err(PickleError::Lacking(name)),
-            _ => return Err(other(self)),
-        };
-        let storage = Storage { key: key.clone(), stored, numel };
-        let index = *self.known.entry(storage.clone()).or_insert_with(|| {
-            self.out.storages.push(storage);
-            self.out.storages.len() as u32 - 1
-        });
-        self.make(Node::Storage(index))
     }
 }

@@ -8,9 +8,11 @@
 //! Instructions: Python's `pickletools`; the meaning of tensors and storages: PyTorch's `torch/_utils.py` and
 //! `torch/serialization.py`.
 
+mod bytes;
 mod error;
 mod global;
 mod machine;
+mod objects;
 
 pub use error::PickleError;
 pub(crate) use global::{Known, shown};

@@ -8,7 +8,7 @@ pub use error::TorchError;
 
 use crate::FormatError;
 use crate::error::open;
-use crate::pickle::{Id, Node, Pickle, View};
+use crate::pickle::{Id, Node, Pickle};
 use container::Container;
 use mapsto_nn::StateDict;
 use mapsto_tensor::Tensor;
@@ -93,15 +93,14 @@ impl TorchFile {
     pub fn from_reader(from: impl Read + Seek) -> Result<TorchFile, TorchError> {
         let mut views = Views::of(Container::open(from)?);
         let found = found(&views.container().pickle)?;
-        let described: Vec<View> = views.container().pickle.tensors.clone();
-        let mut made: Vec<Option<Tensor>> = vec![None; described.len()];
+        let mut made: Vec<Option<Tensor>> = vec![None; views.container().pickle.tensors.len()];
         let mut dicts = BTreeMap::new();
         for (name, Found { tensors, mixed, numbered }) in found {
             let mut dict = Dict { mixed, numbered, ..Dict::default() };
             for (key, index) in tensors {
                 let tensor = match &made[index as usize] {
                     Some(tensor) => tensor.clone(),
-                    None => views.tensor(&joined(&name, &key), &described[index as usize])?,
+                    None => views.tensor(&joined(&name, &key), index)?,
                 };
                 made[index as usize] = Some(tensor.clone());
                 dict.tensors.insert(key, tensor);

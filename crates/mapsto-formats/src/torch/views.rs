@@ -31,8 +31,9 @@ impl<R: Read + Seek> Views<R> {
         &self.container
     }
 
-    /// The tensor that a view describes.
-    pub fn tensor(&mut self, name: &str, view: &View) -> Result<Tensor, TorchError> {
+    /// A tensor of the pickle.
+    pub fn tensor(&mut self, name: &str, index: u32) -> Result<Tensor, TorchError> {
+        let view = &self.container.pickle.tensors[index as usize].clone();
         let wrong = |what: String| TorchError::Tensor { name: name.to_string(), what };
         let failed = |e: Error| wrong(format!("cannot be made: {e:#}"));
         let sizes: Vec<usize> = view.sizes.iter().map(|&size| size.try_into().unwrap_or(usize::MAX)).collect();
