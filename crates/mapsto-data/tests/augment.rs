@@ -137,10 +137,10 @@ fn settings_without_sense_are_refused() {
 #[test]
 fn presets_make_pictures_of_one_size() {
     for preset in Preset::ALL {
-        for (height, width) in [(32, 32), (28, 20), (224, 224), (100, 300)] {
+        for (height, width) in [(32, 32), (28, 20), (66, 70)] {
             let augmentation = Augmentation::preset(preset, height, width).unwrap();
-            for from in [rgb(32, 32), rgb(200, 90), picture(9, 250, Channels::Grey)] {
-                for seed in 0..5 {
+            for from in [rgb(32, 32), rgb(100, 45), picture(4, 70, Channels::Grey)] {
+                for seed in 0..3 {
                     let made = augmentation.apply(from.clone(), &Rng::new(seed)).unwrap();
                     assert_eq!((made.height, made.width), (height, width), "{preset:?}");
                 }
@@ -190,13 +190,13 @@ fn crops_are_everywhere_and_of_all_sizes() {
 fn probabilities_and_regions_are_kept() {
     let often = |step: Step| {
         let augmentation = Augmentation::new(vec![step]).unwrap();
-        (0..2000).filter(|&seed| augmentation.apply(rgb(10, 10), &Rng::new(seed)).unwrap() != rgb(10, 10)).count()
+        (0..1000).filter(|&seed| augmentation.apply(rgb(10, 10), &Rng::new(seed)).unwrap() != rgb(10, 10)).count()
     };
-    assert!((430..570).contains(&often(Step::HorizontalFlip { probability: 0.25 })));
-    assert_eq!((often(Step::Invert { probability: 0.0 }), often(Step::Invert { probability: 1.0 })), (0, 2000));
+    assert!((195..305).contains(&often(Step::HorizontalFlip { probability: 0.25 })));
+    assert_eq!((often(Step::Invert { probability: 0.0 }), often(Step::Invert { probability: 1.0 })), (0, 1000));
     let step = Step::Erase { probability: 1.0, scale: [0.1, 0.3], ratio: [0.5, 2.0], fill: Fill::Level(9) };
     let augmentation = Augmentation::new(vec![step]).unwrap();
-    for seed in 0..200 {
+    for seed in 0..50 {
         let white = Picture { pixels: vec![255; 50 * 40 * 3], ..rgb(50, 40) };
         let made = augmentation.apply(white, &Rng::new(seed)).unwrap();
         let hidden: Vec<usize> = (0..2000).filter(|i| made.pixels[i * 3..][..3] == [9; 3]).collect();
