@@ -46,9 +46,10 @@ fn main() {
     ];
     let normalisation = Normalisation { mean: vec![0.485, 0.456, 0.406], std: vec![0.229, 0.224, 0.225] };
     let mut out = vec![0.0; 3 * side * side];
+    let unchanged = Augmentation::default();
     for (name, augmentation) in &stages {
         for float in [false, true] {
-            let Some(augmentation) = augmentation.as_ref().or((!float).then_some(&Augmentation::default())) else {
+            let Some(augmentation) = augmentation.as_ref().or((!float).then_some(&unchanged)) else {
                 continue;
             };
             let (start, mut count) = (Instant::now(), 0u64);
