@@ -169,9 +169,9 @@ fn crops_are_everywhere_and_of_all_sizes() {
     // Resized crops: areas are uniform, proportions within their limits. A gradient tells the region's sides.
     let step = json!({"name": "random_resized_crop", "height": 50, "width": 50});
     let augmentation = Augmentation::new(vec![serde_json::from_value(step).unwrap()]).unwrap();
-    let mut areas = Vec::new();
+    let (from, mut areas) = (rgb(200, 200), Vec::new());
     for seed in 0..300 {
-        let made = augmentation.apply(rgb(200, 200), &Rng::new(seed)).unwrap();
+        let made = augmentation.apply(from.clone(), &Rng::new(seed)).unwrap();
         let corner = |i: usize, channel: usize| f64::from(made.pixels[i * 3 + channel]);
         // From the middle of the first pixel to that of the last.
         let side = |from, to, channel| (corner(to, channel) - corner(from, channel)) * 50.0 / 49.0;
