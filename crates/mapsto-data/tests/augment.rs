@@ -193,6 +193,11 @@ fn probabilities_and_regions_are_kept() {
         (0..1000).filter(|&seed| augmentation.apply(rgb(10, 10), &Rng::new(seed)).unwrap() != rgb(10, 10)).count()
     };
     assert!((195..305).contains(&often(Step::HorizontalFlip { probability: 0.25 })));
+    // Two steps draw apart from each other: half of the pictures are turned over once.
+    let flips = vec![Step::HorizontalFlip { probability: 0.5 }; 2];
+    let flips = Augmentation::new(flips).unwrap();
+    let once = (0..1000).filter(|&seed| flips.apply(rgb(10, 10), &Rng::new(seed)).unwrap() != rgb(10, 10)).count();
+    assert!((430..570).contains(&once), "{once}");
     assert_eq!((often(Step::Invert { probability: 0.0 }), often(Step::Invert { probability: 1.0 })), (0, 1000));
     let step = Step::Erase { probability: 1.0, scale: [0.1, 0.3], ratio: [0.5, 2.0], fill: Fill::Level(9) };
     let augmentation = Augmentation::new(vec![step]).unwrap();

@@ -86,6 +86,17 @@ fn batches_do_not_depend_on_workers_nor_on_the_start() {
 }
 
 #[test]
+fn an_item_that_comes_again_draws_anew() {
+    let order = Order::Balanced { labels: vec![0, 1, 1, 1, 1, 1, 1, 1] };
+    let loader = Loader::new(Numbers::new(8), options(order, 2)).unwrap();
+    let mut drawn: Vec<u64> = epoch(&loader, 0, 0).into_iter().flatten().map(Result::unwrap).collect();
+    assert_eq!(drawn.iter().filter(|&drawn| drawn & 0xff == 0).count(), 4);
+    drawn.sort_unstable();
+    drawn.dedup();
+    assert_eq!(drawn.len(), 8);
+}
+
+#[test]
 fn errors_stand_in_their_places() {
     for workers in [0, 3] {
         let all = epoch(&Loader::new(Numbers::new(42), options(Order::InOrder, workers)).unwrap(), 0, 0);
