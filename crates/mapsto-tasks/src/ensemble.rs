@@ -139,7 +139,7 @@ mod tests {
         assert!((weight - 3f64.ln()).abs() <= 1e-12);
         // SAMME of two classes: the wrong ones have half of all weight afterwards.
         assert!((shares[0] - 0.5).abs() <= 1e-12 && (shares[1] - 1.0 / 6.0).abs() <= 1e-12, "{shares:?}");
-        assert!(reweigh(&mut vec![0.5; 2], &[1.0, 1.0], &classes).is_none());
+        assert!(reweigh(&mut [0.5; 2], &[1.0, 1.0], &classes).is_none());
         let number = Answers::Number { name: "y".into(), mean: 0.0, deviation: 1.0 };
         let mut shares = vec![0.25; 4];
         let weight = reweigh(&mut shares, &[1.0, 0.0, 0.0, 0.0], &number).unwrap();

@@ -336,7 +336,7 @@ impl Stateful for Snapshots {
 
 impl<L: Learner> Callback<L> for Snapshots {
     fn epoch(&mut self, learner: &mut L, clock: &Clock, _: &mut Measures) -> Result<Flow, TrainError> {
-        if (clock.epoch + 1) % self.every == 0 {
+        if (clock.epoch + 1).is_multiple_of(self.every) {
             let mut weights = Ok(StateDict::new());
             Parts::models(learner, &mut |_, model| weights = model.state_dict())?;
             self.taken.push(weights?);
