@@ -26,14 +26,14 @@ from sklearn.preprocessing import StandardScaler
 BINARY = pathlib.Path(__file__).resolve().parent.parent / "target/release/mapsto"
 
 
-def mapsto(folder, train, test, target, model, seed):
+def mapsto(folder, train, test, target, model, settings):
     """The score of mapsto on one fold."""
     train.to_csv(folder / "train.csv", index=False)
     test.to_csv(folder / "test.csv", index=False)
-    run = f"run-{seed}-{np.random.randint(1 << 30)}"
-    command = [BINARY, "train", "table", "--data", "train.csv", "--target", target, "--model", model, "--run", run, "--set", "test=0"]
-    subprocess.run([*command, "--set", f"seed={seed}", "--json"], cwd=folder, check=True, capture_output=True)
-    command = [BINARY, "eval", f"runs/{run}", "--data", "test.csv", "--json"]
+    command = [BINARY, "train", "table", "--data", "train.csv", "--target", target, "--model", model, "--run", "one"]
+    settings = [word for setting in ["test=0", *settings] for word in ("--set", setting)]
+    subprocess.run([*command, *settings, "--json"], cwd=folder, check=True, capture_output=True)
+    command = [BINARY, "eval", "runs/one", "--data", "test.csv", "--json"]
     out = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     metrics = json.loads(out)["metrics"]
     return metrics.get("accuracy", metrics.get("r2"))
@@ -44,10 +44,12 @@ def main():
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--model", default="mlp")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of mapsto's")
+    parser.add_argument("--tables", nargs="+", default=["iris", "wine", "breast_cancer", "diabetes"])
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     print(f"{'table':14} {'score':9} {'mapsto':>16} {'scikit-learn':>16}")
-    for name in ["iris", "wine", "breast_cancer", "diabetes"]:
+    for name in arguments.tables:
         data = getattr(datasets, f"load_{name}")()
         classes = name != "diabetes"
         table = pd.DataFrame(data.data, columns=data.feature_names)
@@ -59,7 +61,7 @@ def main():
             for train, test in split.split(data.data, data.target):
                 with tempfile.TemporaryDirectory() as folder:
                     rows = table.iloc[train], table.iloc[test]
-                    score = mapsto(pathlib.Path(folder), *rows, "target", arguments.model, repeat + 1)
+                    score = mapsto(pathlib.Path(folder), *rows, "target", arguments.model, [*arguments.set, f"seed={repeat + 1}"])
                 scores["mapsto"].append(score)
                 kind = MLPClassifier if classes else MLPRegressor
                 peer = make_pipeline(StandardScaler(), kind(max_iter=2000, random_state=repeat))

@@ -22,7 +22,9 @@ const FEW: usize = 20;
 /// The most classes.
 const MOST_CLASSES: usize = 10_000;
 /// Steps that a training has by default, about.
-const STEPS: usize = 3000;
+const STEPS: usize = 1500;
+/// Tables of fewer rows spare none to choose the best epoch by.
+const SPARE: usize = 1000;
 
 /// What is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +148,7 @@ impl TableExamples {
             epochs: 100,
             batch_size: 64,
             optimizer: Rule::AdamW,
-            learning_rate: if linear { 0.02 } else { 0.003 },
+            learning_rate: if linear { 0.02 } else { 0.002 },
             schedule: Course::Cosine,
             warmup: 0.05,
             momentum: 0.9,
@@ -166,6 +168,9 @@ impl TableExamples {
     pub fn settings(&self, config: TableConfig) -> Settings<TableConfig> {
         let mut settings = TableExamples::defaults(config);
         let rows = self.table.rows();
+        if rows < SPARE {
+            settings.training.validation = 0.0;
+        }
         let batch_size = (rows / 16).next_power_of_two().clamp(16, 256);
         settings.training.batch_size = batch_size;
         settings.training.epochs = (STEPS * batch_size / rows.max(1)).clamp(20, 400) as u64;
