@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use mapsto_tasks::Evaluation;
 use mapsto_train::metrics::{ClassificationReport, RegressionReport};
+pub use mapsto_train::short;
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -59,26 +60,4 @@ pub fn details(evaluation: &Evaluation) -> Value {
                "support": class.scores.support, "auc": class.auc})
     };
     json!({"classes": report.classes.iter().map(class).collect::<Vec<_>>(), "confusion": rows})
-}
-
-/// Five digits of a number.
-pub fn short(x: f64) -> String {
-    let size = x.abs();
-    if size >= 1e6 || (size < 1e-3 && x != 0.0) {
-        return format!("{x:.4e}");
-    }
-    let digits = (4 - size.max(1.0).log10().floor() as i32).max(0) as usize;
-    let text = format!("{x:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        let all = [0.0, 1.0, 12.34567, -0.25, 4200.7, 123456.0, 1.5e9, 1e-7];
-        assert_eq!(all.map(short), ["0", "1", "12.346", "-0.25", "4200.7", "123456", "1.5000e9", "1.0000e-7"]);
-    }
 }

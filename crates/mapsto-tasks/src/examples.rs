@@ -2,6 +2,7 @@
 
 use crate::error::TaskError;
 use crate::plan::Plan;
+use crate::report::Shown;
 use mapsto_nn::{Module, Summary};
 use mapsto_tensor::{Result, Tensor};
 use mapsto_train::{Batches, Labelled};
@@ -221,4 +222,10 @@ pub trait Examples: Sized {
     fn chunk(&self) -> usize {
         512
     }
+
+    /// An example as a person looks at it.
+    ///
+    /// # Errors
+    /// Data that cannot be read.
+    fn show(&self, item: usize) -> Result<Shown, TaskError>;
 }

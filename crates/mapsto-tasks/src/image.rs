@@ -5,6 +5,7 @@ use crate::examples::{Answers, Examples, Given, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
+use crate::report::Shown;
 use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
@@ -412,6 +413,10 @@ impl Examples for ImageExamples {
 
     fn chunk(&self) -> usize {
         128
+    }
+
+    fn show(&self, item: usize) -> Result<Shown, TaskError> {
+        Ok(Shown::Picture { name: self.set.name(item), picture: self.set.picture(item).map_err(TaskError::input)? })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::TaskError;
 use crate::examples::{Answers, Division, Examples, Given, Truth};
 use crate::observer::Observer;
 use crate::predictor::{Evaluation, Predictor};
+use crate::report;
 use crate::saved::{MODEL_FILE, Saved};
 use crate::settings::Settings;
 use crate::stage::{Context, Stage};
@@ -157,7 +158,9 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
             write(&path.join(TEST_FILE), json!(evaluation).to_string().as_bytes())?;
             (test, predicted) = (Some(evaluation), found);
         }
-        Ok(Outcome { predictor, tested: parts.test, predicted, test, folds })
+        let outcome = Outcome { predictor, tested: parts.test, predicted, test, folds };
+        report::of_run(path, examples, &outcome, [parts.train.len(), parts.validation.len()])?;
+        Ok(outcome)
     }
 }
 

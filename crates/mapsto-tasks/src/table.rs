@@ -5,12 +5,14 @@ use crate::examples::{Answers, Division, Examples, Given, LabelledBatches, Truth
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
+use crate::report::Shown;
 use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
+use jiff::Timestamp;
 use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
 use mapsto_models::{TableModel, TableNet, TableShape};
 use mapsto_nn::Summary;
 use mapsto_tensor::{DType, Result, Rng, Tensor};
-use mapsto_train::Labelled;
+use mapsto_train::{Labelled, short};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -414,5 +416,22 @@ impl Examples for TableExamples {
 
     fn chunk(&self) -> usize {
         4096
+    }
+
+    fn show(&self, item: usize) -> Result<Shown, TaskError> {
+        let features = self.table.columns().iter().filter(|column| column.name != self.without[0]);
+        let value = |values: &Values| match values {
+            _ if values.is_missing(item) => "–".to_string(),
+            Values::Numbers(values) => short(values[item]),
+            Values::Times(values) => Timestamp::from_second(values[item] as i64)
+                .map_or_else(|_| short(values[item]), |time| time.to_string()),
+            Values::Categories { names, codes } => {
+                codes[item].map_or("–".into(), |code| names[code as usize].clone())
+            }
+            Values::Texts(texts) => texts[item].clone().unwrap_or_default(),
+        };
+        let number = ("row".to_string(), (item + 1).to_string());
+        let values = features.map(|column| (column.name.clone(), value(&column.values)));
+        Ok(Shown::Row(std::iter::once(number).chain(values).collect()))
     }
 }

@@ -6,9 +6,10 @@ use crate::error::TaskError;
 use crate::examples::{Answers, Examples, Given, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
+use crate::report::Shown;
 use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
 use input::PIXELS;
-use mapsto_data::{Digits, digits, stratified_split};
+use mapsto_data::{Channels, Digits, Picture, digits, stratified_split};
 use mapsto_nn::{
     BatchNorm2d, Conv2d, ConvConfig, Dropout, Flatten, Layer, Linear, MaxPool2d, Relu, Sequential, Summary, sequential,
 };
@@ -224,5 +225,13 @@ impl Examples for DigitsExamples {
 
     fn summary(network: &Sequential, _: &DigitsConfig, _: &(), items: usize) -> Result<Summary> {
         Summary::of(network, &Tensor::zeros([items, 1, Digits::HEIGHT, Digits::WIDTH], DType::F32)?)
+    }
+
+    fn show(&self, item: usize) -> Result<Shown, TaskError> {
+        let ink: Vec<f32> = self.gather(&[item])?.to_vec()?;
+        // Dark ink on white paper.
+        let pixels = ink.iter().map(|ink| (255.0 * (1.0 - ink)).round() as u8).collect();
+        let picture = Picture { height: Digits::HEIGHT, width: Digits::WIDTH, channels: Channels::Grey, pixels };
+        Ok(Shown::Picture { name: self.places[item].clone(), picture })
     }
 }

@@ -1,0 +1,185 @@
+//! What the metrics file tells of the epochs.
+
+use super::markup::Markup;
+use super::plot::{Line, Plot};
+use mapsto_train::short;
+use serde_json::Value;
+
+/// What the names of the gradients of layers begin with.
+const GRADIENT: &str = "gradient/";
+/// The most rows and columns of a heat map.
+const CELLS: [usize; 2] = [60, 80];
+
+/// The epochs of one network.
+struct Stage<'a> {
+    name: &'a str,
+    epochs: Vec<&'a Value>,
+}
+
+/// The epochs that the lines of a metrics file tell of, network by network.
+fn stages(records: &[Value]) -> Vec<Stage<'_>> {
+    let mut all: Vec<Stage<'_>> = Vec::new();
+    for record in records.iter().filter(|record| record["event"] == "epoch") {
+        let name = record["stage"].as_str().unwrap_or_default();
+        match all.iter_mut().find(|stage| stage.name == name) {
+            Some(stage) => stage.epochs.push(record),
+            None => all.push(Stage { name, epochs: vec![record] }),
+        }
+    }
+    all
+}
+
+/// Seconds that all epochs took.
+pub fn seconds(records: &[Value]) -> f64 {
+    records.iter().filter_map(|record| record["seconds"].as_f64()).sum()
+}
+
+/// Curves over the epochs.
+pub fn draw(records: &[Value], page: &mut Markup) {
+    let stages = stages(records);
+    if stages.is_empty() {
+        return;
+    }
+    page.text("h2", &[], "Training");
+    page.element("div", &[("class", "figures")], |figures| {
+        let curves = [
+            ("Loss", "loss", &[("loss", "training"), ("val_loss", "validation")][..], 1.0),
+            ("Accuracy", "accuracy, %", &[("accuracy", "training"), ("val_accuracy", "validation")][..], 100.0),
+            ("Mean absolute error", "error", &[("val_mae", "validation")][..], 1.0),
+            ("Learning rate", "rate", &[("rate", "rate")][..], 1.0),
+            ("Gradient", "norm", &[("gradient_norm", "norm")][..], 1.0),
+        ];
+        for (title, unit, fields, scale) in curves {
+            let lines = lines(&stages, fields, scale);
+            if lines.is_empty() {
+                continue;
+            }
+            let plot = Plot {
+                title: title.to_string(),
+                note: if title == "Loss" { note(&stages) } else { String::new() },
+                axes: ["epoch".to_string(), unit.to_string()],
+                lines,
+                ..Plot::default()
+            };
+            plot.draw(figures);
+        }
+        stages.iter().take(1).for_each(|stage| gradients(stage, stages.len() > 1, figures));
+    });
+}
+
+/// The lines of some fields: of one network a colour for each field, of several a colour for each network.
+fn lines(stages: &[Stage<'_>], fields: &[(&str, &str)], scale: f64) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (number, stage) in stages.iter().enumerate() {
+        for (place, (field, name)) in fields.iter().enumerate() {
+            let point = |epoch: &&Value| Some([epoch["epoch"].as_f64()?, scale * epoch[field].as_f64()?]);
+            let points: Vec<[f64; 2]> = stage.epochs.iter().filter_map(point).collect();
+            let (name, colour) = match (stages.len(), fields.len()) {
+                (1, _) => (name.to_string(), place),
+                (_, 1) => (stage.name.to_string(), number),
+                _ => (format!("{}, {name}", stage.name), number),
+            };
+            if !points.is_empty() {
+                lines.push(Line { name, colour, dashed: place > 0 && stages.len() > 1, points });
+            }
+        }
+    }
+    lines
+}
+
+/// The epoch that counts, where a validation part chose it.
+fn note(stages: &[Stage<'_>]) -> String {
+    let [stage] = stages else { return String::new() };
+    let losses = stage.epochs.iter().filter_map(|epoch| Some((epoch["val_loss"].as_f64()?, epoch["epoch"].as_u64()?)));
+    match losses.min_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((loss, epoch)) => format!("The validation loss is least in epoch {epoch}: {}.", short(loss)),
+        None => String::new(),
+    }
+}
+
+/// The gradient of each layer over the epochs, as a heat map of its order of magnitude.
+fn gradients(stage: &Stage<'_>, several: bool, figures: &mut Markup) {
+    let mut layers: Vec<&str> = Vec::new();
+    for name in stage.epochs.iter().filter_map(|epoch| epoch.as_object()).flat_map(|fields| fields.keys()) {
+        if let Some(layer) = name.strip_prefix(GRADIENT).filter(|layer| !layers.contains(layer)) {
+            layers.push(layer);
+        }
+    }
+    if layers.is_empty() {
+        return;
+    }
+    layers.sort_by_key(|layer| natural(layer));
+    let [rows, columns] = [(layers.len(), CELLS[0]), (stage.epochs.len(), CELLS[1])].map(|(all, most)| {
+        let shown = all.min(most);
+        (0..shown).map(|i| i * all / shown).collect::<Vec<usize>>()
+    });
+    let norm = |layer: usize, epoch: usize| {
+        let norm = stage.epochs[epoch][format!("{GRADIENT}{}", layers[layer])].as_f64()?;
+        (norm > 0.0).then(|| norm.log10())
+    };
+    let all = rows.iter().flat_map(|&row| columns.iter().filter_map(move |&column| norm(row, column)));
+    let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if low > high {
+        return;
+    }
+    let title = format!("Gradient of each layer{}", if several { format!(", {}", stage.name) } else { String::new() });
+    let left_out = match layers.len() - rows.len() {
+        0 => String::new(),
+        _ => format!(" {} of {} layers are shown.", rows.len(), layers.len()),
+    };
+    let [least, greatest] = [low, high].map(|power| short(10f64.powf(power)));
+    let note = format!("Norms from {least} (pale) to {greatest} (dark), the epochs from left to right.{left_out}");
+    figures.element("figure", &[], |figure| {
+        figure.element("figcaption", &[], |caption| {
+            caption.told("strong", &[], &title);
+            caption.text("span", &[("class", "note")], &note);
+        });
+        let (left, line, width) = (150.0, 16.0, 480.0);
+        let cell = (width - left) / columns.len() as f64;
+        let view = format!("0 0 {width} {}", super::plot::number(line * rows.len() as f64));
+        figure.element(
+            "svg",
+            &[("viewBox", &view), ("role", "img"), ("aria-label", &format!("{title}. {note}"))],
+            |svg| {
+                for (i, &row) in rows.iter().enumerate() {
+                    let top = i as f64 * line;
+                    let y = super::plot::number(top + 12.0);
+                    svg.text("text", &[("class", "tick end"), ("x", "144"), ("y", &y)], &tail(layers[row]));
+                    for (j, &column) in columns.iter().enumerate() {
+                        let Some(power) = norm(row, column) else { continue };
+                        let share = if high > low { (power - low) / (high - low) } else { 1.0 };
+                        let [x, y, width, height] =
+                            [left + j as f64 * cell, top, cell + 0.1, line - 1.0].map(super::plot::number);
+                        let opacity = format!("{:.2}", 0.06 + 0.94 * share);
+                        let told = format!(
+                            "{}, epoch {}: {}",
+                            layers[row],
+                            stage.epochs[column]["epoch"],
+                            short(10f64.powf(power))
+                        );
+                        let sides = [
+                            ("class", "heat"),
+                            ("x", &x[..]),
+                            ("y", &y),
+                            ("width", &width),
+                            ("height", &height),
+                            ("fill-opacity", &opacity),
+                        ];
+                        svg.element("rect", &sides, |rect| rect.text("title", &[], &told));
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// Numbers in a name in the order of their values: `2.weight` before `10.weight`.
+fn natural(name: &str) -> Vec<(u64, String)> {
+    name.split('.').map(|part| (part.parse().unwrap_or(u64::MAX), part.to_string())).collect()
+}
+
+/// The end of a long name.
+fn tail(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= 22 { name.to_string() } else { format!("…{}", name.chars().skip(count - 21).collect::<String>()) }
+}

@@ -1,0 +1,294 @@
+//! A run as one page: what it learned from, how that went, and how good it is. The page needs no network and no script.
+
+mod classes;
+mod curves;
+mod markup;
+mod numbers;
+mod plot;
+mod shown;
+
+pub use shown::Shown;
+
+use crate::error::TaskError;
+use crate::examples::{Answers, Examples, Truth};
+use crate::predictor::Evaluation;
+use crate::run::{Outcome, write};
+use crate::saved::Combination;
+use jiff::Zoned;
+use mapsto_tensor::{isa, num_threads};
+use mapsto_train::run_dir::METRICS_FILE;
+use mapsto_train::short;
+use markup::Markup;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// The name of a run's report.
+pub const REPORT_FILE: &str = "report.html";
+/// The most mistakes that are shown of pictures.
+const WORST_PICTURES: usize = 24;
+/// The most mistakes that are shown of rows.
+const WORST_ROWS: usize = 10;
+/// Examples of the step that the summary is of: batch norm needs more than one.
+const SUMMARISED: usize = 2;
+/// The most bytes of a metrics file that are read.
+const MOST_METRICS: u64 = 1 << 28;
+
+/// All that a report tells.
+struct Facts<'a> {
+    task: &'a str,
+    answers: &'a Answers,
+    truth: &'a Truth,
+    /// The settings as `config.toml` has them.
+    settings: String,
+    version: &'a str,
+    summary: String,
+    /// Examples that were learned from, chosen by and tested on.
+    parts: [usize; 3],
+    tested: &'a [usize],
+    predicted: &'a [f64],
+    test: Option<&'a Evaluation>,
+    folds: &'a [Value],
+    combination: &'a Combination,
+    /// The lines of the metrics file.
+    records: Vec<Value>,
+    show: &'a dyn Fn(usize) -> Result<Shown, TaskError>,
+}
+
+/// Writes the report of a run into its folder; it learned from and was chosen by so many examples.
+///
+/// # Errors
+/// A refusal of the system.
+pub(crate) fn of_run<E: Examples>(
+    folder: &Path,
+    examples: &E,
+    outcome: &Outcome<E>,
+    [train, validation]: [usize; 2],
+) -> Result<(), TaskError> {
+    let predictor = &outcome.predictor;
+    let told = |e: TaskError| format!("The summary cannot be made: {e}");
+    let facts = Facts {
+        task: E::NAME,
+        answers: &predictor.answers,
+        truth: examples.truth(),
+        settings: toml::to_string(&predictor.settings).map_err(|e| TaskError::Internal(e.to_string()))?,
+        version: &predictor.settings.mapsto,
+        summary: predictor.summary(SUMMARISED).map_or_else(told, |summary| summary.to_string()),
+        parts: [train, validation, outcome.tested.len()],
+        tested: &outcome.tested,
+        predicted: &outcome.predicted,
+        test: outcome.test.as_ref(),
+        folds: &outcome.folds,
+        combination: &predictor.combination,
+        records: records(&folder.join(METRICS_FILE)),
+        show: &|item| examples.show(item),
+    };
+    write(&folder.join(REPORT_FILE), facts.page().as_bytes())
+}
+
+/// The lines of a metrics file; what cannot be read is not shown.
+fn records(path: &Path) -> Vec<Value> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.len() > MOST_METRICS) {
+        return Vec::new();
+    }
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+impl Facts<'_> {
+    fn page(&self) -> String {
+        let mut page = Markup::default();
+        page.element("html", &[("lang", "en")], |html| {
+            html.element("head", &[], |head| {
+                head.empty("meta", &[("charset", "utf-8")]);
+                head.empty("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
+                head.empty("meta", &[("name", "color-scheme"), ("content", "light dark")]);
+                head.text("title", &[], &format!("{}: {}", self.task, self.target()));
+                head.text("style", &[], include_str!("style.css"));
+            });
+            html.element("body", &[], |body| body.element("main", &[], |main| self.content(main)));
+        });
+        format!("<!DOCTYPE html>\n{}\n", page.finish())
+    }
+
+    fn target(&self) -> String {
+        match self.answers {
+            Answers::Classes { names } => format!("{} classes", names.len()),
+            Answers::Number { name, .. } => name.clone(),
+        }
+    }
+
+    fn content(&self, page: &mut Markup) {
+        self.head(page);
+        curves::draw(&self.records, page);
+        self.ensemble(page);
+        self.cross_validation(page);
+        match (self.test, self.truth) {
+            (Some(Evaluation::Classes(report)), Truth::Classes { labels, .. }) => {
+                let labels: Vec<usize> = self.tested.iter().map(|&item| labels[item]).collect();
+                classes::draw(self, report, &labels, page);
+            }
+            (Some(Evaluation::Numbers(_)), Truth::Numbers { name, values }) => {
+                let values: Vec<f64> = self.tested.iter().map(|&item| values[item]).collect();
+                numbers::draw(self, name, &values, page);
+            }
+            _ => {}
+        }
+        page.text("h2", &[], "Network");
+        page.text("pre", &[("tabindex", "0")], &self.summary);
+        page.text("h2", &[], "Settings");
+        page.element("details", &[], |details| {
+            details.text("summary", &[], "config.toml");
+            details.text("pre", &[("tabindex", "0")], &self.settings);
+        });
+    }
+
+    /// What it is, and the figures that count.
+    fn head(&self, page: &mut Markup) {
+        page.element("header", &[], |header| {
+            header.text("p", &[("class", "note")], &format!("mapsto {}, task {}", self.version, self.task));
+            header.element("h1", &[], |h1| match self.answers {
+                Answers::Classes { names } => h1.text("span", &[], &format!("{} classes", names.len())),
+                Answers::Number { name, .. } => h1.told("span", &[], name),
+            });
+        });
+        match self.test {
+            Some(test) => page.element("dl", &[("class", "tiles")], |tiles| {
+                for (name, figure) in headline(test) {
+                    tiles.element("div", &[], |tile| {
+                        tile.text("dt", &[], name);
+                        tile.text("dd", &[], &figure);
+                    });
+                }
+            }),
+            None => page.text("p", &[], "Nothing was held back to test on."),
+        }
+        let [train, validation, test] = self.parts;
+        let mut facts = vec![
+            ("Examples", format!("{train} learned from, {validation} for validation, {test} tested on")),
+            ("Training", format!("{:.1} s", curves::seconds(&self.records))),
+            ("Machine", format!("{}, {}, {} threads", system(), isa().name(), num_threads())),
+            ("Written", Zoned::now().strftime("%Y-%m-%d %H:%M %:z").to_string()),
+        ];
+        for (name, key) in [("Data", "data"), ("Target", "target")] {
+            if let Some(text) = self.setting(key).filter(|text| !text.is_empty()) {
+                facts.insert(0, (name, text));
+            }
+        }
+        if let Answers::Classes { names } = self.answers {
+            let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+            let more = if names.len() > shown.len() { ", …" } else { "" };
+            facts.insert(0, ("Classes", format!("{}: {}{more}", names.len(), shown.join(", "))));
+        }
+        page.element("dl", &[("class", "facts")], |list| {
+            for (name, text) in facts {
+                list.text("dt", &[], name);
+                list.told("dd", &[], &text);
+            }
+        });
+    }
+
+    /// A text among the task's own settings.
+    fn setting(&self, key: &str) -> Option<String> {
+        let settings: toml::Value = toml::from_str(&self.settings).ok()?;
+        Some(settings.get("config")?.get(key)?.as_str()?.to_string())
+    }
+
+    fn ensemble(&self, page: &mut Markup) {
+        let Combination { weights, median } = self.combination;
+        if weights.len() < 2 {
+            return;
+        }
+        let total: f64 = weights.iter().sum();
+        page.text("h2", &[], "Members");
+        let how = if *median { "The weighted median counts." } else { "The weighted mean counts." };
+        page.text("p", &[("class", "note")], how);
+        page.table(["member", "weight", "share"], |body| {
+            for (i, weight) in weights.iter().enumerate() {
+                body.row(&(i + 1).to_string(), [short(*weight), format!("{:.1} %", 100.0 * weight / total)]);
+            }
+        });
+    }
+
+    fn cross_validation(&self, page: &mut Markup) {
+        let Some(first) = self.folds.first().and_then(Value::as_object) else { return };
+        page.text("h2", &[], "Cross-validation");
+        let places = (1..=self.folds.len()).map(|fold| format!("fold {fold}"));
+        let headings: Vec<String> = ["", "mean", "deviation"].map(String::from).into_iter().chain(places).collect();
+        page.table(headings.iter().map(String::as_str), |body| {
+            for name in first.keys() {
+                let figures: Vec<Option<f64>> = self.folds.iter().map(|fold| fold[name].as_f64()).collect();
+                let cells = figures.iter().map(|figure| figure.map_or("–".into(), short));
+                let known: Option<Vec<f64>> = figures.iter().copied().collect();
+                let [mean, deviation] = known.map_or(["–".into(), "–".into()], |all| spread(&all).map(short));
+                body.row(&name.replace('_', " "), [mean, deviation].into_iter().chain(cells));
+            }
+        });
+    }
+}
+
+/// The mean, and the standard deviation of a sample.
+fn spread(values: &[f64]) -> [f64; 2] {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let sum = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    [mean, (sum / (count - 1.0).max(1.0)).sqrt()]
+}
+
+fn system() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+fn headline(test: &Evaluation) -> Vec<(&'static str, String)> {
+    let share = |share: f64| format!("{:.2} %", 100.0 * share);
+    match test {
+        Evaluation::Classes(report) => {
+            let auc = report.auc.map(|auc| ("AUC", format!("{auc:.4}")));
+            let first = [
+                ("accuracy", share(report.accuracy)),
+                ("F1, mean of classes", format!("{:.4}", report.f1_macro)),
+                ("log-loss", short(report.log_loss)),
+            ];
+            first.into_iter().chain(auc).chain([("calibration error", format!("{:.4}", report.ece))]).collect()
+        }
+        Evaluation::Numbers(report) => {
+            let r2 = report.r2.map(|r2| ("R²", format!("{r2:.4}")));
+            let first = [("RMSE", short(report.rmse)), ("mean absolute error", short(report.mae))];
+            first.into_iter().chain(r2).chain([("greatest error", short(report.max_error))]).collect()
+        }
+    }
+}
+
+/// Shows the tested examples of which predictions were worst, by places among them; those without a badness were right.
+fn mistakes(
+    facts: &Facts<'_>,
+    badness: impl Fn(usize) -> Option<f64>,
+    page: &mut Markup,
+    told: impl Fn(usize, &mut Markup),
+) {
+    let places = 0..facts.tested.len();
+    let mut worst: Vec<(f64, usize)> = places.filter_map(|place| Some((badness(place)?, place))).collect();
+    worst.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    page.text("h2", &[], "Worst mistakes");
+    if worst.is_empty() {
+        return page.text("p", &[], "There are none: all examples were told right.");
+    }
+    page.element("ol", &[("class", "cards")], |list| {
+        for (rank, &(_, place)) in worst.iter().take(WORST_PICTURES).enumerate() {
+            let shown = (facts.show)(facts.tested[place]);
+            if rank >= WORST_ROWS && !matches!(shown, Ok(Shown::Picture { .. })) {
+                break;
+            }
+            list.element("li", &[], |card| {
+                match shown {
+                    Ok(shown) => shown.draw(card),
+                    Err(error) => card.told("p", &[], &error.to_string()),
+                }
+                card.element("div", &[("class", "said")], |said| told(place, said));
+            });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;
