@@ -2,9 +2,12 @@
 
 Run from the repository root with a Python that has tensorboard, numpy and Pillow:
     cargo run -p mapsto-formats --example write_all -- FOLDER && python tools/tensorboard_check.py FOLDER
+    cargo run -p mapsto-cli -- train digits --epochs 3 --run RUN && python tools/tensorboard_check.py runs/RUN
+The folder of a run is compared with its metrics.jsonl.
 """
 
 import io
+import json
 import pathlib
 import sys
 
@@ -12,6 +15,34 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+
+
+
+def check_run(run):
+    told = {}
+    for line in (run / "metrics.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        if record["event"] == "epoch":
+            for name, value in record.items():
+                if name not in ("event", "epoch", "step", "seconds", "stage") and value is not None:
+                    shown = name[4:] + "/validation" if name.startswith("val_") else name if "/" in name else name + "/train"
+                    told.setdefault(record["stage"], {}).setdefault(shown, {})[record["epoch"]] = float(np.float32(value))
+    found = {}
+    for stage in sorted((run / "tensorboard").iterdir()):
+        events = EventAccumulator(str(stage), size_guidance={"scalars": 0})
+        events.Reload()
+        found[stage.name] = {}
+        for tag in events.Tags()["scalars"]:
+            scalars = events.Scalars(tag)
+            found[stage.name][tag] = {event.step: event.value for event in scalars}
+            assert len(found[stage.name][tag]) == len(scalars), f"{stage.name}, {tag}: an epoch is there twice"
+    assert told and found == told, (found, told)
+    print(f"{run.name}: {sum(len(points) for tags in found.values() for points in tags.values())} scalars equal")
+
+
+if (pathlib.Path(sys.argv[1]) / "metrics.jsonl").exists():
+    check_run(pathlib.Path(sys.argv[1]))
+    sys.exit()
 
 folder = pathlib.Path(sys.argv[1]) / "events"
 (path,) = folder.glob("events.out.tfevents.*")

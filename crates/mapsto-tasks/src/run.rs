@@ -28,6 +28,8 @@ pub const CONFIG_FILE: &str = "config.toml";
 pub const TEST_FILE: &str = "test.json";
 /// The folder of what a run goes on from.
 const CHECKPOINTS: &str = "checkpoint";
+/// The folder of events for TensorBoard, with one of each network that learns.
+const EVENTS: &str = "tensorboard";
 /// What is known of the data of a run.
 const DATA_FILE: &str = "data.json";
 /// The fewest examples that a network learns from.
@@ -133,7 +135,15 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
             None => write(&before, json!(known).to_string().as_bytes())?,
         }
         let parts = divide(examples, settings)?;
-        let mut context = Context { settings, examples, folder, observer, interrupted, log: self.folder.metrics()? };
+        let mut context = Context {
+            settings,
+            examples,
+            folder,
+            events: path.join(EVENTS),
+            observer,
+            interrupted,
+            log: self.folder.metrics()?,
+        };
         let folds = context.cross_validate(&parts)?;
 
         let preparation = examples.prepare(&settings.config, &parts.train)?;

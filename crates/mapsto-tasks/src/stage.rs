@@ -10,7 +10,7 @@ use mapsto_data::{Order, class_weights};
 use mapsto_nn::schedule::{PlateauConfig, Schedule};
 use mapsto_nn::{AdamW, Average, Averaged, CrossEntropyLoss, Module, Optimizer, Sgd, StateDict};
 use mapsto_tensor::{Result, Tensor, no_grad};
-use mapsto_train::callbacks::{Evaluate, KeepBest, Log, Plateau, Stopping, epoch_record};
+use mapsto_train::callbacks::{Evaluate, Events, KeepBest, Log, Plateau, Stopping, epoch_record};
 use mapsto_train::early_stopping::EarlyStopping;
 use mapsto_train::run_dir::MetricsLog;
 use mapsto_train::{
@@ -30,6 +30,8 @@ pub(crate) struct Context<'a, E: Examples> {
     pub examples: &'a E,
     /// The folder of checkpoints.
     pub folder: PathBuf,
+    /// The folder of TensorBoard's events.
+    pub events: PathBuf,
     pub observer: &'a mut dyn Observer,
     pub interrupted: &'a dyn Fn() -> bool,
     pub log: MetricsLog,
@@ -124,6 +126,7 @@ impl<E: Examples> Context<'_, E> {
         let mut snapshots = Snapshots { every: cycle, taken: Vec::new() };
         let fields = json!({"stage": stage.name});
         let mut log = Log::new(&mut self.log, fields.clone());
+        let mut events = Events::new(self.events.join(&stage.name));
         let checkpoint = Checkpoint {
             path: self.folder.join(format!("{}.safetensors", stage.name)),
             every: Duration::from_secs_f64(training.checkpoint_seconds),
@@ -143,6 +146,7 @@ impl<E: Examples> Context<'_, E> {
             callbacks.push(&mut stopping);
         }
         callbacks.push(&mut log);
+        callbacks.push(&mut events);
         callbacks.push(&mut watch);
         let fit = Fit {
             batches: &*batches,
