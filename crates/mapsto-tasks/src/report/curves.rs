@@ -35,15 +35,19 @@ pub fn seconds(records: &[Value]) -> f64 {
 }
 
 /// Curves over the epochs.
-pub fn draw(records: &[Value], page: &mut Markup) {
+///
+/// The training loss of numbers is one of scaled numbers, the validation loss is not: they cannot stand side by side.
+pub fn draw(records: &[Value], numbers: bool, page: &mut Markup) {
     let stages = stages(records);
     if stages.is_empty() {
         return;
     }
     page.text("h2", &[], "Training");
     page.element("div", &[("class", "figures")], |figures| {
+        let both = [("loss", "training"), ("val_loss", "validation")];
         let curves = [
-            ("Loss", "loss", &[("loss", "training"), ("val_loss", "validation")][..], 1.0),
+            ("Loss", "loss", if numbers { &both[..1] } else { &both[..] }, 1.0),
+            ("Validation loss", "RMSE", if numbers { &both[1..] } else { &[] }, 1.0),
             ("Accuracy", "accuracy, %", &[("accuracy", "training"), ("val_accuracy", "validation")][..], 100.0),
             ("Mean absolute error", "error", &[("val_mae", "validation")][..], 1.0),
             ("Learning rate", "rate", &[("rate", "rate")][..], 1.0),
@@ -56,14 +60,17 @@ pub fn draw(records: &[Value], page: &mut Markup) {
             }
             let plot = Plot {
                 title: title.to_string(),
-                note: if title == "Loss" { note(&stages) } else { String::new() },
+                note: if fields.contains(&both[1]) { note(&stages) } else { String::new() },
                 axes: ["epoch".to_string(), unit.to_string()],
                 lines,
                 ..Plot::default()
             };
             plot.draw(figures);
         }
-        stages.iter().take(1).for_each(|stage| gradients(stage, stages.len() > 1, figures));
+        // Of a cross-validation, the network that is kept tells most.
+        if let Some(stage) = stages.iter().find(|stage| !stage.name.starts_with("fold")).or(stages.first()) {
+            gradients(stage, stages.len() > 1, figures);
+        }
     });
 }
 
@@ -128,7 +135,7 @@ fn gradients(stage: &Stage<'_>, several: bool, figures: &mut Markup) {
         _ => format!(" {} of {} layers are shown.", rows.len(), layers.len()),
     };
     let [least, greatest] = [low, high].map(|power| short(10f64.powf(power)));
-    let note = format!("Norms from {least} (pale) to {greatest} (dark), the epochs from left to right.{left_out}");
+    let note = format!("Norms from {least} (faint) to {greatest} (strong), the epochs from left to right.{left_out}");
     figures.element("figure", &[], |figure| {
         figure.element("figcaption", &[], |caption| {
             caption.told("strong", &[], &title);

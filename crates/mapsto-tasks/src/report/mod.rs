@@ -111,16 +111,17 @@ impl Facts<'_> {
         format!("<!DOCTYPE html>\n{}\n", page.finish())
     }
 
+    /// What is predicted.
     fn target(&self) -> String {
         match self.answers {
-            Answers::Classes { names } => format!("{} classes", names.len()),
+            Answers::Classes { names } => self.setting("target").unwrap_or_else(|| format!("{} classes", names.len())),
             Answers::Number { name, .. } => name.clone(),
         }
     }
 
     fn content(&self, page: &mut Markup) {
         self.head(page);
-        curves::draw(&self.records, page);
+        curves::draw(&self.records, matches!(self.answers, Answers::Number { .. }), page);
         self.ensemble(page);
         self.cross_validation(page);
         match (self.test, self.truth) {
@@ -147,10 +148,7 @@ impl Facts<'_> {
     fn head(&self, page: &mut Markup) {
         page.element("header", &[], |header| {
             header.text("p", &[("class", "note")], &format!("mapsto {}, task {}", self.version, self.task));
-            header.element("h1", &[], |h1| match self.answers {
-                Answers::Classes { names } => h1.text("span", &[], &format!("{} classes", names.len())),
-                Answers::Number { name, .. } => h1.told("span", &[], name),
-            });
+            header.told("h1", &[], &self.target());
         });
         match self.test {
             Some(test) => page.element("dl", &[("class", "tiles")], |tiles| {

@@ -115,11 +115,15 @@ fn a_page_of_classes() {
 fn a_page_of_numbers() {
     let answers = Answers::Number { name: WILD[0].into(), mean: 0.0, deviation: 1.0 };
     let truth = Truth::Numbers { name: WILD[0].into(), values: vec![1.0, 2.0, 3.0, 4.0] };
-    let html = page(&answers, &truth, &[1.0, 2.5, 2.0, 4.0], &[], Vec::new());
+    let epoch = json!({"event": "epoch", "stage": "network", "epoch": 1, "loss": 0.5, "val_loss": 20.0});
+    let html = page(&answers, &truth, &[1.0, 2.5, 2.0, 4.0], &[], vec![epoch]);
     let page = parsed(&html);
     assert!(!html.contains("<script"));
     let tiles: Vec<String> = with_class(&page, "tiles")[0].children().map(text).collect();
     assert_eq!(tiles, ["RMSE0.559", "mean absolute error0.375", "R²0.7500", "greatest error1"]);
+    // Losses of scaled and of unscaled numbers do not share an axis.
+    let labels: Vec<&str> = all(&page, "svg").into_iter().filter_map(|svg| svg.attribute("aria-label")).collect();
+    assert!(labels[0].starts_with("Loss: ") && labels[1].starts_with("Validation loss: "), "{labels:?}");
     let points: Vec<String> = with_class(&page, "point").into_iter().map(text).collect();
     assert_eq!(points, ["(1, 1)", "(2, 2.5)", "(3, 2)", "(4, 4)"]);
     let cards: Vec<String> = with_class(&page, "said").into_iter().map(text).collect();
