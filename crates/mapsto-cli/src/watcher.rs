@@ -65,7 +65,9 @@ impl Observer for Watcher {
             }
         }
         if let Some(progress) = &mut self.progress {
-            progress.epoch(&line);
+            // The error of numbers is not on the scale of the loss.
+            let validation = of("val_loss").filter(|_| of("val_mae").is_none());
+            progress.epoch(&line, of("loss"), validation);
         }
         self.output.event(record).map_err(told)
     }

@@ -1,5 +1,6 @@
 //! What an activation does: its values, its gradient, and where it saturates.
 
+use crate::chart::chart;
 use mapsto_tensor::{DType, Error, GradOptions, Result, Tensor, grad};
 use std::fmt;
 use std::panic::Location;
@@ -88,29 +89,8 @@ fn slopes(f: impl Fn(&Tensor) -> Result<Tensor>, x: &Tensor) -> Result<(Tensor, 
 /// Drawn with `●` for values and `·` for slopes.
 impl fmt::Display for Curve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SIZE: [usize; 2] = [15, 61];
-        let all = || self.y.iter().chain(&self.slope).copied().filter(|y| y.is_finite());
-        let (low, high) = all().fold((0f64, 0f64), |(low, high), y| (low.min(y), high.max(y)));
-        let row = |y: f64| ((high - y) / (high - low).max(f64::MIN_POSITIVE) * (SIZE[0] - 1) as f64).round() as usize;
-        let mut field = [[' '; SIZE[1]]; SIZE[0]];
-        field[row(0.0)] = ['─'; SIZE[1]];
-        let last = self.x.len().saturating_sub(1);
-        for column in 0..SIZE[1] {
-            let i = (column * last + (SIZE[1] - 1) / 2) / (SIZE[1] - 1);
-            for (values, mark) in [(&self.slope, '·'), (&self.y, '●')] {
-                if let Some(&y) = values.get(i).filter(|y| y.is_finite()) {
-                    field[row(y)][column] = mark;
-                }
-            }
-        }
-        for (i, line) in field.iter().enumerate() {
-            let edge = match i {
-                0 => format!("{high:8.3}"),
-                i if i == SIZE[0] - 1 => format!("{low:8.3}"),
-                i if i == row(0.0) => format!("{:8.3}", 0.0),
-                _ => " ".repeat(8),
-            };
-            writeln!(f, "{edge} {}", line.iter().collect::<String>().trim_end())?;
+        for line in chart([15, 61], &[('─', &[0.0]), ('·', &self.slope), ('●', &self.y)]) {
+            writeln!(f, "{line}")?;
         }
         let (first, last) = (self.x.first().copied().unwrap_or(0.0), self.x.last().copied().unwrap_or(0.0));
         writeln!(f, "{:9}{first:<30}{last:>31}", "")?;

@@ -34,6 +34,7 @@ extern crate self as mapsto_nn;
 
 mod atomic;
 mod average;
+mod chart;
 mod curve;
 mod file;
 mod finder;
@@ -49,6 +50,7 @@ mod summary;
 
 pub use atomic::write_atomic;
 pub use average::{Average, Averaged};
+pub use chart::{CHART_EDGE, chart};
 pub use curve::{Curve, SATURATED, saturation};
 pub use file::{StateFile, read_state, write_state};
 pub use finder::{RateFinder, RateFinderConfig};

@@ -1,15 +1,19 @@
 //! Progress of a training run, on standard error.
 
+mod losses;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use losses::{Losses, terminal_columns};
 
 /// Between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two updates of the bar: what no eye follows is not worth formatting.
 const BAR_INTERVAL: Duration = Duration::from_millis(50);
-const TEMPLATE: &str = "{bar:30.green} {pos}/{len} {msg}  left {eta}";
+/// Above the bar stands the chart of the losses.
+const TEMPLATE: &str = "{prefix}{bar:30.green} {pos}/{len} {msg}  left {eta}";
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct Progress(Display);
 
 #[derive(Debug)]
 enum Display {
-    Bar { bar: ProgressBar, status: Status, shown: Option<Instant> },
+    Bar { bar: ProgressBar, status: Status, losses: Losses, shown: Option<Instant> },
     Lines(Lines<io::Stderr>),
     Silent,
 }
@@ -60,7 +64,7 @@ impl Progress {
                 bar.set_position(done);
                 bar.reset_eta();
                 bar.set_style(ProgressStyle::with_template(TEMPLATE).expect("a test parses the template"));
-                Display::Bar { bar, status: Status::default(), shown: None }
+                Display::Bar { bar, status: Status::default(), losses: Losses::default(), shown: None }
             }
             Mode::Lines => Display::Lines(Lines::new(total_steps, done, io::stderr(), Instant::now())),
             Mode::Silent => Display::Silent,
@@ -70,7 +74,7 @@ impl Progress {
     /// One step is done, with its loss and, where the task has one, its accuracy (0 to 1).
     pub fn step(&mut self, loss: f64, accuracy: Option<f64>) {
         match &mut self.0 {
-            Display::Bar { bar, status, shown } => {
+            Display::Bar { bar, status, shown, .. } => {
                 status.step(loss, accuracy);
                 bar.inc(1);
                 let now = Instant::now();
@@ -93,21 +97,29 @@ impl Progress {
         }
     }
 
-    /// One epoch is done: `line` sums it up and stays on screen.
-    pub fn epoch(&mut self, line: &str) {
+    /// One epoch is done: `line` sums it up and stays on screen. A bar stands below a chart of the losses so far, those for
+    /// training and validation on one scale.
+    pub fn epoch(&mut self, line: &str, loss: Option<f64>, validation: Option<f64>) {
         match &mut self.0 {
-            Display::Bar { bar, status, .. } => {
+            Display::Bar { bar, status, losses, .. } => {
                 status.epochs += 1;
                 bar.println(line);
+                losses.push(loss, validation);
+                let chart = losses.draw(terminal_columns());
+                bar.set_prefix(if chart.is_empty() { chart } else { chart + "\n" });
             }
             Display::Lines(lines) => lines.epoch(line),
             Display::Silent => {}
         }
     }
 
-    /// The run is done: the bar goes, the lines of its epochs stay.
+    /// The run is done: the bar goes, the lines of its epochs and the chart stay.
     pub fn finish(self) {
-        if let Display::Bar { bar, .. } = self.0 {
+        if let Display::Bar { bar, losses, .. } = self.0 {
+            let chart = losses.draw(terminal_columns());
+            if !chart.is_empty() {
+                bar.println(chart);
+            }
             bar.finish_and_clear();
         }
     }
@@ -242,6 +254,7 @@ step 26/1000  epoch 2  loss NaN  left 75h 11m
         for mode in [Mode::Bar, Mode::Lines, Mode::Silent] {
             let mut progress = Progress::new(2, 0, mode);
             (0..3).for_each(|_| progress.step(0.5, Some(0.25)));
+            (0..2).for_each(|_| progress.epoch("", Some(0.5), None));
             progress.finish();
         }
         assert_eq!(Mode::detect(true), Mode::Silent);
