@@ -32,9 +32,9 @@ pub struct MlpConfig {
 impl Default for MlpConfig {
     fn default() -> MlpConfig {
         MlpConfig {
-            hidden: vec![128, 128],
+            hidden: vec![100],
             activation: Activation::Relu,
-            dropout: 0.1,
+            dropout: 0.2,
             norm: Norm::None,
             residual: false,
             embedding_width: None,
