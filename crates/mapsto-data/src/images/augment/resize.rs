@@ -2,8 +2,9 @@
 
 use super::AugmentError;
 use crate::images::{Channels, Picture};
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 /// Bytes of a picture, at most.
 const MOST: usize = 512 << 20;
@@ -36,16 +37,24 @@ pub(super) fn resized(picture: &Picture, region: Region, height: usize, width: u
     if bytes.is_none_or(|bytes| bytes > MOST) || sizes.iter().any(|&size| size > MOST) {
         return Err(too_large());
     }
-    let kind = match picture.channels {
-        Channels::Grey => PixelType::U8,
-        Channels::Rgb => PixelType::U8x3,
-    };
-    let mut to = Image::new(to_w, to_h, kind);
+    let mut pixels = vec![0; height * width * picture.channels.count()];
+    let (from, to) = ([w, h], [to_w, to_h]);
+    let crop = [left, top, crop_w, crop_h];
+    match picture.channels {
+        Channels::Grey => convolve::<U8>(&picture.pixels, from, crop, &mut pixels, to),
+        Channels::Rgb => convolve::<U8x3>(&picture.pixels, from, crop, &mut pixels, to),
+    }
+    Ok(Picture { height, width, channels: picture.channels, pixels })
+}
+
+/// Convolves the crop of one picture into another; of pixels that are known, for the code of all others would take megabytes.
+fn convolve<P: PixelTrait>(from: &[u8], [w, h]: [u32; 2], crop: [u32; 4], to: &mut [u8], [to_w, to_h]: [u32; 2]) {
+    let [left, top, crop_w, crop_h] = crop;
+    let from = TypedImageRef::<P>::from_buffer(w, h, from).expect("the pixels were counted");
+    let from = TypedCroppedImage::new(from, left, top, crop_w, crop_h).expect("the region is inside");
+    let mut to = TypedImage::<P>::from_buffer(to_w, to_h, to).expect("the pixels were counted");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
-    let from = ImageRef::new(w, h, &picture.pixels, kind).expect("the pixels were counted");
-    let from = CroppedImage::new(&from, left, top, crop_w, crop_h).expect("the region is inside");
-    Resizer::new().resize(&from, &mut to, &options).expect("both sides have the same type of pixels");
-    Ok(Picture { height, width, channels: picture.channels, pixels: to.into_vec() })
+    Resizer::new().resize_typed(&from, &mut to, &options).expect("both sides have pixels");
 }
 
 /// The picture with its shorter side of `size` pixels and the same proportions.
