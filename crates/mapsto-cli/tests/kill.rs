@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 const KILLS: usize = 25;
 
 /// Kills runs until enough kills were made; each run must come to the model of the one that nobody killed.
-fn kill(task: &[&str], files: &[(&str, String)]) {
+fn kill(task: &[&str], prepare: impl Fn(&Path)) {
     let folder = tempfile::tempdir().unwrap();
-    files.iter().for_each(|(name, text)| std::fs::write(folder.path().join(name), text).unwrap());
+    prepare(folder.path());
     let command = |arguments: &[&str], threads: usize| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mapsto"));
         command.args(arguments).current_dir(folder.path()).env("MAPSTO_NUM_THREADS", threads.to_string());
@@ -62,7 +62,7 @@ fn kill(task: &[&str], files: &[(&str, String)]) {
 
 #[test]
 fn a_network_with_dropout_batch_norm_and_changes_by_chance() {
-    kill(&["train", "digits", "--epochs", "2", "--set", "checkpoint_seconds=0.05"], &[]);
+    kill(&["train", "digits", "--epochs", "2", "--set", "checkpoint_seconds=0.05"], |_| {});
 }
 
 #[test]
@@ -90,5 +90,39 @@ fn a_cross_validation_and_an_ensemble_of_a_table() {
         "--set",
         "checkpoint_seconds=0.02",
     ];
-    kill(&task, &[("t.csv", text)]);
+    kill(&task, |folder| std::fs::write(folder.join("t.csv"), &text).unwrap());
+}
+
+#[test]
+fn pictures_changed_and_mixed_by_chance_under_an_average() {
+    let task = [
+        "train",
+        "image",
+        "--data",
+        "p",
+        "--model",
+        "lenet",
+        "--epochs",
+        "4",
+        "--set",
+        "batch_size=8",
+        "--set",
+        "mixup=0.2",
+        "--set",
+        "average=0.9",
+        "--set",
+        "augment=strong",
+        "--set",
+        "checkpoint_seconds=0.05",
+    ];
+    kill(&task, |folder| {
+        for class in ["a", "b"] {
+            std::fs::create_dir_all(folder.join("p").join(class)).unwrap();
+            for number in 0..20u32 {
+                let level = |x: u32, y: u32| (x * 9 + y * number * if class == "a" { 1 } else { 7 }) as u8;
+                let picture = image::GrayImage::from_fn(20, 20, |x, y| image::Luma([level(x, y)]));
+                picture.save(folder.join("p").join(class).join(format!("{number}.png"))).unwrap();
+            }
+        }
+    });
 }
