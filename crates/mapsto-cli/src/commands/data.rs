@@ -31,7 +31,7 @@ pub enum Command {
 
 #[derive(clap::Args)]
 pub struct InspectArguments {
-    /// A table: CSV, or text with tabs, semicolons or bars between the fields; or a folder with one of pictures for each class, or a table
+    /// A table: CSV, Parquet, or text with tabs, semicolons or bars between the fields; or a folder with one of pictures for each class, or a table
     /// of paths and labels of pictures
     path: PathBuf,
     /// The column of the table that is to be predicted

@@ -10,9 +10,9 @@ use mapsto_nn::Module;
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::{ImageConfig, ImageExamples};
 use mapsto_tasks::table::{Problem, TableConfig, TableExamples};
-use mapsto_tasks::{Ensemble, Examples, MODEL_FILE, Outcome, Run, Settings, TaskError, task_of};
+use mapsto_tasks::{Ensemble, Examples, Outcome, Run, Settings, TaskError, task_of};
 use mapsto_train::TrainError;
-use mapsto_train::run_dir::RunDir;
+use mapsto_train::run_dir::{METRICS_FILE, RunDir};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -241,10 +241,9 @@ fn begin<E: Examples>(
     };
     let begun = Run::begin(folder.clone(), settings).map_err(Failure::from);
     let done = begun.and_then(|run| go(arguments, &run, examples, notes));
-    // A folder that holds nothing to go on from is of no use, and takes a name.
-    if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_)))
-        && !folder.path().join(MODEL_FILE).exists()
-    {
+    // A folder that holds nothing to go on from is of no use, and takes a name; an epoch that is done is never thrown away.
+    let has_learned = folder.path().join(METRICS_FILE).metadata().is_ok_and(|file| file.len() > 0);
+    if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_))) && !has_learned {
         folder.remove().unwrap_or_else(|error| complain(&error.to_string()));
     }
     done
