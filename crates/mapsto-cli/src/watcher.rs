@@ -33,6 +33,20 @@ fn told(failure: Failure) -> TaskError {
     TaskError::Input(failure.to_string())
 }
 
+/// An epoch's measures: on what was learned from, then on what was not.
+fn epoch_line(record: &Value) -> String {
+    let of = |name: &str| record.get(name).and_then(Value::as_f64);
+    let plain = |shown: &str, name: &str| of(name).map(|value| format!("{shown} {}", short(value)));
+    let share = |name: &str| of(name).map(|value| format!("accuracy {:.2} %", value * 100.0));
+    let known = |figures: [Option<String>; 3]| figures.into_iter().flatten().collect::<Vec<_>>().join("   ");
+    let learned = known([plain("loss", "loss"), share("accuracy"), None]);
+    // Of numbers it is the root of the mean square, in their own units.
+    let loss = if of("val_mae").is_some() { "RMSE" } else { "loss" };
+    let held_back = known([plain(loss, "val_loss"), share("val_accuracy"), plain("MAE", "val_mae")]);
+    let line = format!("epoch {:>3}   {learned}", record["epoch"]);
+    if held_back.is_empty() { line } else { format!("{line}   validation: {held_back}") }
+}
+
 impl Observer for Watcher {
     fn stage(&mut self, name: &str, steps: u64, done: u64) -> Result<(), TaskError> {
         self.finish();
@@ -53,17 +67,7 @@ impl Observer for Watcher {
 
     fn epoch(&mut self, record: &Value) -> Result<(), TaskError> {
         let of = |name: &str| record.get(name).and_then(Value::as_f64);
-        let mut line = format!("epoch {:>3}", record["epoch"]);
-        for (name, shown) in [("loss", "loss"), ("val_loss", "validation"), ("val_mae", "validation MAE")] {
-            if let Some(value) = of(name) {
-                line += &format!("   {shown} {}", short(value));
-            }
-        }
-        for (name, shown) in [("accuracy", "accuracy"), ("val_accuracy", "validation")] {
-            if let Some(value) = of(name) {
-                line += &format!("   {shown} {:.2} %", value * 100.0);
-            }
-        }
+        let line = epoch_line(record);
         if let Some(progress) = &mut self.progress {
             // The error of numbers is not on the scale of the loss.
             let validation = of("val_loss").filter(|_| of("val_mae").is_none());
@@ -85,5 +89,21 @@ impl Observer for Watcher {
                 .map_err(told),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_epoch_tells_what_was_measured_on_what() {
+        let classes = json!({"epoch": 7, "loss": 0.5, "accuracy": 0.75, "val_loss": 0.625, "val_accuracy": 0.5});
+        let shown = "epoch   7   loss 0.5   accuracy 75.00 %   validation: loss 0.625   accuracy 50.00 %";
+        assert_eq!(epoch_line(&classes), shown);
+        let numbers = json!({"epoch": 12, "loss": 0.5, "val_loss": 30.5, "val_mae": 20.25});
+        assert_eq!(epoch_line(&numbers), "epoch  12   loss 0.5   validation: RMSE 30.5   MAE 20.25");
+        assert_eq!(epoch_line(&json!({"epoch": 100, "loss": 0.5})), "epoch 100   loss 0.5");
     }
 }

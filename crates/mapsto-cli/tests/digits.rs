@@ -1,36 +1,20 @@
 //! The binary on the digits, as a user runs it.
 
+mod common;
+
+use common::{events, mapsto, refused, text};
 use mapsto_nn::{StateFile, read_state, write_state};
 use mapsto_tensor::Tensor;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-/// Runs the binary in a folder.
-fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mapsto")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-/// Standard output of a run that must succeed.
-fn text(folder: &Path, arguments: &[&str]) -> String {
-    let output = mapsto(folder, arguments);
-    let (out, complaint) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(output.status.success(), "{arguments:?}: {complaint}");
-    out
-}
-
-/// The JSON objects of a run that must succeed.
-fn events(folder: &Path, arguments: &[&str]) -> Vec<Value> {
-    text(folder, arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// The complaint of a run that must be refused as the user's mistake.
+/// The complaint of a run that must be refused before it has said anything.
 fn complaint(folder: &Path, arguments: &[&str]) -> String {
-    let output = mapsto(folder, arguments);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-    assert!(output.stdout.is_empty(), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
+    let (said, told) = refused(folder, arguments);
+    assert!(said.is_empty(), "{arguments:?}: {said}");
+    told
 }
 
 #[test]
@@ -229,6 +213,10 @@ fn a_run_that_comes_to_nothing_leaves_its_name_free() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("error: the loss became ") && told.contains(" of epoch 1: in layer \""), "{told}");
     assert!(!folder.join("runs/mine").exists());
+    // What a checkpoint holds is not thrown away, whatever comes after it.
+    let spoilt = ["--set", "learning_rate=1e30", "--set", "checkpoint_seconds=0"];
+    mapsto(folder, &[&["train", "digits", "--run", "kept", "--epochs", "1"][..], &spoilt].concat());
+    assert!(folder.join("runs/kept/checkpoint/network.safetensors").exists());
     text(folder, &["train", "digits", "--run", "mine", "--epochs", "1"]);
     let taken = complaint(folder, &["train", "digits", "--run", "mine", "--epochs", "1"]);
     assert!(taken.contains("mine exists already"), "{taken}");

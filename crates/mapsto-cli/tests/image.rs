@@ -1,29 +1,11 @@
 //! The binary on folders of pictures, as a user runs it.
 
+mod common;
+
+use common::{complaint, events, text};
 use image::{ImageBuffer, Rgb};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mapsto")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn text(folder: &Path, arguments: &[&str]) -> String {
-    let output = mapsto(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn events(folder: &Path, arguments: &[&str]) -> Vec<Value> {
-    text(folder, arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn complaint(folder: &Path, arguments: &[&str]) -> String {
-    let output = mapsto(folder, arguments);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 /// Stripes across or down, of any place and colour.
 fn stripes(folder: &Path, each: u32) {

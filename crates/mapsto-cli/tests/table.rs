@@ -1,28 +1,11 @@
 //! The binary on tables, as a user runs it.
 
+mod common;
+
+use common::{complaint, events, mapsto, text};
+use mapsto_formats::write_npz;
+use mapsto_tensor::Tensor;
 use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Output};
-
-fn mapsto(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mapsto")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-fn text(folder: &Path, arguments: &[&str]) -> String {
-    let output = mapsto(folder, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn events(folder: &Path, arguments: &[&str]) -> Vec<Value> {
-    text(folder, arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn complaint(folder: &Path, arguments: &[&str]) -> String {
-    let output = mapsto(folder, arguments);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
 
 /// A table of flats: a number and a class that follow from the columns, with gaps and a text.
 fn flats(rows: usize) -> String {
@@ -69,7 +52,7 @@ fn classes_and_numbers_are_learned_evaluated_and_predicted() {
     let predicted = text(folder, &["predict", "runs/dear", "new.csv", "--csv"]);
     let lines: Vec<&str> = predicted.lines().collect();
     assert_eq!((lines[0], lines.len()), ("input,prediction,no,yes", 3));
-    assert!(lines[1].starts_with("new.csv:1,no,0."), "{predicted}");
+    assert!(lines[1].starts_with("new.csv row 1,no,0."), "{predicted}");
     std::fs::write(folder.join("new.csv"), "town,size,built,note,dear\nUlm,50,2001-05-01,x,no\n").unwrap();
     let rent = events(folder, &["predict", "runs/rent", "new.csv", "--json"])[0]["value"].as_f64().unwrap();
     assert!((300.0..700.0).contains(&rent), "{rent}");
@@ -120,6 +103,70 @@ fn folds_and_ensembles() {
 }
 
 #[test]
+fn a_rate_is_found_and_trained_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(120)).unwrap();
+    let train = ["train", "table", "--data", "flats.csv", "--target", "rent", "--epochs", "2", "--find-rate"];
+    let told = events(folder, &[&train[..], &["--run", "found", "--json"]].concat());
+    let rate = told[0]["rate"].as_f64().unwrap();
+    assert_eq!((told[0]["event"].as_str(), told[1]["event"].as_str()), (Some("rate"), Some("start")));
+    assert_eq!(told[1]["settings"]["training"]["learning_rate"].as_f64(), Some(rate));
+    let curve = told[0]["curve"].as_array().unwrap();
+    let seen: Vec<f64> = curve.iter().map(|point| point[0].as_f64().unwrap()).collect();
+    assert!(seen.is_sorted() && seen[0] == 1e-6 && seen.contains(&rate) && (1e-5..1.0).contains(&rate), "{rate}");
+    let shown = text(folder, &train);
+    assert!(shown.contains('●') && shown.contains("it falls fastest at "), "{shown}");
+}
+
+#[test]
+fn the_rate_takes_every_course() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(120)).unwrap();
+    let train = ["train", "table", "--data", "flats.csv", "--target", "rent", "--epochs", "8", "--json"];
+    // The rate of the last step, over the highest; and that of the first epoch's last step.
+    let ends = [
+        ("cosine", 0.0..0.1, 1.0),
+        ("constant", 1.0..1.1, 1.0),
+        ("step", 0.0099..0.0101, 1.0),
+        ("exponential", 0.01..0.02, 1.0),
+        ("one_cycle", 0.0..1e-3, 0.5),
+        ("plateau", 0.1..1.1, 1.0),
+    ];
+    for (course, last, first) in ends {
+        let course = format!("schedule={course}");
+        let told = events(folder, &[&train[..], &["--set", &course, "--set", "learning_rate=0.001"]].concat());
+        let epochs = told.iter().filter(|event| event["event"] == "epoch");
+        let rates: Vec<f64> = epochs.map(|epoch| epoch["rate"].as_f64().unwrap() / 0.001).collect();
+        assert_eq!(rates.len(), 8);
+        assert!(last.contains(&rates[7]) && rates[0] <= first + 1e-9, "{course}: {rates:?}");
+    }
+    let told = complaint(folder, &[&train[..], &["--set", "schedule=stair"]].concat());
+    assert!(told.contains("training.schedule = stair does not fit") && told.contains("one_cycle"), "{told}");
+}
+
+#[test]
+fn arrays_are_learned_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let x: Vec<f32> = (0..160).map(|i| (i * 37 % 101) as f32).collect();
+    let y: Vec<i64> = x.as_chunks().0.iter().map(|[a, b]| i64::from(a > b)).collect();
+    let arrays = [
+        ("x".to_string(), Tensor::from_vec(x, [80, 2]).unwrap()),
+        ("y".to_string(), Tensor::from_vec(y, [80]).unwrap()),
+    ];
+    write_npz(folder.join("t.npz"), &arrays.into()).unwrap();
+    let told = events(
+        folder,
+        &["train", "table", "--data", "t.npz", "--target", "y", "--epochs", "60", "--run", "x", "--json"],
+    );
+    assert!(told.last().unwrap()["test"]["accuracy"].as_f64().unwrap() > 0.8, "{:?}", told.last());
+    assert_eq!(text(folder, &["predict", "runs/x", "t.npz", "--csv"]).lines().count(), 81);
+    assert!(text(folder, &["data", "inspect", "t.npz"]).starts_with("80 rows, 3 columns"));
+}
+
+#[test]
 fn what_was_decided_is_said_and_can_be_decided_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -157,7 +204,10 @@ fn tables_that_cannot_be_learned_from_are_refused() {
     let near = told("x,yield\n1,2\n", &[]);
     assert!(near.contains("there is no column \"y\"; did you mean ") && near.contains("\"yield\""), "{near}");
     let gaps = told(&format!("x,y\n1,\n{}", rows("1,2\n")), &[]);
-    assert!(gaps.contains("1 rows have no \"y\", row 1 first"), "{gaps}");
+    assert!(
+        gaps.contains("1 rows have no \"y\" (empty, or a word that stands for nothing, as NA and None), row 1 first"),
+        "{gaps}"
+    );
     let one = told(&format!("x,y\n{}", rows("1,a\n2,a\n")), &[]);
     assert!(one.contains("of one class, \"a\""), "{one}");
     let nothing = told(&format!("x,y\n{}", rows("1,a\n1,b\n")), &[]);

@@ -1,10 +1,12 @@
-//! Labelled pictures from folders, tables and IDX files; what a network sees of them.
+//! Labelled pictures from folders, tables, IDX files and NumPy's archives; what a network sees of them.
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use mapsto_data::{
     Augmentation, Channels, ImageSamples, ImageSet, Loader, LoaderOptions, Normalisation, Order, Part, Picture, Preset,
     Step,
 };
+use mapsto_formats::write_npz;
+use mapsto_tensor::{DType, Tensor};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -75,15 +77,57 @@ fn idx_files_are_sets() {
 
         let said = || ImageSet::open(root.path()).unwrap_err().to_string();
         idx(&labels("train-labels-idx1-ubyte"), &[2], &[1, 0]);
-        assert!(said().contains(": there are 3 pictures of 2 by 2, and 2 labels in "), "{}", said());
+        assert!(said().ends_with(": there are 3 pictures of 2 by 2, and 2 labels"), "{}", said());
         idx(&labels("train-labels-idx1-ubyte"), &[3], &[1, 0, 1]);
         idx(&at("t10k"), &[1, 1, 4], &[9, 9, 9, 9]);
-        assert!(said().ends_with("its pictures are 1 by 4, those of another file are 2 by 2"), "{}", said());
+        assert!(said().ends_with("its pictures are 1 by 4, those before are 2 by 2"), "{}", said());
         idx(&at("t10k"), &[4], &[9, 9, 9, 9]);
         assert!(said().ends_with("sizes [4] are not pictures, rows, columns, and perhaps 3 colours"), "{}", said());
         fs::remove_file(labels("t10k-labels-idx1-ubyte")).unwrap();
         assert!(said().ends_with(" has no labels: t10k-labels-idx1-ubyte should be beside it"), "{}", said());
     }
+}
+
+#[test]
+fn archives_of_arrays_are_sets() {
+    let root = tempfile::tempdir().expect("a folder");
+    let path = root.path().join("set.npz");
+    let bytes = |sizes: &[usize]| {
+        let count = sizes.iter().product::<usize>();
+        Tensor::from_vec((0..count).map(|i| i as u8).collect(), sizes).unwrap()
+    };
+    let open = |arrays: &[(&str, Tensor)]| {
+        let arrays = arrays.iter().map(|(name, array)| (name.to_string(), array.clone())).collect();
+        write_npz(&path, &arrays).unwrap();
+        ImageSet::open(&path)
+    };
+    let (three, one) = (Tensor::new([1i64, 0, 2]).unwrap(), Tensor::from_vec(vec![2u8], [1, 1]).unwrap());
+    let keras = [
+        ("x_train", bytes(&[3, 2, 4])),
+        ("y_train", three.clone()),
+        ("x_test", bytes(&[1, 2, 4])),
+        ("y_test", one.clone()),
+    ];
+    let set = open(&keras).unwrap();
+    assert_eq!((set.classes().len(), set.part(Part::Train).len(), set.part(Part::Test)), (3, 3, vec![3]));
+    assert_eq!((set.channels(), set.class(3)), (Channels::Grey, 2));
+    assert_eq!(set.picture(1).unwrap().pixels, (8..16).collect::<Vec<u8>>());
+    let set = open(&[("train_images", bytes(&[1, 2, 2, 3])), ("train_labels", one.clone())]).unwrap();
+    assert_eq!((set.channels(), set.picture(0).unwrap().pixels.len()), (Channels::Rgb, 12));
+
+    let said = |arrays: &[(&str, Tensor)]| open(arrays).unwrap_err().to_string();
+    let lost = said(&[("x_test", bytes(&[1, 2, 4])), ("y_test", one.clone())]);
+    assert!(lost.contains("has no pictures with labels to learn from, but \"x_test\", \"y_test\"; name "), "{lost}");
+    let few = said(&[("x", bytes(&[2, 2, 4])), ("y", three.clone())]);
+    assert!(few.ends_with("\"x\": there are 2 pictures of 2 by 4, and 3 labels"), "{few}");
+    let floats = said(&[("x", bytes(&[3, 2, 4]).to_dtype(DType::F32).unwrap()), ("y", three.clone())]);
+    assert!(floats.ends_with("\"x\" is of type f32: pixels must be bytes, uint8"), "{floats}");
+    let shares = said(&[("x", bytes(&[3, 2, 4])), ("y", three.to_dtype(DType::F32).unwrap())]);
+    assert!(shares.ends_with("\"y\" is of type f32: classes are whole numbers"), "{shares}");
+    let below = said(&[("x", bytes(&[1, 2, 4])), ("y", Tensor::new([-1i64]).unwrap())]);
+    assert!(below.contains("\"y\" holds -1: classes are counted from 0"), "{below}");
+    let matrix = said(&[("x", bytes(&[3, 2, 4])), ("y", bytes(&[3, 2]))]);
+    assert!(matrix.ends_with("\"y\" is [3, 2]: a class for each picture is wanted"), "{matrix}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::report::Shown;
-use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
+use crate::settings::{Rule, Settings, Training};
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
     Part, Picture, Preset, Step,
@@ -184,27 +184,14 @@ impl ImageExamples {
     /// Settings of data that nothing is known of yet.
     pub fn defaults(config: ImageConfig) -> Settings<ImageConfig> {
         let training = Training {
-            seed: 1,
-            split_seed: 0,
-            test: 0.2,
-            validation: 0.1,
-            epochs: 20,
-            batch_size: 64,
             optimizer: Rule::Sgd,
             learning_rate: 0.05,
-            schedule: Course::Cosine,
-            warmup: 0.1,
-            momentum: 0.9,
             weight_decay: 5e-4,
             label_smoothing: 0.1,
-            clip_norm: 0.0,
-            patience: 0,
-            average: 0.0,
-            balance: Balance::None,
             checkpoint_seconds: 60.0,
+            ..Training::default()
         };
-        let mapsto = env!("CARGO_PKG_VERSION").to_string();
-        Settings { mapsto, task: Self::NAME.into(), folds: 0, ensemble: Ensemble::SINGLE, training, config }
+        Settings::new(Self::NAME, training, config)
     }
 
     /// Settings that suit the pictures: the size and channels that they have, and a network for that size.

@@ -8,13 +8,14 @@ use crate::predictor::{Evaluation, Predictor};
 use crate::report;
 use crate::saved::{MODEL_FILE, Saved};
 use crate::settings::Settings;
-use crate::stage::{Context, Stage};
+use crate::stage::{Context, DONE, Stage};
 use mapsto_data::{
     SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,
 };
 use mapsto_nn::{LoadOptions, Module, StateDict, write_atomic};
 use mapsto_tensor::Rng;
+use mapsto_train::Checkpoint;
 use mapsto_train::run_dir::{RunDir, RunError, RunLock};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,21 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         let lock = folder.lock()?;
         Ok(Run { folder, settings, _lock: lock })
     }
+}
+
+/// Whether something was learned in a run's folder that would be lost with it: a step that a checkpoint holds, or a whole stage.
+pub fn has_learned(folder: &Path) -> bool {
+    let holds = |entry: fs::DirEntry| {
+        let path = entry.path();
+        let is_checkpoint = path.extension().is_some_and(|extension| extension == "safetensors");
+        // What cannot be read might be worth much.
+        if is_checkpoint { Checkpoint::steps(&path).map_or(true, |steps| steps > 0) } else { is_done(&path) }
+    };
+    fs::read_dir(folder.join(CHECKPOINTS)).is_ok_and(|entries| entries.flatten().any(holds))
+}
+
+fn is_done(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == DONE)
 }
 
 /// The task that a run's settings name.
@@ -231,7 +247,7 @@ pub fn test_part<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> R
 }
 
 /// Divides examples where their data do not.
-fn divide<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> Result<Given, TaskError> {
+pub(crate) fn divide<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> Result<Given, TaskError> {
     let mut parts = examples.given().clone();
     if parts.test.is_empty() && settings.training.test > 0.0 {
         let share = settings.training.test;

@@ -89,6 +89,13 @@ pub enum Course {
     Constant,
     /// Divided by ten when the validation loss has stopped getting better.
     Plateau,
+    /// Up in the warm-up, and divided by ten at the half and at three quarters of what follows.
+    Step,
+    /// Up in the warm-up, and down to a hundredth by the same factor at each step.
+    Exponential,
+    /// From a twenty-fifth up in the warm-up (three tenths of the run, if there is none), and down to nearly nothing; momentum moves
+    /// against it (Smith and Topin, *Super-Convergence*, 2018).
+    OneCycle,
 }
 
 /// What is done about classes that are rare.
@@ -171,6 +178,32 @@ impl fmt::Display for Ensemble {
     }
 }
 
+impl Default for Training {
+    /// What suits a network that learns for the first time; a task and its data change some of it.
+    fn default() -> Training {
+        Training {
+            seed: 1,
+            split_seed: 0,
+            test: 0.2,
+            validation: 0.1,
+            epochs: 20,
+            batch_size: 64,
+            optimizer: Rule::AdamW,
+            learning_rate: 2e-3,
+            schedule: Course::Cosine,
+            warmup: 0.1,
+            momentum: 0.9,
+            weight_decay: 0.01,
+            label_smoothing: 0.0,
+            clip_norm: 0.0,
+            patience: 0,
+            average: 0.0,
+            balance: Balance::None,
+            checkpoint_seconds: 30.0,
+        }
+    }
+}
+
 impl Training {
     /// Says which setting cannot be.
     ///
@@ -207,6 +240,14 @@ impl Training {
             Some((name, value, _, wanted)) => Err(TaskError::Input(format!("{name} is {value}, it must be {wanted}"))),
             None => Ok(()),
         }
+    }
+}
+
+impl<C> Settings<C> {
+    /// Of a task, for one network and no cross-validation.
+    pub fn new(task: &str, training: Training, config: C) -> Settings<C> {
+        let mapsto = env!("CARGO_PKG_VERSION").to_string();
+        Settings { mapsto, task: task.to_string(), folds: 0, ensemble: Ensemble::SINGLE, training, config }
     }
 }
 

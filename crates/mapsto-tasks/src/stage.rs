@@ -7,7 +7,7 @@ use crate::plan::Plan;
 use crate::predictor::{Evaluation, answers};
 use crate::settings::{Balance, Course, Method, Rule, Settings, Training};
 use mapsto_data::{Order, class_weights};
-use mapsto_nn::schedule::{PlateauConfig, Schedule};
+use mapsto_nn::schedule::PlateauConfig;
 use mapsto_nn::{AdamW, Average, Averaged, CrossEntropyLoss, Module, Optimizer, Sgd, StateDict};
 use mapsto_tensor::{Result, Tensor, no_grad};
 use mapsto_train::callbacks::{Evaluate, Events, KeepBest, Log, Plateau, Stopping, epoch_record};
@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// How files of stages that are done end.
+pub(crate) const DONE: &str = "done";
 /// Batches from which running statistics of averaged weights are taken.
 const STATISTICS: usize = 100;
 
@@ -47,20 +49,18 @@ pub(crate) struct Stage {
     pub seed: u64,
 }
 
-type Student<E> = Supervised<<E as Examples>::Network, <E as Examples>::Input>;
+pub(crate) type Student<E> = Supervised<<E as Examples>::Network, <E as Examples>::Input>;
 
-/// Weights of a stage that is done: one network's, or its snapshots'.
+/// Weights of networks: what a stage came to, or its snapshots so far.
 #[derive(Default)]
-struct Done {
-    weights: Vec<StateDict>,
-}
+struct Weights(Vec<StateDict>);
 
-impl Stateful for Done {
+impl Stateful for Weights {
     fn visit(&mut self, parts: &mut Parts<'_>) -> Result<()> {
-        let mut count = self.weights.len();
+        let mut count = self.0.len();
         parts.value("count", &mut count)?;
-        self.weights.resize_with(count, StateDict::new);
-        self.weights.iter_mut().enumerate().for_each(|(i, weights)| parts.tensors(&format!("{i}"), weights));
+        self.0.resize_with(count, StateDict::new);
+        self.0.iter_mut().enumerate().for_each(|(i, weights)| parts.tensors(&format!("{i}"), weights));
         Ok(())
     }
 }
@@ -73,17 +73,17 @@ impl<E: Examples> Context<'_, E> {
         preparation: &E::Preparation,
         answers: &Answers,
     ) -> Result<Vec<StateDict>, TaskError> {
-        let done_path = self.folder.join(format!("{}.done", stage.name));
-        let mut done = Done::default();
+        let done_path = self.folder.join(format!("{}.{DONE}", stage.name));
+        let mut done = Weights::default();
         if done_path.exists() {
             Parts::restore(&mut done, &Snapshot::read(&done_path)?)?;
-            return Ok(done.weights);
+            return Ok(done.0);
         }
-        done.weights = self.fit(stage, preparation, answers)?;
+        done.0 = self.fit(stage, preparation, answers)?;
         Parts::save(&mut done)?.write(&done_path)?;
         // What was needed to go on is not any more.
         let _ = std::fs::remove_file(self.checkpoint(stage));
-        Ok(done.weights)
+        Ok(done.0)
     }
 
     fn checkpoint(&self, stage: &Stage) -> PathBuf {
@@ -96,7 +96,7 @@ impl<E: Examples> Context<'_, E> {
         preparation: &E::Preparation,
         answers: &Answers,
     ) -> Result<Vec<StateDict>, TaskError> {
-        let (settings, examples) = (self.settings, self.examples);
+        let (settings, examples, path) = (self.settings, self.examples, self.checkpoint(stage));
         let training = &settings.training;
         if stage.train.is_empty() {
             return Err(TaskError::input("there are no examples to learn from"));
@@ -123,14 +123,11 @@ impl<E: Examples> Context<'_, E> {
         let plateau = PlateauConfig { patience: 5, ..PlateauConfig::default() };
         let mut plateau = Plateau::new("val_loss", plateau, |student: &mut Student<E>| &mut student.update.optimizer);
         let cycle = settings.epochs_of_a_cycle();
-        let mut snapshots = Snapshots { every: cycle, taken: Vec::new() };
+        let mut snapshots = Snapshots { every: cycle, taken: Weights::default() };
         let fields = json!({"stage": stage.name});
         let mut log = Log::new(&mut self.log, fields.clone());
         let mut events = Events::new(self.events.join(&stage.name));
-        let checkpoint = Checkpoint {
-            path: self.folder.join(format!("{}.safetensors", stage.name)),
-            every: Duration::from_secs_f64(training.checkpoint_seconds),
-        };
+        let checkpoint = Checkpoint { path, every: Duration::from_secs_f64(training.checkpoint_seconds) };
         let mut watch = Watch { observer: &mut *self.observer, fields, began: Instant::now(), stage: &stage.name };
         let mut callbacks: Vec<&mut dyn Callback<Student<E>>> = vec![&mut evaluate];
         let validated = !stage.validation.is_empty();
@@ -160,53 +157,14 @@ impl<E: Examples> Context<'_, E> {
             settle::<E>(&mut student, &batches)?;
         }
         match settings.ensemble.method {
-            Method::Snapshot => Ok(snapshots.taken),
+            Method::Snapshot => Ok(snapshots.taken.0),
             _ => Ok(vec![student.model.state_dict()?]),
         }
     }
 }
 
-impl<C> Settings<C> {
-    /// How often the rate begins anew.
-    fn cycles(&self) -> u64 {
-        if self.ensemble.method == Method::Snapshot { self.ensemble.members as u64 } else { 1 }
-    }
-
-    fn epochs_of_a_cycle(&self) -> u64 {
-        (self.training.epochs / self.cycles()).max(1)
-    }
-
-    /// The learning rate of each step.
-    fn schedule(&self, per_epoch: u64) -> Option<Schedule> {
-        let Training { schedule, warmup, learning_rate, .. } = self.training;
-        let total = (self.epochs_of_a_cycle() * self.cycles() * per_epoch).max(1);
-        let rising = ((warmup * total as f64) as u64).min(total - 1);
-        let falling = total - rising;
-        let after = match (self.ensemble.method, schedule) {
-            (Method::Snapshot, _) => {
-                let t_0 = (total / self.cycles()).max(1);
-                return Some(Schedule::CosineRestarts { t_0, t_mult: 1, eta_min: 0.0 });
-            }
-            (_, Course::Plateau) => return None,
-            (_, Course::Constant) => Schedule::Constant { factor: 1.0, total_iters: total },
-            (Method::Average, _) => {
-                let averaged = (self.ensemble.members as u64 * per_epoch).min(falling - 1);
-                let low = 0.1 * learning_rate;
-                let down = Schedule::Cosine { t_max: falling - averaged, eta_min: low };
-                down.then(falling - averaged, Schedule::Constant { factor: 0.1, total_iters: total })
-            }
-            (_, Course::Cosine) => Schedule::Cosine { t_max: falling, eta_min: 0.0 },
-        };
-        if rising == 0 {
-            return Some(after);
-        }
-        let up = Schedule::Linear { start_factor: 1.0 / (rising + 1) as f64, end_factor: 1.0, total_iters: rising };
-        Some(Schedule::Sequence { milestones: vec![rising], schedules: vec![up, after] })
-    }
-}
-
 /// Which of a stage's examples come when.
-fn plan(training: &Training, truth: &Truth, stage: &Stage) -> Plan {
+pub(crate) fn plan(training: &Training, truth: &Truth, stage: &Stage) -> Plan {
     let order = match (&stage.weights, truth, training.balance) {
         (Some(weights), ..) => Order::Drawn { weights: weights.clone() },
         (None, Truth::Classes { labels, .. }, Balance::Sampling) => {
@@ -231,7 +189,7 @@ pub(crate) fn optimizer(network: &impl Module, training: &Training) -> Result<Op
 }
 
 /// A network with all that its steps need.
-fn student<E: Examples>(
+pub(crate) fn student<E: Examples>(
     settings: &Settings<E::Config>,
     model: E::Network,
     answers: &Answers,
@@ -325,16 +283,12 @@ fn settle<E: Examples>(student: &mut Student<E>, batches: &LabelledBatches<'_, E
 /// Keeps the weights at the end of each cycle of the rate.
 struct Snapshots {
     every: u64,
-    taken: Vec<StateDict>,
+    taken: Weights,
 }
 
 impl Stateful for Snapshots {
     fn visit(&mut self, parts: &mut Parts<'_>) -> Result<()> {
-        let mut count = self.taken.len();
-        parts.value("count", &mut count)?;
-        self.taken.resize_with(count, StateDict::new);
-        self.taken.iter_mut().enumerate().for_each(|(i, weights)| parts.tensors(&format!("{i}"), weights));
-        Ok(())
+        self.taken.visit(parts)
     }
 }
 
@@ -343,7 +297,7 @@ impl<L: Learner> Callback<L> for Snapshots {
         if (clock.epoch + 1).is_multiple_of(self.every) {
             let mut weights = Ok(StateDict::new());
             Parts::models(learner, &mut |_, model| weights = model.state_dict())?;
-            self.taken.push(weights?);
+            self.taken.0.push(weights?);
         }
         Ok(Flow::GoOn)
     }

@@ -6,7 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
-use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
+use crate::settings::{Settings, Training};
 use jiff::Timestamp;
 use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
 use mapsto_models::{TableModel, TableNet, TableShape};
@@ -124,8 +124,11 @@ impl TableExamples {
         let missing: Vec<usize> = (0..table.rows()).filter(|&row| column.values.is_missing(row)).collect();
         if let Some(first) = missing.first() {
             let (count, name, row) = (missing.len(), &config.target, first + 1);
+            let what = "empty, or a word that stands for nothing, as NA and None";
             let mend = "fill them in, or leave the rows out";
-            return Err(TaskError::Input(format!("{path}: {count} rows have no {name:?}, row {row} first: {mend}")));
+            return Err(TaskError::Input(format!(
+                "{path}: {count} rows have no {name:?} ({what}), row {row} first: {mend}"
+            )));
         }
         let (truth, decided) = truth(&config.target, &column.values, config.problem, known)?;
         let given = Given { train: (0..table.rows()).collect(), ..Given::default() };
@@ -141,29 +144,12 @@ impl TableExamples {
 
     /// Settings of a table that nothing is known of yet.
     pub fn defaults(config: TableConfig) -> Settings<TableConfig> {
-        let linear = matches!(config.model, TableModel::Linear(_));
-        let training = Training {
-            seed: 1,
-            split_seed: 0,
-            test: 0.2,
-            validation: 0.1,
-            epochs: 100,
-            batch_size: 64,
-            optimizer: Rule::AdamW,
-            learning_rate: if linear { 0.02 } else { 0.002 },
-            schedule: Course::Cosine,
-            warmup: 0.05,
-            momentum: 0.9,
-            weight_decay: if linear { 0.0 } else { 0.01 },
-            label_smoothing: 0.0,
-            clip_norm: 0.0,
-            patience: 0,
-            average: 0.0,
-            balance: Balance::None,
-            checkpoint_seconds: 30.0,
+        let usual = Training { epochs: 100, warmup: 0.05, ..Training::default() };
+        let training = match config.model {
+            TableModel::Linear(_) => Training { learning_rate: 0.02, weight_decay: 0.0, ..usual },
+            TableModel::Mlp(_) => usual,
         };
-        let mapsto = env!("CARGO_PKG_VERSION").to_string();
-        Settings { mapsto, task: Self::NAME.into(), folds: 0, ensemble: Ensemble::SINGLE, training, config }
+        Settings::new(Self::NAME, training, config)
     }
 
     /// Settings that suit the table.

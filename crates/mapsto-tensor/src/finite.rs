@@ -43,8 +43,8 @@ thread_local! {
 /// ```
 /// use mapsto_tensor::{Tensor, watch_finite};
 /// let x = Tensor::new([0.0f32, 1.0])?;
-/// let (_, found) = watch_finite(|| x.log()?.sum());
-/// assert_eq!(found.map(|found| found.op), Some("log"));
+/// let (_, found) = watch_finite(|| x.ln()?.sum());
+/// assert_eq!(found.map(|found| found.op), Some("ln"));
 /// # Ok::<(), mapsto_tensor::Error>(())
 /// ```
 pub fn watch_finite<R>(f: impl FnOnce() -> R) -> (R, Option<NotFinite>) {

@@ -11,7 +11,7 @@ use crate::snapshot::{Parts, Snapshot, Stateful};
 use crate::watch::{self, Streams};
 use mapsto_tensor::Result;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What is trained, and what a step of it does.
@@ -57,6 +57,9 @@ pub struct Clock {
     pub epochs: u64,
     /// Batches of an epoch.
     pub per_epoch: u64,
+    /// How long the steps of the epoch have waited for their batches; those of an earlier process do not count.
+    #[serde(skip)]
+    pub waited: Duration,
 }
 
 impl Clock {
@@ -149,6 +152,16 @@ pub struct Checkpoint {
     pub every: Duration,
 }
 
+impl Checkpoint {
+    /// The steps that were done when a checkpoint was written.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or is none.
+    pub fn steps(path: &Path) -> Result<u64> {
+        Ok(Snapshot::read(path)?.text::<Position>(POSITION)?.clock.step)
+    }
+}
+
 /// A run of the loop.
 pub struct Fit<'a, L: Learner> {
     /// Where batches come from.
@@ -162,6 +175,9 @@ pub struct Fit<'a, L: Learner> {
     /// Asked after every step whether to stop at once.
     pub interrupted: &'a dyn Fn() -> bool,
 }
+
+/// The checkpoint's name for where a run is.
+const POSITION: &str = "position";
 
 /// Where a run is, and what it has measured in the epoch.
 #[derive(Default, Serialize, Deserialize)]
@@ -180,7 +196,7 @@ struct Whole<'w, 'a, L: Learner> {
 
 impl<L: Learner> Stateful for Whole<'_, '_, L> {
     fn visit(&mut self, parts: &mut Parts<'_>) -> Result<()> {
-        parts.value("position", self.position)?;
+        parts.value(POSITION, self.position)?;
         parts.inside("learner", self.learner)?;
         for (i, callback) in self.callbacks.iter_mut().enumerate() {
             parts.inside(&format!("callback {i}"), &mut **callback)?;
@@ -208,7 +224,11 @@ impl<L: Learner> Fit<'_, L> {
         let mut saved = Instant::now();
         while position.clock.epoch < self.epochs && !position.stopped {
             let batches = self.batches;
-            for batch in batches.epoch(position.clock.epoch, position.clock.batch)? {
+            let mut coming = batches.epoch(position.clock.epoch, position.clock.batch)?;
+            loop {
+                let asked = Instant::now();
+                let Some(batch) = coming.next() else { break };
+                position.clock.waited += asked.elapsed();
                 let measures = step(learner, &batch?, &mut position, &streams)?;
                 for callback in &mut self.callbacks {
                     callback.step(learner, &position.clock, &measures)?;
@@ -230,7 +250,7 @@ impl<L: Learner> Fit<'_, L> {
                 position.stopped |= callback.epoch(learner, &position.clock, &mut measures)? == Flow::Stop;
             }
             position.clock.epoch += 1;
-            position.clock.batch = 0;
+            (position.clock.batch, position.clock.waited) = (0, Duration::ZERO);
             self.save(&mut position, learner)?;
             saved = Instant::now();
         }

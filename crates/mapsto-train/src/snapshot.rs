@@ -54,7 +54,7 @@ impl Snapshot {
         self.tensors.extend(values.into_iter().map(|(name, value)| (format!("{prefix}/{name}"), value)));
     }
 
-    fn text<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+    pub(crate) fn text<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let text = self.texts.get(name).ok_or_else(|| Error::data(format!("the checkpoint has no {name:?}")))?;
         serde_json::from_str(text).map_err(|e| Error::data(format!("{name:?} of the checkpoint cannot be used: {e}")))
     }

@@ -134,7 +134,9 @@ fn a_run_goes_on_to_the_same_bytes() {
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         lines
             .map(|mut line| {
-                line.as_object_mut().unwrap().remove("seconds");
+                let times = ["seconds", "waited"].map(|name| line.as_object_mut().unwrap().remove(name).unwrap());
+                let [seconds, waited] = times.map(|time| time.as_f64().unwrap());
+                assert!(0.0 < waited && waited < seconds, "{waited} of {seconds}");
                 line
             })
             .collect()

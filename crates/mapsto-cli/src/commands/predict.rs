@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 let (_, input) = read_inputs(&predictor.preparation, path)?;
                 let found = predictor.of_input(&input)?;
                 for (row, answer) in found.chunks(predictor.answers.outputs()).enumerate() {
-                    show.one(&format!("{}:{}", path.display(), row + 1), answer, None)?;
+                    show.one(&format!("{} row {}", path.display(), row + 1), answer, None)?;
                 }
             }
             Ok(())

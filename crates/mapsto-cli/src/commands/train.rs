@@ -6,13 +6,15 @@ use crate::output::{Output, complain};
 use crate::watcher::Watcher;
 use crate::{shell, show};
 use mapsto_models::{ImageModel, TableModel};
-use mapsto_nn::Module;
+use mapsto_nn::{Module, chart};
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::{ImageConfig, ImageExamples};
 use mapsto_tasks::table::{Problem, TableConfig, TableExamples};
-use mapsto_tasks::{Ensemble, Examples, Outcome, Run, Settings, TaskError, task_of};
+use mapsto_tasks::{
+    Ensemble, Examples, FoundRate, Outcome, Run, Settings, TaskError, find_rate, has_learned, task_of,
+};
 use mapsto_train::TrainError;
-use mapsto_train::run_dir::{METRICS_FILE, RunDir};
+use mapsto_train::run_dir::RunDir;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,6 +27,8 @@ const LARGE_MODEL: &str = "resnet18";
 const SMALL_SIDE: usize = 64;
 /// The folder that runs are saved in.
 const RUNS: &str = "runs";
+/// Rows and columns of the chart of a search for a rate.
+const CHART: [usize; 2] = [10, 60];
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -52,6 +56,9 @@ pub struct Arguments {
     /// A setting in place of its default; all of them stand in the run's config.toml
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// First search the learning rate to train with: the one at which the loss falls fastest
+    #[arg(long)]
+    find_rate: bool,
     /// Before the training, train and test on so many parts in turn
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=1000))]
     cv: Option<u16>,
@@ -62,7 +69,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
     /// Go on with a run that was interrupted or killed
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "target", "model", "pretrained", "skip_bad", "epochs", "set", "cv", "ensemble", "run", "runs"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "target", "model", "pretrained", "skip_bad", "epochs", "set", "find_rate", "cv", "ensemble", "run", "runs"])]
     resume: Option<PathBuf>,
     /// The folder that runs are saved in
     #[arg(long, value_name = "FOLDER", default_value = RUNS)]
@@ -234,19 +241,45 @@ fn begin<E: Examples>(
     settings: Settings<E::Config>,
     notes: &[String],
 ) -> Result<(), Failure> {
-    let settings = arguments.settle(settings)?;
+    let mut settings = arguments.settle(settings)?;
+    if arguments.find_rate {
+        settings.training.learning_rate = search_rate(arguments, examples, &settings)?;
+    }
     let folder = match &arguments.run {
         Some(name) => RunDir::create(&arguments.runs, name)?,
         None => RunDir::create_next(&arguments.runs, E::NAME)?,
     };
     let begun = Run::begin(folder.clone(), settings).map_err(Failure::from);
     let done = begun.and_then(|run| go(arguments, &run, examples, notes));
-    // A folder that holds nothing to go on from is of no use, and takes a name; an epoch that is done is never thrown away.
-    let has_learned = folder.path().join(METRICS_FILE).metadata().is_ok_and(|file| file.len() > 0);
-    if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_))) && !has_learned {
+    // A folder in which nothing was learned is of no use, and takes a name.
+    if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_))) && !has_learned(folder.path()) {
         folder.remove().unwrap_or_else(|error| complain(&error.to_string()));
     }
     done
+}
+
+/// Searches the learning rate, and shows what was seen on the way.
+fn search_rate<E: Examples>(
+    arguments: &Arguments,
+    examples: &E,
+    settings: &Settings<E::Config>,
+) -> Result<f64, Failure> {
+    let output = Output { json: arguments.json, goes_on: true };
+    let found = find_rate(examples, settings, &interrupt::is_asked)?;
+    let Some(FoundRate { rate, curve }) = found else {
+        return Err(Failure::Interrupted("interrupted in the search for a learning rate; nothing is saved".into()));
+    };
+    let losses: Vec<f64> = curve.iter().map(|(_, loss)| *loss).collect();
+    let [first, last] = [curve.first(), curve.last()].map(|end| end.map_or(0.0, |(rate, _)| *rate));
+    let drawn = chart(CHART, &[('●', &losses)]).join("\n");
+    output.text(&format!(
+        "{drawn}\nlosses of steps at rates from {} to {}; it falls fastest at {}, with which the training goes on",
+        show::short(first),
+        show::short(last),
+        show::short(rate)
+    ))?;
+    output.event(&json!({"event": "rate", "rate": rate, "curve": curve}))?;
+    Ok(rate)
 }
 
 fn resume(arguments: &Arguments, path: &Path) -> Result<(), Failure> {

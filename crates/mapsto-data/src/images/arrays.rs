@@ -1,4 +1,4 @@
-//! Folders in the format of MNIST: pictures and labels in pairs of IDX files.
+//! Pictures of one size in memory; folders in the format of MNIST: pictures and labels in pairs of IDX files.
 
 use super::{Channels, ImageError, Part};
 use crate::idx::{Idx, IdxValues};
@@ -59,44 +59,48 @@ fn plain(name: &str) -> String {
 
 /// Reads the pairs of a folder, if there are any.
 pub(super) fn read(folder: &Path) -> Result<Option<Arrays>, ImageError> {
-    let mut all: Option<Arrays> = None;
+    let mut all = None;
     let mut pairs = pairs(folder)?;
     pairs.sort_by_key(|pair| pair.part);
     for Pair { part, pictures, labels } in pairs {
         let (values, marks) = (Idx::read(&pictures)?, Idx::read(&labels)?);
-        let wrong = |what: String| Err(ImageError::Array { path: pictures.clone(), what });
-        let (height, width, channels) = match values.sizes[..] {
-            [_, height, width] => (height, width, Channels::Grey),
-            [_, height, width, 3] => (height, width, Channels::Rgb),
-            _ => {
-                return wrong(format!(
-                    "sizes {:?} are not pictures, rows, columns, and perhaps 3 colours",
-                    values.sizes
-                ));
-            }
-        };
         let (IdxValues::U8(pixels), IdxValues::U8(marks)) = (values.values, marks.values) else {
-            return wrong("pixels and labels must be bytes".into());
+            return Err(ImageError::Array { path: pictures, what: "pixels and labels must be bytes".into() });
         };
-        if height * width == 0 || marks.len() != values.sizes[0] {
-            let labels = labels.display();
-            return wrong(format!(
-                "there are {} pictures of {height} by {width}, and {} labels in {labels}",
-                values.sizes[0],
-                marks.len()
-            ));
-        }
-        let items = marks.iter().map(|&mark| (mark.into(), part));
-        match &mut all {
-            None => all = Some(Arrays { height, width, channels, pixels, items: items.collect() }),
-            Some(all) if (all.height, all.width, all.channels) == (height, width, channels) => {
-                all.pixels.extend(pixels);
-                all.items.extend(items);
-            }
-            Some(Arrays { height: h, width: w, .. }) => {
-                return wrong(format!("its pictures are {height} by {width}, those of another file are {h} by {w}"));
-            }
-        }
+        let classes = marks.into_iter().map(usize::from).collect();
+        let added = add(&mut all, part, &values.sizes, pixels, classes);
+        added.map_err(|what| ImageError::Array { path: pictures, what })?;
     }
     Ok(all)
+}
+
+/// Adds pictures `[pictures, height, width]` or `[pictures, height, width, channels]` of a part, with their classes.
+pub(super) fn add(
+    all: &mut Option<Arrays>,
+    part: Part,
+    sizes: &[usize],
+    pixels: Vec<u8>,
+    classes: Vec<usize>,
+) -> Result<(), String> {
+    let (height, width, channels) = match *sizes {
+        [_, height, width] | [_, height, width, 1] => (height, width, Channels::Grey),
+        [_, height, width, 3] => (height, width, Channels::Rgb),
+        _ => return Err(format!("sizes {sizes:?} are not pictures, rows, columns, and perhaps 3 colours")),
+    };
+    if height * width == 0 || classes.len() != sizes[0] {
+        let (pictures, labels) = (sizes[0], classes.len());
+        return Err(format!("there are {pictures} pictures of {height} by {width}, and {labels} labels"));
+    }
+    let items = classes.into_iter().map(|class| (class, part));
+    match all {
+        None => *all = Some(Arrays { height, width, channels, pixels, items: items.collect() }),
+        Some(all) if (all.height, all.width, all.channels) == (height, width, channels) => {
+            all.pixels.extend(pixels);
+            all.items.extend(items);
+        }
+        Some(Arrays { height: h, width: w, .. }) => {
+            return Err(format!("its pictures are {height} by {width}, those before are {h} by {w}"));
+        }
+    }
+    Ok(())
 }

@@ -59,18 +59,21 @@ impl ImageFolder {
     /// Lists a folder; no file is opened.
     ///
     /// Folders that are called `train`, `val` (`valid`, `validation`) or `test` stand for parts if there is one for training and
-    /// nothing beside them; otherwise all pictures are for training. Folders in a class's folder belong to the class. What
-    /// begins with a dot is passed over.
+    /// no other pictures beside them; otherwise all pictures are for training. Folders in a class's folder belong to the class.
+    /// What begins with a dot is passed over.
     ///
     /// # Errors
     /// A folder that cannot be read or has no pictures in folders; a class without pictures to train on.
     pub fn read(path: &Path) -> Result<ImageFolder, ImageError> {
-        let top = folders(path)?;
-        let parts: Vec<Option<Part>> = top.iter().map(|(name, _)| Part::of(name)).collect();
-        let has_parts = parts.contains(&Some(Part::Train)) && parts.iter().all(Option::is_some);
+        let named = folders(path)?.into_iter().map(|(name, folder)| (Part::of(&name), name, folder));
+        let (parts, plain): (Vec<_>, Vec<_>) = named.partition(|(part, ..)| part.is_some());
         let mut found: Vec<(Part, String, PathBuf)> = Vec::new();
         let mut others = Vec::new();
-        for ((name, folder), part) in top.into_iter().zip(parts) {
+        for (_, name, folder) in plain {
+            files(&folder, &mut |path| found.push((Part::Train, name.clone(), path)), &mut others)?;
+        }
+        let has_parts = found.is_empty() && parts.iter().any(|(part, ..)| *part == Some(Part::Train));
+        for (part, name, folder) in parts {
             match part.filter(|_| has_parts) {
                 Some(part) => {
                     for (class, folder) in folders(&folder)? {
@@ -186,6 +189,8 @@ mod tests {
         assert_eq!(items, [train(0, "cat/a.webp"), train(0, "cat/b/2.jpeg"), train(1, "dog/1.PNG")]);
         // With a third folder beside them, `train` and `test` are classes.
         assert_eq!(read(&["train/1.png", "test/2.png", "plane/3.png"]).0, ["plane", "test", "train"]);
+        // A folder without pictures is no third one.
+        assert_eq!(read(&["train/a/1.png", "test/a/2.png", "notes/3.txt"]).0, ["a"]);
         // So they are where there is none to train on.
         assert_eq!(read(&["val/1.png", "test/2.png"]).0, ["test", "val"]);
     }

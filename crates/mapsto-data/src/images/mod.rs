@@ -8,6 +8,7 @@ mod inspect;
 mod list;
 mod mix;
 mod normalise;
+mod numpy;
 mod set;
 
 pub use augment::{AugmentError, Augmentation, Fill, Interpolation, Padding, Policy, Preset, Step};
@@ -86,6 +87,9 @@ pub enum ImageError {
     /// An IDX file that is none.
     #[error(transparent)]
     Idx(#[from] IdxError),
+    /// An archive of NumPy's that is none, or damaged.
+    #[error(transparent)]
+    Numpy(mapsto_formats::FormatError),
     /// An IDX file of pictures without its labels.
     #[error("{} has no labels: {labels} should be beside it", path.display())]
     NoLabels {
@@ -94,7 +98,7 @@ pub enum ImageError {
         /// The name that the labels should have.
         labels: String,
     },
-    /// An IDX file that holds something else than it should.
+    /// Arrays that are something else than pictures and labels.
     #[error("{}: {what}", path.display())]
     Array {
         /// The pictures.

@@ -1,7 +1,7 @@
 //! Labelled pictures, whatever they come from.
 
 use super::arrays::{self, Arrays};
-use super::{Augmentation, Channels, ImageError, ImageFolder, ListColumns, Part, Picture};
+use super::{Augmentation, Channels, ImageError, ImageFolder, ListColumns, Part, Picture, numpy};
 use crate::loader::Dataset;
 use mapsto_tensor::Rng;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 /// Pictures that are looked at to choose between grey and colours.
 const LOOKED_AT: usize = 16;
 
-/// Labelled pictures: from folders, from a table of paths and labels, or from IDX files.
+/// Labelled pictures: from folders, from a table of paths and labels, from IDX files or from NumPy's arrays.
 #[derive(Debug)]
 pub struct ImageSet {
     classes: Vec<String>,
@@ -45,11 +45,16 @@ struct Kept {
 
 impl ImageSet {
     /// Opens what is at a path: a folder of [`ImageFolder`] or of IDX files named as those of MNIST (`train-images-idx3-ubyte.gz`,
-    /// `t10k-...`), or a table for [`ImageFolder::read_list`].
+    /// `t10k-...`), a table for [`ImageFolder::read_list`], or an archive of NumPy's (`.npz`) with pictures of bytes `[N, height, width]`
+    /// or `[N, height, width, 3]` and their classes, by the names of Keras (`x_train`, `y_train`, `x_test`, `y_test`) or of
+    /// MedMNIST (`train_images`, `train_labels`, ...).
     ///
     /// # Errors
     /// Those of these readers.
     pub fn open(path: &Path) -> Result<ImageSet, ImageError> {
+        if numpy::is_archive(path) {
+            return Ok(ImageSet::from_arrays(path, numpy::read(path)?));
+        }
         if !path.is_dir() {
             return Ok(ImageSet::from_files(ImageFolder::read_list(path, &ListColumns::default())?));
         }

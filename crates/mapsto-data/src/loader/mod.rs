@@ -12,6 +12,9 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
+/// The most threads of a loader.
+const MOST_WORKERS: usize = 1024;
+
 /// Items by number.
 pub trait Dataset: Send + Sync + 'static {
     /// What an item is.
@@ -59,7 +62,7 @@ pub struct LoaderOptions {
 impl Default for LoaderOptions {
     /// Batches of 32 in order, all of them, a thread for each core, two batches ahead.
     fn default() -> Self {
-        let workers = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS);
         LoaderOptions { batch_size: 32, order: Order::InOrder, drop_last: false, seed: 0, workers, ahead: 2 }
     }
 }
@@ -72,7 +75,7 @@ pub enum LoaderError {
     #[error("a batch must have at least one item")]
     NoBatch,
     /// More threads than a machine has.
-    #[error("{0} workers are too many; give at most 1024, or leave it out for one a core")]
+    #[error("{0} workers are too many; give at most {MOST_WORKERS}, or leave it out for one a core")]
     Workers(usize),
     /// Shares that nothing can be drawn by.
     #[error("a drawn order needs a share of each of {0} items, from zero, and one above it")]
@@ -154,7 +157,7 @@ impl<D: Dataset> Loader<D> {
         let items = dataset.len();
         match &options {
             LoaderOptions { batch_size: 0, .. } => Err(LoaderError::NoBatch),
-            LoaderOptions { workers: workers @ 1025.., .. } => Err(LoaderError::Workers(*workers)),
+            LoaderOptions { workers, .. } if *workers > MOST_WORKERS => Err(LoaderError::Workers(*workers)),
             LoaderOptions { order: Order::Balanced { labels }, .. } if labels.len() != items => {
                 Err(LoaderError::Labels { items, labels: labels.len() })
             }

@@ -65,13 +65,16 @@ pub enum TableError {
         /// What it is, and what to do.
         reason: String,
     },
-    /// A name is missing.
-    #[error("{}: column {column} has no name", path.display())]
-    Unnamed {
+    /// A file of NumPy's that is damaged, or holds something else than numbers.
+    #[error(transparent)]
+    NumpyFile(mapsto_formats::FormatError),
+    /// An array of NumPy's that is no table.
+    #[error("{}: {what}", path.display())]
+    Numpy {
         /// The file.
         path: PathBuf,
-        /// The column, from 1.
-        column: usize,
+        /// What is wrong.
+        what: String,
     },
     /// A value of another kind than the column must have.
     #[error("{}: {text:?} in row {row} of column {column:?} is no {}", path.display(), kind.name())]

@@ -4,6 +4,7 @@ mod encode;
 mod error;
 mod infer;
 mod inspect;
+mod numpy;
 mod parquet;
 mod read;
 

@@ -1,7 +1,7 @@
 //! Reading tables from delimited text.
 
 use super::infer::{Texts, is_missing, number};
-use super::{Column, Kind, Table, TableError, parquet};
+use super::{Column, Kind, Table, TableError, numpy, parquet};
 use crate::parallel::in_parallel;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -26,26 +26,35 @@ pub struct TableOptions {
 }
 
 impl Table {
-    /// Reads CSV or TSV in UTF-8, whose fields may be quoted, also over lines; or Apache Parquet, which is told by how it begins.
+    /// Reads CSV or TSV in UTF-8, whose fields may be quoted, also over lines; or Apache Parquet or NumPy's arrays, which are told by
+    /// how they begin.
     ///
     /// A column holds numbers if all its values are, times if all are dates written in one way (ISO 8601, 2020/1/31,
     /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like), categories where texts repeat, and else texts. Empty
     /// fields and `NA`, `NaN`, `null`, `?` and the like are missing values. Where semicolons stand between fields, numbers
-    /// may have decimal commas. Columns without a line of names are `column 1` and so on.
+    /// may have decimal commas. Columns without a line of names, and those whose name is empty there, as the index that pandas
+    /// writes, are `column 1` and so on.
     ///
     /// In Parquet the types say what is a number (integers, floats, decimals; times of day in seconds), a time (dates, timestamps)
     /// and a category (`false` and `true`); texts are categories or texts as in CSV, nulls are missing values. It may be
     /// packed with Snappy, gzip or LZ4; a delimiter and a header mean nothing.
     ///
+    /// Of NumPy, `.npy` holds the rows and columns of numbers, or one column; the columns are `column 1` and so on. `.npz` holds arrays
+    /// by name, each a column, or several: `x 1`, `x 2` and so on.
+    ///
     /// # Errors
-    /// A file that cannot be read, is empty or no text; lines of several lengths; names that are missing or taken twice; a
+    /// A file that cannot be read, is empty or no text; lines of several lengths; names that are taken twice; a
     /// value that is not of the kind that was asked for; Parquet that is damaged, packed in another way, or has columns of
-    /// lists, records or bytes.
+    /// lists, records or bytes; arrays of other things than numbers, of several lengths, or of more than two axes.
     pub fn read(path: &Path, options: &TableOptions) -> Result<Table, TableError> {
         let file = File::open(path).map_err(|source| TableError::Io { path: path.to_owned(), source })?;
         let io = |source| TableError::Io { path: path.to_owned(), source };
         let mut file = BufReader::with_capacity(HEAD, file);
-        if !file.fill_buf().map_err(io)?.starts_with(parquet::MAGIC) {
+        let head = file.fill_buf().map_err(io)?;
+        if numpy::is_numpy(head, path) {
+            return Table::new(numpy::read(head, path)?);
+        }
+        if !head.starts_with(parquet::MAGIC) {
             return read(file, path, options);
         }
         Table::new(parquet::read(file.into_inner(), path, &options.kinds)?)
@@ -80,9 +89,7 @@ fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<T
             for (i, field) in fields.into_iter().enumerate() {
                 let (name, mut texts) = (format!("column {}", i + 1), Texts::default());
                 match has_names {
-                    true if field.is_empty() => {
-                        return Err(TableError::Unnamed { path: path.to_owned(), column: i + 1 });
-                    }
+                    true if field.is_empty() => columns.push((name, texts)),
                     true => columns.push((field.to_string(), texts)),
                     false => {
                         texts.push(field);
@@ -191,6 +198,8 @@ mod tests {
         }
         let plain = table("t.csv", b"1,2\n3,x\n").unwrap();
         assert_eq!((plain.rows(), kinds(&plain)), (2, vec![("column 1", "number"), ("column 2", "category")]));
+        // As pandas writes an index.
+        assert_eq!(kinds(&table("t.csv", b",b\n0,5\n1,6\n").unwrap()), [("column 1", "number"), ("b", "number")]);
         let names = TableOptions { header: Some(true), delimiter: Some(b'/'), ..TableOptions::default() };
         let years = read(&b"1999/2000\n1/2\n"[..], Path::new("t.csv"), &names).unwrap();
         assert_eq!(kinds(&years), [("1999", "number"), ("2000", "number")]);
@@ -216,7 +225,6 @@ mod tests {
         let short =
             "t.csv:2: 1 field, the first line has 2; is it cut off, or is something else than ',' between its fields?";
         assert_eq!(complaint(b"a,b\n1\n"), short);
-        assert_eq!(complaint(b"a,\n1,2\n"), "t.csv: column 2 has no name");
         assert_eq!(complaint(b"a,a\n1,2\n"), "two columns are named \"a\": rename one");
         assert_eq!(complaint(b"a,b\n1,\xff\n"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");
         assert_eq!(complaint(b"PK\x03\x04\n\x00"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");

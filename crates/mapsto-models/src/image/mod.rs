@@ -150,6 +150,17 @@ impl ImageModel {
         }
     }
 
+    /// The pictures that the architecture was made for, and how many classes of them are told apart: MNIST's, CIFAR-10's or ImageNet's.
+    pub fn home(&self) -> (ImageShape, usize) {
+        match self {
+            ImageModel::LeNet(_) => (ImageShape { channels: 1, height: 28, width: 28 }, 10),
+            ImageModel::ResNet(ResNetConfig { shortcut: Shortcut::Padding, .. }) => {
+                (ImageShape { channels: 3, height: 32, width: 32 }, 10)
+            }
+            _ => (ImageShape { channels: 3, height: 224, width: 224 }, 1000),
+        }
+    }
+
     /// The name of the last layer in the network's tree, the one that has an output for each class.
     pub fn head_prefix(&self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use crate::examples::{Answers, Examples, Given, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::report::Shown;
-use crate::settings::{Balance, Course, Ensemble, Rule, Settings, Training};
+use crate::settings::{Settings, Training};
 use input::PIXELS;
 use mapsto_data::{Channels, Digits, Picture, digits, stratified_split};
 use mapsto_nn::{
@@ -128,28 +128,16 @@ impl DigitsExamples {
     /// Settings that suit them.
     pub fn settings() -> Settings<DigitsConfig> {
         let training = Training {
-            seed: 1,
-            split_seed: 0,
             test: TEST_SHARE,
             validation: 0.0,
             epochs: 30,
-            batch_size: 64,
-            optimizer: Rule::AdamW,
             learning_rate: 4e-3,
-            schedule: Course::Cosine,
             warmup: 0.3,
-            momentum: 0.9,
             weight_decay: 0.02,
             label_smoothing: 0.05,
-            clip_norm: 0.0,
-            patience: 0,
-            average: 0.0,
-            balance: Balance::None,
-            checkpoint_seconds: 30.0,
+            ..Training::default()
         };
-        let mapsto = env!("CARGO_PKG_VERSION").to_string();
-        let (task, config) = (Self::NAME.to_string(), DigitsConfig::default());
-        Settings { mapsto, task, folds: 0, ensemble: Ensemble::SINGLE, training, config }
+        Settings::new(Self::NAME, training, DigitsConfig::default())
     }
 
     fn gather(&self, items: &[usize]) -> Result<Tensor> {

@@ -24,9 +24,11 @@ impl<'a> Log<'a> {
     }
 }
 
-/// The line of an epoch.
+/// The line of an epoch; `waited` are the seconds in which its steps waited for their batches.
 pub fn epoch_record(fields: &Value, clock: &Clock, measures: &Measures, seconds: f64) -> Value {
-    let mut record = json!({"event": "epoch", "epoch": clock.epoch + 1, "step": clock.step, "seconds": seconds});
+    let waited = clock.waited.as_secs_f64();
+    let (epoch, step) = (clock.epoch + 1, clock.step);
+    let mut record = json!({"event": "epoch", "epoch": epoch, "step": step, "seconds": seconds, "waited": waited});
     if let (Some(record), Some(fields)) = (record.as_object_mut(), fields.as_object()) {
         record.extend(fields.clone());
         record.extend(measures.iter().map(|(name, value)| (name.clone(), json!(value))));

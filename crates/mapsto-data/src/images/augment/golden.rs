@@ -162,29 +162,8 @@ fn steps_are_torchvisions_for_all_colours() {
     }
 }
 
-const OPERATIONS: [Operation; 15] = {
-    use Operation::*;
-    [
-        Identity,
-        ShearX,
-        ShearY,
-        TranslateX,
-        TranslateY,
-        Rotate,
-        Brightness,
-        Colour,
-        Contrast,
-        Sharpness,
-        Posterise,
-        Solarise,
-        Autocontrast,
-        Equalise,
-        Invert,
-    ]
-};
-
 fn operation(name: &str) -> Operation {
-    OPERATIONS.into_iter().find(|operation| format!("{operation:?}") == name).expect(name)
+    Operation::ALL.into_iter().find(|operation| format!("{operation:?}") == name).expect(name)
 }
 
 #[test]

@@ -28,23 +28,29 @@ pub(super) enum Operation {
 }
 use Operation::*;
 
+impl Operation {
+    /// All of them; those that only AutoAugment has come last.
+    pub(super) const ALL: [Operation; 15] = [
+        Identity,
+        ShearX,
+        ShearY,
+        TranslateX,
+        TranslateY,
+        Rotate,
+        Brightness,
+        Colour,
+        Contrast,
+        Sharpness,
+        Posterise,
+        Solarise,
+        Autocontrast,
+        Equalise,
+        Invert,
+    ];
+}
+
 /// What RandAugment and TrivialAugment draw from.
-const DRAWN: [Operation; 14] = [
-    Identity,
-    ShearX,
-    ShearY,
-    TranslateX,
-    TranslateY,
-    Rotate,
-    Brightness,
-    Colour,
-    Contrast,
-    Sharpness,
-    Posterise,
-    Solarise,
-    Autocontrast,
-    Equalise,
-];
+const DRAWN: &[Operation] = Operation::ALL.split_at(14).0;
 
 /// How far the operations go.
 pub(super) struct Space {
