@@ -33,6 +33,11 @@ impl Output {
     }
 }
 
+/// What a person should know, on standard error: the command goes on.
+pub fn warn(what: &str) {
+    let _ = writeln!(stderr(), "warning: {what}");
+}
+
 /// One complaint on standard error. Where that is closed, too, there is nobody to tell.
 pub fn complain(what: &str) {
     let _ = writeln!(stderr(), "error: {what}");

@@ -6,7 +6,7 @@ use crate::show::short;
 use mapsto_tasks::{Observer, TaskError};
 use mapsto_train::Measures;
 use mapsto_train::progress::{Mode, Progress};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Shows a run.
 pub struct Watcher {
@@ -43,11 +43,16 @@ fn epoch_line(record: &Value) -> String {
     // Of numbers it is the root of the mean square, in their own units.
     let loss = if of("val_mae").is_some() { "RMSE" } else { "loss" };
     let held_back = known([plain(loss, "val_loss"), share("val_accuracy"), plain("MAE", "val_mae")]);
-    let line = format!("epoch {:>3}   {learned}", record["epoch"]);
+    let line = format!("epoch {:>3}   {learned}", record["epoch"].as_u64().unwrap_or(0));
     if held_back.is_empty() { line } else { format!("{line}   validation: {held_back}") }
 }
 
 impl Observer for Watcher {
+    fn note(&mut self, note: &str) -> Result<(), TaskError> {
+        self.output.text(note).map_err(told)?;
+        self.output.event(&json!({"event": "note", "text": note})).map_err(told)
+    }
+
     fn stage(&mut self, name: &str, steps: u64, done: u64) -> Result<(), TaskError> {
         self.finish();
         let mut progress = Progress::new(steps, done, Mode::detect(self.output.json));
@@ -95,7 +100,6 @@ impl Observer for Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_epoch_tells_what_was_measured_on_what() {

@@ -116,6 +116,7 @@ fn a_model_file_that_cannot_be_is_refused() {
     let folder = folder.path();
     text(folder, &["train", "digits", "--epochs", "1", "--run", "a", "--runs", "."]);
     std::fs::write(folder.join("row.csv"), vec!["3"; 64].join(",")).unwrap();
+    std::fs::copy(folder.join("a/data.json"), folder.join("data.json")).unwrap();
     let good = read_state(folder.join("a/model.safetensors")).unwrap();
     let broken = |arguments: &[&str], spoil: &dyn Fn(&mut StateFile)| {
         let mut file = good.clone();
@@ -158,7 +159,7 @@ fn a_model_file_that_cannot_be_is_refused() {
     assert!(told.contains("mismatched: 0.0.weight is f32[40000, 1, 3, 3], given f32[32, 1, 3, 3]"), "{told}");
     let told = broken(&["eval", "x"], &|file| _ = file.metadata.insert("format".into(), "7".into()));
     let mend = "use the version of mapsto that wrote it, or a newer one";
-    assert_eq!(told, format!("error: x is of format 7, this version knows 1: {mend}\n"));
+    assert_eq!(told, format!("error: x is of format \"7\", this version knows 1: {mend}\n"));
     let told = broken(&["eval", "x"], &|file| _ = file.metadata.insert("task".into(), "cooking".into()));
     assert!(told.starts_with("error: x is of the task \"cooking\", this version knows digits, "), "{told}");
 
@@ -169,7 +170,7 @@ fn a_model_file_that_cannot_be_is_refused() {
     };
     for arguments in [&["eval", "x", "--json"][..], &["eval", "x"], &["predict", "x", "row.csv", "--json"]] {
         let told = broken(arguments, &spoil);
-        assert!(told.starts_with("error: the network's outputs are NaN or infinite; "), "{told}");
+        assert!(told.starts_with("error: the network's outputs are NaN or infinite: "), "{told}");
     }
 
     // A bare name has a folder, too.

@@ -2,9 +2,8 @@
 
 mod common;
 
-use common::{complaint, events, text};
+use common::{complaint, events, mapsto, text};
 use image::{ImageBuffer, Rgb};
-use serde_json::Value;
 use std::path::Path;
 
 /// Stripes across or down, of any place and colour.
@@ -62,16 +61,44 @@ fn pictures_that_cannot_be_read_are_named_and_passed_over_when_asked() {
     let train = ["train", "image", "--data", "pictures", "--model", "lenet", "--epochs", "1", "--set", "batch_size=4"];
     let told = complaint(folder, &train);
     assert!(told.contains("broken.png is no whole picture") && told.contains("--skip-bad"), "{told}");
-    assert_eq!(std::fs::read_dir(folder.join("runs")).unwrap().count(), 0);
+    assert!(!folder.join("runs").exists());
     let shown = text(folder, &[&train[..], &["--skip-bad", "--run", "mine"]].concat());
-    assert!(
-        shown.contains("1 pictures cannot be read and are passed over, ") && shown.contains("broken.png first"),
-        "{shown}"
-    );
+    assert!(shown.contains("1 picture cannot be read and is passed over: ") && shown.contains("broken.png"), "{shown}");
     assert!(complaint(folder, &["predict", "runs/mine", "pictures/down/broken.png"]).contains("broken.png"));
+    let down = mapsto(folder, &["predict", "runs/mine", "pictures/down", "--skip-bad", "--csv"]);
+    let (rows, warned) = (String::from_utf8(down.stdout).unwrap(), String::from_utf8(down.stderr).unwrap());
+    assert!(rows.lines().count() == 13 && warned.starts_with("warning: ") && warned.contains("broken.png"), "{warned}");
+    let told = complaint(folder, &["eval", "runs/mine", "--data", "pictures"]);
+    assert!(told.contains("broken.png is no whole picture") && told.contains("--skip-bad"), "{told}");
+    let asked = events(folder, &["eval", "runs/mine", "--data", "pictures", "--skip-bad", "--json"]);
+    assert_eq!(asked[0]["items"], 24);
+    // What the run kept back is known as long as the data are the same.
+    text(folder, &["eval", "runs/mine"]);
+    std::fs::remove_file(folder.join("pictures/down/broken.png")).unwrap();
+    let told = complaint(folder, &["eval", "runs/mine"]);
+    assert!(told.contains("the data have changed since the run began") && told.contains("--data"), "{told}");
     assert!(complaint(folder, &["train", "image", "--data", "none"]).contains("none"));
     std::fs::create_dir(folder.join("empty")).unwrap();
     assert!(complaint(folder, &["train", "image", "--data", "empty"]).contains("empty"));
     let told = complaint(folder, &["train", "image", "--data", "pictures", "--model", "resnet21"]);
     assert!(told.contains("there is no model \"resnet21\" for images: give one of lenet, "), "{told}");
+}
+
+#[test]
+fn settings_that_no_network_has_are_the_users_mistakes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    stripes(&folder.join("pictures"), 6);
+    for (model, setting, said) in [
+        ("vgg11", "epochs=1", "the network cannot be built by these settings: VGG: a picture of 16 x 16 is too small"),
+        ("lenet", "height=4", "the network cannot be built by these settings: LeNet: "),
+        ("lenet", "channels=2", "channels is 2, it must be 1 for grey, or 3 for colours"),
+        ("lenet", "width=100000", "width is 100000, it must be at most 4096"),
+        ("lenet", "mixup=-1", "mixup is -1, it must be at least zero"),
+        ("lenet", "cutmix=nan", "cutmix is NaN, it must be at least zero"),
+    ] {
+        let told = complaint(folder, &["train", "image", "--data", "pictures", "--model", model, "--set", setting]);
+        assert!(told.contains(said) && !told.contains(".rs:"), "{told}");
+        assert!(!folder.join("runs").exists());
+    }
 }

@@ -9,9 +9,13 @@ fn a_model_is_summarised_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     // Parameters as torchvision and the papers give them.
-    for (name, parameters) in
-        [("resnet18", 11_689_512), ("mobilenet_v2", 3_504_872), ("vgg11", 132_863_336), ("lenet", 61_706), ("mlp", 1_801)]
-    {
+    for (name, parameters) in [
+        ("resnet18", 11_689_512),
+        ("mobilenet_v2", 3_504_872),
+        ("vgg11", 132_863_336),
+        ("lenet", 61_706),
+        ("mlp", 1_801),
+    ] {
         let told = events(folder, &["summary", name, "--json"]);
         assert_eq!(told[0]["model"], name);
         assert_eq!(told[0]["summary"]["parameters"], parameters, "{name}");

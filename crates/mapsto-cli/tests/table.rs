@@ -103,6 +103,85 @@ fn folds_and_ensembles() {
 }
 
 #[test]
+fn classes_may_be_called_as_anybody_likes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for labels in [&["x", "y", "1", "1.0"][..], &["7", "7a", "7b", "70", "b", "-1"], &["0", "00", "000", "inf", "i"]] {
+        let rows: String = (0..180).map(|i| format!("{},{}\n", i % labels.len(), labels[i % labels.len()])).collect();
+        std::fs::write(folder.join("t.csv"), format!("x,y\n{rows}")).unwrap();
+        let train = ["train", "table", "--data", "t.csv", "--target", "y", "--epochs", "1", "--json"];
+        let told = events(folder, &train);
+        assert_eq!(told.last().unwrap()["classes"].as_array().unwrap().len(), labels.len(), "{labels:?}");
+    }
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let rows: String = (0..60).map(|i| format!("{i},word {i} of many,same,{}\n", i % 2)).collect();
+    std::fs::write(folder.join("t.csv"), format!("x,said,one,y\n{rows}")).unwrap();
+    let train = ["train", "table", "--data", "t.csv", "--target", "y", "--epochs", "1"];
+    let shown = text(folder, &train);
+    assert!(shown.contains("columns of texts, which are left out: \"said\""), "{shown}");
+    assert!(shown.contains("columns that have one value where it is learned, and are left out: \"one\""), "{shown}");
+    let told = events(folder, &[&train[..], &["--json"]].concat());
+    assert_eq!(told.iter().filter(|event| event["event"] == "note").count(), 2);
+}
+
+#[test]
+fn a_network_does_without_columns_that_it_has_not_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(80)).unwrap();
+    let train = ["train", "table", "--data", "flats.csv", "--target", "rent", "--epochs", "1", "--run", "x"];
+    text(folder, &[&train[..], &["--set", "ignore=note", "--set", "time=built"]].concat());
+    text(folder, &["eval", "runs/x"]);
+    // Without the columns `built` and `note`.
+    let without = |line: &str| {
+        let (before, after) = line.split_once(",20").or(line.split_once(",built")).unwrap();
+        format!("{before},{}\n", after.splitn(3, ',').last().unwrap())
+    };
+    let few: String = flats(80).lines().map(without).collect();
+    assert!(few.starts_with("size,town,rent,dear\n"), "{few}");
+    std::fs::write(folder.join("few.csv"), few).unwrap();
+    assert_eq!(events(folder, &["eval", "runs/x", "--data", "few.csv", "--json"])[0]["items"], 80);
+    // What it was tested on is not known of other data.
+    std::fs::write(folder.join("flats.csv"), flats(81)).unwrap();
+    let told = complaint(folder, &["eval", "runs/x"]);
+    assert!(told.contains("the data have changed since the run began"), "{told}");
+    std::fs::remove_file(folder.join("runs/x/data.json")).unwrap();
+    assert!(complaint(folder, &["eval", "runs/x"]).contains("there is no data.json to know the data by"));
+}
+
+#[test]
+fn settings_that_do_not_fit_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(60)).unwrap();
+    let train = ["train", "table", "--data", "flats.csv", "--target", "rent"];
+    for (more, said) in [
+        (&["--set", "task=digits"][..], "there is no setting \"task\""),
+        (&["--set", "lr=0.1"], "there is no setting \"lr\"; the nearest are learning_rate, "),
+        (&["--set", "help"], "\"help\" sets nothing: give key=value; there are config.data, config.group, "),
+        (&["--set", "model=linear"], "it has settings of its own: config.model.activation, "),
+        (&["--ensemble", "snapshot:9", "--epochs", "2"], "snapshot:9 takes 9 epochs at least, epochs is 2"),
+        (&["--ensemble", "average:3", "--epochs", "2"], "average:3 takes 3 epochs at least, epochs is 2"),
+        (&["--set", "method=bagging"], "members is 1, of bagging it must be from 2 to 1000"),
+        (&["--set", "members=3"], "members is 3, of single it must be 1"),
+        (&["--set", "hidden=[0]"], "the network cannot be built by these settings: "),
+        (&["--set", "hidden=[1000000000]"], "the network cannot be built by these settings: "),
+        (&["--set", "dropout=2"], "the network cannot be built by these settings: "),
+    ] {
+        let told = complaint(folder, &[&train[..], more].concat());
+        assert!(told.contains(said) && !told.contains(".rs:"), "{told}");
+        assert!(!folder.join("runs").exists(), "{more:?}");
+    }
+    let shown = text(folder, &["runs"]);
+    assert!(shown.contains("there are no runs in runs"), "{shown}");
+}
+
+#[test]
 fn a_rate_is_found_and_trained_with() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -131,7 +210,7 @@ fn the_rate_takes_every_course() {
         ("constant", 1.0..1.1, 1.0),
         ("step", 0.0099..0.0101, 1.0),
         ("exponential", 0.01..0.02, 1.0),
-        ("one_cycle", 0.0..1e-3, 0.5),
+        ("one_cycle", 0.0..1e-3, 1.0),
         ("plateau", 0.1..1.1, 1.0),
     ];
     for (course, last, first) in ends {
@@ -213,7 +292,7 @@ fn tables_that_cannot_be_learned_from_are_refused() {
     let nothing = told(&format!("x,y\n{}", rows("1,a\n1,b\n")), &[]);
     assert!(nothing.contains("there is nothing to learn from"), "{nothing}");
     let times = told(&format!("x,y\n{}", rows("1,2020-01-01\n2,2021-01-01\n")), &[]);
-    assert!(times.contains("kind time"), "{times}");
+    assert!(times.contains("\"y\" is a column of times, which are not predicted"), "{times}");
     let texts: String = (0..50).map(|i| format!("{i},word {i}\n")).collect();
     let many = told(&format!("x,y\n{texts}"), &[]);
     assert!(many.contains("50 distinct values in 50 rows, too many for classes"), "{many}");

@@ -1,5 +1,6 @@
 //! Files that are written whole or not at all.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -27,12 +28,22 @@ pub fn write_atomic(path: impl AsRef<Path>, write: impl FnOnce(&mut dyn Write) -
     sync_parent(path)
 }
 
+/// How the names of temporary files begin and end.
+const TEMPORARY: [&str; 2] = [".mapsto-", ".tmp"];
+
+/// Whether a file is called as one that [`write_atomic`] was killed in.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let [begin, end] = TEMPORARY;
+    name.to_str().is_some_and(|name| name.starts_with(begin) && name.ends_with(end))
+}
+
 /// A new file in the folder of `path`. Its name does not contain that of `path`: so it is never too long.
 fn create_beside(path: &Path) -> io::Result<(PathBuf, File)> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let [begin, end] = TEMPORARY;
     loop {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let temporary = path.with_file_name(format!(".mapsto-{}-{number}.tmp", std::process::id()));
+        let temporary = path.with_file_name(format!("{begin}{}-{number}{end}", std::process::id()));
         match OpenOptions::new().write(true).create_new(true).open(&temporary) {
             // A crashed process of the same number left it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

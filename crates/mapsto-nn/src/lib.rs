@@ -48,7 +48,7 @@ pub mod schedule;
 mod state;
 mod summary;
 
-pub use atomic::write_atomic;
+pub use atomic::{is_temporary, write_atomic};
 pub use average::{Average, Averaged};
 pub use chart::{CHART_EDGE, chart};
 pub use curve::{Curve, SATURATED, saturation};

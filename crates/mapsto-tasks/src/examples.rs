@@ -128,6 +128,15 @@ pub struct Given {
     pub test: Vec<usize>,
 }
 
+impl Given {
+    /// All examples, in their order.
+    pub fn everything(&self) -> Vec<usize> {
+        let mut all = [&self.train[..], &self.validation, &self.test].concat();
+        all.sort_unstable();
+        all
+    }
+}
+
 /// Batches of labelled inputs.
 pub type LabelledBatches<'a, I> = Box<dyn Batches<Batch = Labelled<I>> + 'a>;
 
@@ -163,6 +172,11 @@ pub trait Examples: Sized {
     /// # Errors
     /// Examples from which nothing can be learned.
     fn prepare(&self, config: &Self::Config, train: &[usize]) -> Result<Self::Preparation, TaskError>;
+
+    /// What a person should know of what was learned: what was left out, and why.
+    fn notes(&self, _preparation: &Self::Preparation) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Builds the network.
     ///

@@ -25,6 +25,8 @@ use std::sync::Arc;
 const SMALL: usize = 64;
 /// The sides that larger pictures are brought to.
 const SIDE: usize = 224;
+/// The longest side that a network takes.
+const LARGEST: usize = 4096;
 /// Pictures that are looked at to know the size of all.
 const LOOKED_AT: usize = 16;
 
@@ -80,8 +82,32 @@ impl ImageConfig {
         }
     }
 
+    /// Says which setting cannot be.
+    ///
+    /// # Errors
+    /// A setting outside its domain.
+    pub fn check(&self) -> Result<(), TaskError> {
+        let alpha = |x: f64| x >= 0.0 && x.is_finite();
+        let side = |x: usize| x <= LARGEST;
+        let settings = [
+            ("channels", self.channels as f64, matches!(self.channels, 0 | 1 | 3), "1 for grey, or 3 for colours"),
+            ("height", self.height as f64, side(self.height), "at most 4096"),
+            ("width", self.width as f64, side(self.width), "at most 4096"),
+            ("mixup", self.mixup, alpha(self.mixup), "at least zero"),
+            ("cutmix", self.cutmix, alpha(self.cutmix), "at least zero"),
+        ];
+        match settings.into_iter().find(|(_, _, fits, _)| !fits) {
+            Some((name, value, _, wanted)) => Err(TaskError::Input(format!("{name} is {value}, it must be {wanted}"))),
+            None => Ok(()),
+        }
+    }
+
     fn shape(&self) -> ImageShape {
         ImageShape { channels: self.channels, height: self.height, width: self.width }
+    }
+
+    fn pixels(&self) -> usize {
+        self.channels * self.height * self.width
     }
 
     fn read_as(&self) -> Channels {
@@ -127,16 +153,18 @@ pub struct ImageExamples {
 }
 
 impl ImageExamples {
-    /// Opens the data. Pictures are read when they are needed.
+    /// Opens the data. Every picture is read once, so that a damaged one is not found in the middle of a run; as many as
+    /// [`ImageConfig::cache_mb`] has room for are kept.
     ///
     /// # Errors
-    /// Data that are not there, or have no pictures.
+    /// Data that are not there, or have no pictures; pictures that cannot be read, unless they are to be passed over.
     pub fn open(config: &ImageConfig) -> Result<ImageExamples, TaskError> {
+        config.check()?;
         let set = ImageSet::open(&config.data).map_err(TaskError::input)?;
         let set = if config.channels > 0 { set.with_channels(config.read_as()) } else { set };
         let names = set.classes().to_vec();
         let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
-        let bad = if config.skip_bad { unreadable(&set)? } else { Vec::new() };
+        let bad = unreadable(&set, config.skip_bad)?;
         let of = |part: Part| set.part(part).into_iter().filter(|item| bad.binary_search(item).is_err()).collect();
         let given = Given { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) };
         let labels = (0..set.len()).map(|index| set.class(index)).collect();
@@ -144,11 +172,15 @@ impl ImageExamples {
         Ok(ImageExamples { skipped, ..ImageExamples::of(set, names, labels, given) })
     }
 
-    /// Opens data to evaluate a network on, whose classes they have.
+    /// Opens data to evaluate a network on, whose classes they have; pictures that cannot be read are passed over if asked.
     ///
     /// # Errors
     /// Those of [`ImageExamples::open`]; a class that the network does not know.
-    pub fn open_for(predictor: &Predictor<ImageExamples>, path: &Path) -> Result<ImageExamples, TaskError> {
+    pub fn open_for(
+        predictor: &Predictor<ImageExamples>,
+        path: &Path,
+        skip_bad: bool,
+    ) -> Result<ImageExamples, TaskError> {
         let config = &predictor.settings.config;
         let set = ImageSet::open(path).map_err(TaskError::input)?.with_channels(config.read_as());
         let Answers::Classes { names } = &predictor.answers else {
@@ -160,8 +192,12 @@ impl ImageExamples {
         };
         let places = set.classes().iter().map(known).collect::<Result<Vec<usize>, TaskError>>()?;
         let labels = (0..set.len()).map(|index| places[set.class(index)]).collect();
-        let given = Given { test: (0..set.len()).collect(), ..Given::default() };
-        Ok(ImageExamples::of(Arc::new(set), names.clone(), labels, given))
+        let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
+        let bad = unreadable(&set, skip_bad)?;
+        let test = (0..set.len()).filter(|item| bad.binary_search(item).is_err()).collect();
+        let skipped = bad.iter().map(|&index| set.name(index)).collect();
+        let given = Given { test, ..Given::default() };
+        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names.clone(), labels, given) })
     }
 
     fn of(set: Arc<ImageSet>, names: Vec<String>, labels: Vec<usize>, given: Given) -> ImageExamples {
@@ -174,6 +210,16 @@ impl ImageExamples {
         }
         let (truth, fingerprint) = (Truth::Classes { names, labels }, fingerprint.value());
         ImageExamples { set, truth, given, fingerprint, skipped: Vec::new() }
+    }
+
+    /// How many pictures were passed over, and the first, if there are any.
+    pub fn skipped_note(&self) -> Option<String> {
+        let first = self.skipped.first()?;
+        let count = match self.skipped.len() {
+            1 => "1 picture cannot be read and is passed over: ".to_string(),
+            count => format!("{count} pictures cannot be read and are passed over, the first of them "),
+        };
+        Some(count + first)
     }
 
     /// The pictures.
@@ -232,43 +278,64 @@ impl ImageExamples {
         normalisation: &Normalisation,
         batch: Batch<ImageSamples>,
     ) -> Result<(Vec<f32>, Vec<usize>), TaskError> {
-        let pixels = config.channels * config.height * config.width;
-        let (mut all, mut items) = (vec![0.0; batch.len() * pixels], Vec::with_capacity(batch.len()));
-        for sample in batch {
-            match sample {
-                Ok(sample) => {
-                    let place = &mut all[items.len() * pixels..][..pixels];
-                    normalisation.write_chw(&sample.picture, place).map_err(TaskError::input)?;
-                    items.push(sample.index);
-                }
-                Err(error) => {
-                    let mend = "mend or remove it, or pass over such pictures with --skip-bad";
-                    return Err(TaskError::Input(format!("{error}; {mend}")));
-                }
-            }
+        let pixels = config.pixels();
+        let (mut all, mut items) = (room(batch.len(), pixels)?, Vec::with_capacity(batch.len()));
+        for (sample, place) in batch.into_iter().zip(all.chunks_exact_mut(pixels)) {
+            let sample = sample.map_err(TaskError::input)?;
+            normalisation.write_chw(&sample.picture, place).map_err(TaskError::input)?;
+            items.push(sample.index);
         }
         Ok((all, items))
     }
 }
 
-/// Pictures from files, as a network takes them.
+/// Room for the numbers of some pictures.
+fn room(pictures: usize, pixels: usize) -> Result<Vec<f32>, TaskError> {
+    let mut all = Vec::new();
+    let refused = |_| {
+        let what = format!("there is no memory for {pictures} pictures of {pixels} numbers at once");
+        TaskError::Input(format!("{what}: set a smaller batch_size, height or width"))
+    };
+    all.try_reserve_exact(pictures * pixels).map_err(refused)?;
+    all.resize(pictures * pixels, 0.0);
+    Ok(all)
+}
+
+/// Pictures of files, as a network takes them.
+pub struct ReadPictures {
+    /// `[N, channels, height, width]`, of those that could be read.
+    pub input: Tensor,
+    /// Which of the files these are.
+    pub read: Vec<usize>,
+    /// Why the others could not.
+    pub refused: Vec<String>,
+}
+
+/// Reads pictures from files.
 ///
 /// # Errors
-/// A file that is no picture.
+/// A refusal of memory.
 pub fn read_pictures(
     config: &ImageConfig,
     normalisation: &Normalisation,
     paths: &[PathBuf],
-) -> Result<Tensor, TaskError> {
-    let (plain, pixels) = (config.plain()?, config.channels * config.height * config.width);
-    let mut all = vec![0.0; paths.len() * pixels];
-    for (path, place) in paths.iter().zip(all.chunks_exact_mut(pixels)) {
-        let picture = Picture::read(path, config.read_as()).map_err(TaskError::input)?;
-        let wrong = |e: &dyn std::fmt::Display| TaskError::Input(format!("{}: {e}", path.display()));
-        let picture = plain.apply(picture, &Rng::new(0)).map_err(|e| wrong(&e))?;
-        normalisation.write_chw(&picture, place).map_err(|e| wrong(&e))?;
+) -> Result<ReadPictures, TaskError> {
+    let (plain, pixels) = (config.plain()?, config.pixels());
+    let mut all = room(paths.len(), pixels)?;
+    let (mut read, mut refused) = (Vec::new(), Vec::new());
+    for (index, path) in paths.iter().enumerate() {
+        let place = &mut all[read.len() * pixels..][..pixels];
+        let wrong = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        let picture = Picture::read(path, config.read_as()).map_err(|e| e.to_string());
+        let picture = picture.and_then(|picture| plain.apply(picture, &Rng::new(0)).map_err(|e| wrong(&e)));
+        match picture.and_then(|picture| normalisation.write_chw(&picture, place).map_err(|e| wrong(&e))) {
+            Ok(()) => read.push(index),
+            Err(why) => refused.push(why),
+        }
     }
-    Ok(Tensor::from_vec(all, [paths.len(), config.channels, config.height, config.width])?)
+    all.truncate(read.len() * pixels);
+    let input = Tensor::from_vec(all, [read.len(), config.channels, config.height, config.width])?;
+    Ok(ReadPictures { input, read, refused })
 }
 
 /// The pictures that paths name: files, and all pictures in folders.
@@ -407,13 +474,21 @@ impl Examples for ImageExamples {
     }
 }
 
-/// The pictures of a set that cannot be read.
-fn unreadable(set: &Arc<ImageSet>) -> Result<Vec<usize>, TaskError> {
+/// The pictures of a set that cannot be read, if they are to be passed over.
+fn unreadable(set: &Arc<ImageSet>, skip_bad: bool) -> Result<Vec<usize>, TaskError> {
     let all = (0..set.len()).collect();
     let samples = ImageSamples::new(Arc::clone(set), all, Augmentation::default()).map_err(TaskError::input)?;
     let loader = Loader::new(Arc::new(samples), LoaderOptions::default()).map_err(TaskError::input)?;
     let read = loader.epoch(0, 0).flatten().enumerate();
-    Ok(read.filter(|(_, sample)| sample.is_err()).map(|(index, _)| index).collect())
+    let (bad, why): (Vec<usize>, Vec<String>) =
+        read.filter_map(|(index, sample)| Some((index, sample.err()?.to_string()))).unzip();
+    let mend = "mend or remove what cannot be read, or pass over it with --skip-bad";
+    match &why[..] {
+        [] => Ok(bad),
+        _ if skip_bad => Ok(bad),
+        [only] => Err(TaskError::Input(format!("{only}; {mend}"))),
+        [first, others @ ..] => Err(TaskError::Input(format!("{first}, and {} more like it; {mend}", others.len()))),
+    }
 }
 
 /// Weights by name, of a safetensors file or a PyTorch checkpoint.

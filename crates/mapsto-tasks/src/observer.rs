@@ -6,6 +6,14 @@ use serde_json::Value;
 
 /// Somebody who watches a run.
 pub trait Observer {
+    /// Something that a person should know before it begins.
+    ///
+    /// # Errors
+    /// The watcher's own; the run ends.
+    fn note(&mut self, _note: &str) -> Result<(), TaskError> {
+        Ok(())
+    }
+
     /// A network begins to learn, or goes on after `done` of so many steps.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ impl<E: Examples> Predictor<E> {
             return Err(saved.wrong("task", format!("it is {:?}, not {:?}", saved.task, E::NAME)));
         }
         let settings: Settings<E::Config> = saved.part("settings", &saved.settings)?;
-        settings.training.check().map_err(|e| saved.wrong("settings", e))?;
+        settings.check().map_err(|e| saved.wrong("settings", e))?;
         let preparation: E::Preparation = saved.part("preparation", &saved.preparation)?;
         let told = |what: &'static str| move |e: Error| saved.wrong(what, format!("{e:#}"));
         let member = |number: usize| {
@@ -127,8 +127,8 @@ pub fn answers<E: Examples>(network: &E::Network, input: &E::Input, answers: &An
     })?;
     let values = outputs.to_vec::<f64>()?;
     if values.iter().any(|value| !value.is_finite()) {
-        let mend = "train again, with a lower learning_rate";
-        return Err(TaskError::Input(format!("the network's outputs are NaN or infinite; {mend}")));
+        let mend = "are there huge values in the data, or was the learning_rate of its training too high?";
+        return Err(TaskError::Input(format!("the network's outputs are NaN or infinite: {mend}")));
     }
     Ok(values)
 }

@@ -4,7 +4,7 @@ use crate::error::TaskError;
 use crate::examples::Examples;
 use crate::run::divide;
 use crate::settings::{Course, Method, Settings, Training};
-use crate::stage::{Stage, plan, student};
+use crate::stage::{Stage, build, plan, student};
 use mapsto_nn::schedule::{OneCycle, Schedule};
 use mapsto_nn::{Module, RateFinder, RateFinderConfig};
 use mapsto_tensor::DType;
@@ -91,7 +91,7 @@ pub fn find_rate<E: Examples>(
     let stage = Stage { name: "rate".into(), train: parts.train, validation: Vec::new(), weights: None, seed };
     let plan = plan(&settings.training, examples.truth(), &stage);
     let batches = examples.batches(&settings.config, &preparation, &answers, plan)?;
-    let network = E::network(&settings.config, &preparation, answers.outputs())?.init(seed)?;
+    let network = build::<E>(settings, &preparation, &answers)?.init(seed)?;
     E::begin(&settings.config, &network)?;
     network.train();
     let mut student = student::<E>(settings, network, &answers, examples.truth(), &stage.train, batches.per_epoch())?;
@@ -115,7 +115,8 @@ pub fn find_rate<E: Examples>(
         student.update.optimizer.groups_mut().iter_mut().for_each(|group| group.algorithm.set_lr(rate));
         student.update.optimizer.minimize(&loss)?;
     }
-    let nothing = || TaskError::input("no learning rate lets the loss fall: do the inputs tell anything of the answers?");
+    let nothing =
+        || TaskError::input("no learning rate lets the loss fall: do the inputs tell anything of the answers?");
     let rate = finder.suggestion().ok_or_else(nothing)?;
     Ok(Some(FoundRate { rate, curve: finder.curve().to_vec() }))
 }

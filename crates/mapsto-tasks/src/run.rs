@@ -66,16 +66,26 @@ struct Known {
     fingerprint: String,
 }
 
+impl Known {
+    fn of(examples: &impl Examples) -> Known {
+        Known { examples: examples.truth().len(), fingerprint: format!("{:016x}", examples.fingerprint()) }
+    }
+
+    /// What a run's folder tells, if it does.
+    fn before(folder: &Path) -> Option<Known> {
+        serde_json::from_slice(&fs::read(folder.join(DATA_FILE)).ok()?).ok()
+    }
+}
+
 impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
-    /// Writes the settings into a new folder, and keeps other processes out of it.
+    /// Writes the settings into a new folder.
     ///
     /// # Errors
     /// Settings that cannot be; a refusal of the system.
-    pub fn begin(folder: RunDir, settings: Settings<C>) -> Result<Run<C>, TaskError> {
-        settings.training.check()?;
+    pub fn begin((folder, lock): (RunDir, RunLock), settings: Settings<C>) -> Result<Run<C>, TaskError> {
+        settings.check()?;
         let path = folder.path().join(CONFIG_FILE);
         let text = toml::to_string(&settings).map_err(|e| TaskError::Internal(e.to_string()))?;
-        let lock = folder.lock()?;
         write(&path, text.as_bytes())?;
         Ok(Run { folder, settings, _lock: lock })
     }
@@ -90,8 +100,9 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         let wrong = |e: &dyn std::fmt::Display| TaskError::Input(format!("{} cannot be used: {e}", path.display()));
         let text = fs::read_to_string(&path).map_err(|e| wrong(&e))?;
         let settings: Settings<C> = toml::from_str(&text).map_err(|e| wrong(&e.message()))?;
-        settings.training.check().map_err(|e| wrong(&e))?;
+        settings.check().map_err(|e| wrong(&e))?;
         let lock = folder.lock()?;
+        folder.tidy()?;
         Ok(Run { folder, settings, _lock: lock })
     }
 }
@@ -140,15 +151,14 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         let (settings, path) = (&self.settings, self.folder.path());
         let folder = path.join(CHECKPOINTS);
         make(&folder)?;
-        let known = Known { examples: examples.truth().len(), fingerprint: format!("{:016x}", examples.fingerprint()) };
-        let before = path.join(DATA_FILE);
-        match fs::read(&before).ok().and_then(|text| serde_json::from_slice::<Known>(&text).ok()) {
+        let known = Known::of(examples);
+        match Known::before(path) {
             Some(before) if before != known => {
                 let what = "the data have changed since the run began: begin a new one";
                 return Err(TaskError::Input(format!("{}: {what}", path.display())));
             }
             Some(_) => {}
-            None => write(&before, json!(known).to_string().as_bytes())?,
+            None => write(&path.join(DATA_FILE), json!(known).to_string().as_bytes())?,
         }
         let parts = divide(examples, settings)?;
         let mut context = Context {
@@ -160,9 +170,10 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
             interrupted,
             log: self.folder.metrics()?,
         };
+        let preparation = examples.prepare(&settings.config, &parts.train)?;
+        examples.notes(&preparation).iter().try_for_each(|note| context.observer.note(note))?;
         let folds = context.cross_validate(&parts)?;
 
-        let preparation = examples.prepare(&settings.config, &parts.train)?;
         let answers = examples.truth().answers(&parts.train);
         let (weights, combination) = ensemble::learn(&mut context, &parts, &preparation, &answers)?;
         let member = |weights: &StateDict| network::<E>(settings, &preparation, &answers, weights);
@@ -238,12 +249,22 @@ impl<E: Examples> Context<'_, E> {
     }
 }
 
-/// The examples that a run of these settings keeps back to be tested on.
+/// The examples that the run in a folder has kept back to be tested on.
 ///
 /// # Errors
-/// Examples that cannot be divided so.
-pub fn test_part<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> Result<Vec<usize>, TaskError> {
-    Ok(divide(examples, settings)?.test)
+/// Other examples than those that the run began with: which it kept back cannot be told.
+pub fn test_part<E: Examples>(
+    examples: &E,
+    settings: &Settings<E::Config>,
+    folder: &Path,
+) -> Result<Vec<usize>, TaskError> {
+    let what = match Known::before(folder) {
+        Some(before) if before == Known::of(examples) => return Ok(divide(examples, settings)?.test),
+        Some(_) => "the data have changed since the run began".to_string(),
+        None => format!("there is no {DATA_FILE} to know the data by"),
+    };
+    let mend = "the part that the run kept back cannot be told: give data to evaluate on with --data";
+    Err(TaskError::Input(format!("{}: {what}, so that {mend}", folder.display())))
 }
 
 /// Divides examples where their data do not.

@@ -68,8 +68,8 @@ impl Saved {
             file.metadata.remove(key).ok_or_else(missing)
         };
         let format = text("format")?;
-        if format.parse::<u64>().is_ok_and(|format| format > FORMAT) {
-            let what = format!("{} is of format {format}, this version knows {FORMAT}", path.display());
+        if format.parse::<u64>() != Ok(FORMAT) {
+            let what = format!("{} is of format {format:?}, this version knows {FORMAT}", path.display());
             return Err(TaskError::Input(format!("{what}: use the version of mapsto that wrote it, or a newer one")));
         }
         let (task, settings, answers) = (text("task")?, text("settings")?, text("answers")?);
@@ -132,10 +132,10 @@ impl Saved {
         self.weights.iter().filter_map(own).collect()
     }
 
-    /// The folder that it is in, to be shown.
-    pub fn folder(&self) -> String {
+    /// The folder that it is in.
+    pub fn folder(&self) -> &Path {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new(".")).display().to_string()
+        folder.unwrap_or(Path::new("."))
     }
 
     /// Says that a part of it is of no use.

@@ -8,6 +8,10 @@ use std::str::FromStr;
 
 /// Names that are offered in place of one that is not there.
 const NEAREST: usize = 3;
+/// The most networks of an ensemble.
+const MOST_MEMBERS: usize = 1000;
+/// Settings that say what a run is, and are not to be set.
+const FIXED: [&str; 2] = ["mapsto", "task"];
 
 /// All that decides what a run becomes: what `config.toml` holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,28 +157,32 @@ impl FromStr for Ensemble {
             )
         };
         let (method, members) = text.split_once(':').ok_or_else(wrong)?;
-        let method = match method {
-            "bagging" => Method::Bagging,
-            "boosting" => Method::Boosting,
-            "snapshot" => Method::Snapshot,
-            "average" => Method::Average,
-            _ => return Err(wrong()),
-        };
-        let members = members.parse().ok().filter(|members| (2..=1000).contains(members)).ok_or_else(wrong)?;
+        let several = [Method::Bagging, Method::Boosting, Method::Snapshot, Method::Average];
+        let method = several.into_iter().find(|several| several.name() == method).ok_or_else(wrong)?;
+        let members = members.parse().ok().filter(|members| (2..=MOST_MEMBERS).contains(members)).ok_or_else(wrong)?;
         Ok(Ensemble { method, members })
+    }
+}
+
+impl Method {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Single => "single",
+            Method::Bagging => "bagging",
+            Method::Boosting => "boosting",
+            Method::Snapshot => "snapshot",
+            Method::Average => "average",
+        }
     }
 }
 
 impl fmt::Display for Ensemble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = match self.method {
-            Method::Single => return f.write_str("single"),
-            Method::Bagging => "bagging",
-            Method::Boosting => "boosting",
-            Method::Snapshot => "snapshot",
-            Method::Average => "average",
-        };
-        write!(f, "{method}:{}", self.members)
+        match self.method {
+            Method::Single => f.write_str(self.method.name()),
+            method => write!(f, "{}:{}", method.name(), self.members),
+        }
     }
 }
 
@@ -244,6 +252,25 @@ impl Training {
 }
 
 impl<C> Settings<C> {
+    /// Says which setting cannot be; those of the task are its own affair.
+    ///
+    /// # Errors
+    /// A setting outside its domain, or that does not fit another.
+    pub fn check(&self) -> Result<(), TaskError> {
+        self.training.check()?;
+        let (Ensemble { method, members }, epochs) = (self.ensemble, self.training.epochs);
+        let least = if method == Method::Single { 1 } else { 2 };
+        if !(least..=MOST_MEMBERS).contains(&members) || (method == Method::Single && members > 1) {
+            let wanted = if method == Method::Single { "1".into() } else { format!("from 2 to {MOST_MEMBERS}") };
+            return Err(TaskError::Input(format!("members is {members}, of {} it must be {wanted}", method.name())));
+        }
+        if matches!(method, Method::Snapshot | Method::Average) && members as u64 > epochs {
+            let ensemble = self.ensemble;
+            return Err(TaskError::Input(format!("{ensemble} takes {members} epochs at least, epochs is {epochs}")));
+        }
+        Ok(())
+    }
+
     /// Of a task, for one network and no cross-validation.
     pub fn new(task: &str, training: Training, config: C) -> Settings<C> {
         let mapsto = env!("CARGO_PKG_VERSION").to_string();
@@ -258,13 +285,19 @@ impl<C: Serialize + DeserializeOwned> Settings<C> {
     /// # Errors
     /// A key that is no setting, or could be several; a value that does not fit.
     pub fn with(&self, assignment: &str) -> Result<Settings<C>, TaskError> {
-        let (key, value) = assignment
-            .split_once('=')
-            .map(|(key, value)| (key.trim(), value.trim()))
-            .ok_or_else(|| TaskError::Input(format!("{assignment:?} sets nothing: give key=value")))?;
         let mut tree = toml::Table::try_from(self).map_err(|e| TaskError::Internal(e.to_string()))?;
         let mut paths = Vec::new();
         list(&tree, "", &mut paths);
+        paths.retain(|path| !FIXED.contains(&path.as_str()));
+        let is_group = |path: &&String| paths.iter().any(|inner| inner.starts_with(&format!("{path}.")));
+        let all = || {
+            let all: Vec<&str> = paths.iter().filter(|path| !is_group(path)).map(String::as_str).collect();
+            format!("there are {}", all.join(", "))
+        };
+        let (key, value) = assignment
+            .split_once('=')
+            .map(|(key, value)| (key.trim(), value.trim()))
+            .ok_or_else(|| TaskError::Input(format!("{assignment:?} sets nothing: give key=value; {}", all())))?;
         let fits = |path: &&String| **path == *key || path.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'));
         let found: Vec<&String> = match paths.iter().find(|path| *path == key) {
             Some(path) => vec![path],
@@ -273,14 +306,10 @@ impl<C: Serialize + DeserializeOwned> Settings<C> {
         let path = match &found[..] {
             [path] => *path,
             [] => {
-                let last = |path: &str| path.rsplit('.').next().unwrap_or(path).to_string();
-                let mut near: Vec<String> = paths.iter().map(|path| last(path)).collect();
-                near.sort_by_key(|name| (strsim::damerau_levenshtein(name, key), name.clone()));
-                near.dedup();
-                let near: Vec<String> = near.into_iter().take(NEAREST).collect();
                 return Err(TaskError::Input(format!(
-                    "there is no setting {key:?}; the nearest are {}",
-                    near.join(", ")
+                    "there is no setting {key:?}; the nearest are {}; {}",
+                    nearest(key, &paths).join(", "),
+                    all()
                 )));
             }
             several => {
@@ -293,14 +322,33 @@ impl<C: Serialize + DeserializeOwned> Settings<C> {
         let parsed = parsed.unwrap_or_else(|| toml::Value::String(value.to_string()));
         let wrong = |why: String| TaskError::Input(format!("{path} = {value} does not fit: {why}"));
         if let Some(place) = find(&mut tree, path) {
-            // A whole number is a number, too.
             *place = match (&place, parsed) {
+                // A whole number is a number, too, and one value a list of one.
                 (toml::Value::Float(_), toml::Value::Integer(whole)) => toml::Value::Float(whole as f64),
+                (toml::Value::Array(_), one) if !one.is_array() => toml::Value::Array(vec![one]),
+                (toml::Value::Table(_), other) if !other.is_table() => {
+                    let inside: Vec<&str> = paths
+                        .iter()
+                        .filter(|inner| inner.starts_with(&format!("{path}.")))
+                        .map(String::as_str)
+                        .collect();
+                    return Err(wrong(format!("it has settings of its own: {}", inside.join(", "))));
+                }
                 (_, parsed) => parsed,
             };
         }
         tree.try_into().map_err(|e: toml::de::Error| wrong(e.message().to_string()))
     }
+}
+
+/// The settings whose names are the most like a key: by its letters, or as the first letters of its words.
+fn nearest(key: &str, paths: &[String]) -> Vec<String> {
+    let mut near: Vec<String> = paths.iter().map(|path| path.rsplit('.').next().unwrap_or(path).to_string()).collect();
+    let initials = |name: &str| name.split('_').filter_map(|word| word.chars().next()).collect::<String>();
+    near.sort_by_key(|name| (initials(name) != key, strsim::damerau_levenshtein(name, key), name.clone()));
+    near.dedup();
+    near.truncate(NEAREST);
+    near
 }
 
 /// The setting of this path.

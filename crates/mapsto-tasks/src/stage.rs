@@ -103,8 +103,7 @@ impl<E: Examples> Context<'_, E> {
         }
         let plan = plan(training, examples.truth(), stage);
         let batches = examples.batches(&settings.config, preparation, answers, plan)?;
-        let network = E::network(&settings.config, preparation, answers.outputs())?;
-        let network = network.init(stage.seed)?;
+        let network = build::<E>(settings, preparation, answers)?.init(stage.seed)?;
         E::begin(&settings.config, &network)?;
         network.train();
         let mut student =
@@ -161,6 +160,16 @@ impl<E: Examples> Context<'_, E> {
             _ => Ok(vec![student.model.state_dict()?]),
         }
     }
+}
+
+/// The network of a run's settings, without values; settings that do not fit are the user's affair.
+pub(crate) fn build<E: Examples>(
+    settings: &Settings<E::Config>,
+    preparation: &E::Preparation,
+    answers: &Answers,
+) -> Result<E::Network, TaskError> {
+    let refused = |error| TaskError::Input(format!("the network cannot be built by these settings: {error:#}"));
+    E::network(&settings.config, preparation, answers.outputs()).map_err(refused)
 }
 
 /// Which of a stage's examples come when.

@@ -14,6 +14,7 @@ use mapsto_nn::Summary;
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 use mapsto_train::{Labelled, short};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -117,7 +118,10 @@ impl TableExamples {
         }
         let mut without = vec![config.target.clone()];
         for name in [&config.group, &config.time].into_iter().chain(&config.ignore).filter(|name| !name.is_empty()) {
-            table.column(name).map_err(|e| TaskError::Input(format!("{path}: {e}")))?;
+            // A network that has learned does without them.
+            if known.is_none() {
+                table.column(name).map_err(|e| TaskError::Input(format!("{path}: {e}")))?;
+            }
             without.push(name.clone());
         }
         let column = table.column(&config.target).map_err(|e| TaskError::Input(format!("{path}: {e}")))?;
@@ -130,9 +134,12 @@ impl TableExamples {
                 "{path}: {count} rows have no {name:?} ({what}), row {row} first: {mend}"
             )));
         }
-        let (truth, decided) = truth(&config.target, &column.values, config.problem, known)?;
+        let (truth, decided) = truth(&config.target, &column.values, config.problem, known)
+            .map_err(|what| TaskError::Input(format!("{path}: {what}")))?;
         let given = Given { train: (0..table.rows()).collect(), ..Given::default() };
-        let division = division(&table, config)?;
+        let is_divided = known.is_none()
+            || [&config.group, &config.time].into_iter().all(|name| name.is_empty() || table.column(name).is_ok());
+        let division = if is_divided { division(&table, config)? } else { Division::Random };
         let fingerprint = fingerprint(&config.data)?;
         Ok(TableExamples { table, truth, given, division, fingerprint, without, decided })
     }
@@ -140,6 +147,11 @@ impl TableExamples {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.table.rows()
+    }
+
+    /// Whether the column that is predicted holds numbers, be they taken for classes or not.
+    pub fn target_is_numbers(&self) -> bool {
+        self.table.column(&self.without[0]).is_ok_and(|column| column.values.kind() == Kind::Number)
     }
 
     /// Settings of a table that nothing is known of yet.
@@ -164,11 +176,6 @@ impl TableExamples {
         settings.training.epochs = (STEPS * batch_size / rows.max(1)).clamp(20, 400) as u64;
         settings
     }
-
-    /// Columns that are left out, because they are texts or have one value in the training rows.
-    pub fn left_out(preparation: &TablePreparation) -> &[String] {
-        preparation.encoding.left_out()
-    }
 }
 
 /// Rows of any table, as a network of a run takes them: the target need not be there.
@@ -190,15 +197,10 @@ fn read_like(preparation: &TablePreparation, path: &Path) -> Result<Table, TaskE
 }
 
 /// The answers, and what was decided of them.
-fn truth(
-    name: &str,
-    values: &Values,
-    problem: Problem,
-    known: Option<&Answers>,
-) -> Result<(Truth, Problem), TaskError> {
-    let numbers = |values: &[f64]| -> Result<Truth, TaskError> {
+fn truth(name: &str, values: &Values, problem: Problem, known: Option<&Answers>) -> Result<(Truth, Problem), String> {
+    let numbers = |values: &[f64]| -> Result<Truth, String> {
         if let Some(row) = values.iter().position(|value| !value.is_finite()) {
-            return Err(TaskError::Input(format!("{name:?} is {} in row {}", values[row], row + 1)));
+            return Err(format!("{name:?} is {} in row {}", values[row], row + 1));
         }
         Ok(Truth::Numbers { name: name.to_string(), values: values.to_vec() })
     };
@@ -209,7 +211,10 @@ fn truth(
         (None, Problem::Regression) => false,
         (None, Problem::Auto) => match values {
             Values::Numbers(values) => are_few_whole_numbers(values),
-            Values::Times(_) => false,
+            Values::Times(_) => {
+                let mend = "give a column of numbers or classes; a time can divide the rows: --set time=COLUMN";
+                return Err(format!("{name:?} is a column of times, which are not predicted: {mend}"));
+            }
             Values::Categories { .. } | Values::Texts(_) => true,
         },
     };
@@ -218,9 +223,7 @@ fn truth(
             Values::Numbers(values) => Ok((numbers(values)?, Problem::Regression)),
             other => {
                 let kind = other.kind().name();
-                Err(TaskError::Input(format!(
-                    "{name:?} is a column of kind {kind}, no numbers: it cannot be regressed on"
-                )))
+                Err(format!("{name:?} is a column of kind {kind}, no numbers: it cannot be regressed on"))
             }
         };
     }
@@ -235,31 +238,35 @@ fn truth(
         Some(Answers::Classes { names }) => names.clone(),
         _ => {
             let mut names = texts.clone();
-            names.sort_by(|a, b| match (a.parse::<f64>(), b.parse::<f64>()) {
-                (Ok(x), Ok(y)) => x.total_cmp(&y),
-                _ => a.cmp(b),
-            });
+            names.sort_by(numbers_first);
             names.dedup();
             names
         }
     };
     if known.is_none() && (names.len() > MOST_CLASSES || (texts.len() > FEW && names.len() * 2 > texts.len())) {
         let (rows, distinct) = (texts.len(), names.len());
-        let mend = "is it the right column? Numbers are predicted with --set problem=regression";
-        return Err(TaskError::Input(format!(
-            "{name:?} has {distinct} distinct values in {rows} rows, too many for classes: {mend}"
-        )));
+        let numbers = matches!(values, Values::Numbers(_));
+        let more = if numbers { " Numbers are predicted with --set problem=regression" } else { "" };
+        let what = format!("{name:?} has {distinct} distinct values in {rows} rows, too many for classes");
+        return Err(format!("{what}: is it the right column?{more}"));
     }
     let places: BTreeMap<String, usize> = names.drain(..).enumerate().map(|(place, name)| (name, place)).collect();
     let labels = texts.iter().enumerate().map(|(row, text)| {
-        let unknown =
-            || TaskError::Input(format!("{name:?} is {text:?} in row {}: the network knows no such class", row + 1));
+        let unknown = || format!("{name:?} is {text:?} in row {}: the network knows no such class", row + 1);
         places.get(text).copied().ok_or_else(unknown)
     });
-    let labels = labels.collect::<Result<Vec<usize>, TaskError>>()?;
+    let labels = labels.collect::<Result<Vec<usize>, String>>()?;
     let mut names = vec![String::new(); places.len()];
     places.into_iter().for_each(|(name, place)| names[place] = name);
     Ok((Truth::Classes { names, labels }, Problem::Classification))
+}
+
+/// Numbers by their values, before all other texts.
+fn numbers_first(a: &String, b: &String) -> Ordering {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
+        (x, y) => y.is_ok().cmp(&x.is_ok()).then_with(|| a.cmp(b)),
+    }
 }
 
 fn are_few_whole_numbers(values: &[f64]) -> bool {
@@ -359,6 +366,18 @@ impl Examples for TableExamples {
         }
         let kinds = self.table.kinds();
         Ok(TablePreparation { kinds, encoding })
+    }
+
+    fn notes(&self, preparation: &TablePreparation) -> Vec<String> {
+        let kind = |name: &String| self.table.column(name).map(|column| column.values.kind());
+        let left_out = preparation.encoding.left_out().iter().filter(|name| !self.without.contains(name));
+        let (texts, constant): (Vec<&String>, Vec<&String>) =
+            left_out.partition(|name| kind(name).is_ok_and(|kind| kind == Kind::Text));
+        let named = |names: Vec<&String>| names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let note = |names: Vec<&String>, why: &str| (!names.is_empty()).then(|| format!("{why}: {}", named(names)));
+        let texts = note(texts, "columns of texts, which are left out");
+        let constant = note(constant, "columns that have one value where it is learned, and are left out");
+        texts.into_iter().chain(constant).collect()
     }
 
     fn network(config: &TableConfig, preparation: &TablePreparation, outputs: usize) -> Result<TableNet> {

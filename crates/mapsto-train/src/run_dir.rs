@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mapsto_nn::is_temporary;
 use serde::Serialize;
 
 /// Name of the metrics file in a run's folder: one JSON object a line.
@@ -12,6 +13,9 @@ pub const METRICS_FILE: &str = "metrics.jsonl";
 
 /// Name of the file that is locked while a process trains in a run's folder.
 const LOCK_FILE: &str = ".lock";
+
+/// How often a folder that vanishes while it is taken is made again.
+const TRIES: usize = 3;
 
 /// Why a run's folder or a file in it could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -65,16 +69,29 @@ pub struct RunDir {
 
 impl RunDir {
     /// Makes the folder `root/name`, or takes one that is there and holds nothing but what a process left that ended before it
-    /// began. `root` itself is made when missing, its parent is not.
+    /// began; other processes are kept out of it. `root` itself is made when missing, its parent is not.
     ///
     /// # Errors
     /// [`RunError::Name`] for a name that is no plain file name, [`RunError::Exists`] when it is taken,
     /// [`RunError::Io`] when the system refuses.
-    pub fn create(root: &Path, name: &str) -> Result<Self, RunError> {
+    pub fn create(root: &Path, name: &str) -> Result<(Self, RunLock), RunError> {
         check_name(name)?;
         create_root(root)?;
-        let path = root.join(name);
-        if create_new_dir(&path)? || is_unborn(&path) { Ok(Self { path }) } else { Err(RunError::Exists(path)) }
+        let run = Self { path: root.join(name) };
+        for _ in 0..TRIES {
+            if !create_new_dir(&run.path)? && !is_unborn(&run.path) {
+                break;
+            }
+            match run.lock() {
+                Ok(lock) if is_unborn(&run.path) => return Ok((run, lock)),
+                // Whoever was quicker has begun in the meantime,
+                Ok(_) | Err(RunError::Busy(_)) => break,
+                // or has come to nothing, and removed the folder.
+                Err(RunError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(RunError::Exists(run.path))
     }
 
     /// Makes the folder `root/<task>-<date>-<counter>`: today's date (UTC) and the first counter from 1 that is free,
@@ -82,18 +99,18 @@ impl RunDir {
     ///
     /// # Errors
     /// As [`RunDir::create`], but a taken name is passed over.
-    pub fn create_next(root: &Path, task: &str) -> Result<Self, RunError> {
+    pub fn create_next(root: &Path, task: &str) -> Result<(Self, RunLock), RunError> {
         check_name(task)?;
-        create_root(root)?;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (year, month, day) = date(since_epoch.as_secs() / 86_400);
-        for counter in 1u64.. {
-            let path = root.join(format!("{task}-{year:04}-{month:02}-{day:02}-{counter}"));
-            if create_new_dir(&path)? {
-                return Ok(Self { path });
+        let mut counter = 0u64;
+        loop {
+            counter += 1;
+            match Self::create(root, &format!("{task}-{year:04}-{month:02}-{day:02}-{counter}")) {
+                Err(RunError::Exists(_)) => {}
+                made => return made,
             }
         }
-        unreachable!("a folder holds fewer than 2^64 entries")
     }
 
     /// The folder of a run that was made before: one with a `config` in it.
@@ -126,6 +143,26 @@ impl RunDir {
     /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes temporary files that a killed process left in the folder and in the folders in it.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] when the system refuses.
+    pub fn tidy(&self) -> Result<(), RunError> {
+        let mut folders = vec![self.path.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).map_err(doing("read the folder", &folder))? {
+                let entry = entry.map_err(doing("read the folder", &folder))?;
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else if is_temporary(&entry.file_name()) {
+                    fs::remove_file(&path).map_err(doing("remove", &path))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Removes the folder with all that is in it: the name is free again.
@@ -175,11 +212,14 @@ fn create_new_dir(path: &Path) -> Result<bool, RunError> {
     }
 }
 
-/// Whether a folder holds nothing but locks and temporary files, whose names begin with a dot.
+/// Whether a folder holds nothing but what a run leaves that ends before it has written its settings.
 fn is_unborn(path: &Path) -> bool {
-    let hidden =
-        |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|e| e.file_name().to_string_lossy().starts_with('.'));
-    fs::read_dir(path).is_ok_and(|mut entries| entries.all(hidden))
+    let left = |entry: io::Result<fs::DirEntry>| {
+        let name = entry.map(|entry| entry.file_name());
+        name.is_ok_and(|name| name == LOCK_FILE || is_temporary(&name))
+    };
+    // A link leads to a folder of somebody else's.
+    !path.is_symlink() && fs::read_dir(path).is_ok_and(|mut entries| entries.all(left))
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Howard Hinnant, *chrono-compatible low-level date algorithms*).

@@ -18,7 +18,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn a_named_run_is_never_overwritten() {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path().join("runs");
-    let run = RunDir::create(&root, "first.v2_a-b").unwrap();
+    let (run, _lock) = RunDir::create(&root, "first.v2_a-b").unwrap();
     assert_eq!(run.path(), root.join("first.v2_a-b"));
     fs::write(run.path().join("model"), "weights").unwrap();
 
@@ -32,9 +32,21 @@ fn a_named_run_is_never_overwritten() {
     assert_eq!(fs::read_to_string(run.path().join("model")).unwrap(), "weights");
 
     // What a process left that ended before it began takes no name.
-    let unborn = RunDir::create(&root, "unborn").unwrap();
-    drop(unborn.lock().unwrap());
-    assert_eq!(RunDir::create(&root, "unborn").unwrap(), unborn);
+    let (unborn, lock) = RunDir::create(&root, "unborn").unwrap();
+    assert!(matches!(RunDir::create(&root, "unborn"), Err(RunError::Exists(_))), "as long as it lives");
+    drop(lock);
+    fs::write(unborn.path().join(".mapsto-1-2.tmp"), "").unwrap();
+    assert_eq!(RunDir::create(&root, "unborn").unwrap().0, unborn);
+
+    // Anything else is somebody's.
+    fs::create_dir_all(root.join("site/.git")).unwrap();
+    assert!(matches!(RunDir::create(&root, "site"), Err(RunError::Exists(_))));
+    #[cfg(unix)]
+    {
+        fs::create_dir(temp.path().join("empty")).unwrap();
+        std::os::unix::fs::symlink(temp.path().join("empty"), root.join("link")).unwrap();
+        assert!(matches!(RunDir::create(&root, "link"), Err(RunError::Exists(_))));
+    }
 
     // A file takes a name as well as a folder does.
     fs::write(root.join("note"), "").unwrap();
@@ -45,7 +57,8 @@ fn a_named_run_is_never_overwritten() {
 fn automatic_names_take_the_next_free_number() {
     let temp = tempfile::tempdir().unwrap();
     let last = |task| {
-        let run = RunDir::create_next(temp.path(), task).unwrap();
+        let run = RunDir::create_next(temp.path(), task).unwrap().0;
+        fs::write(run.path().join("config.toml"), "").unwrap();
         let name = run.path().file_name().unwrap().to_str().unwrap().to_owned();
         let (start, counter) = name.rsplit_once('-').unwrap();
         let date = start.strip_prefix(task).and_then(|rest| rest.strip_prefix('-')).unwrap();
@@ -62,13 +75,39 @@ fn simultaneous_runs_get_folders_of_their_own() {
     let threads: Vec<_> = (0..8)
         .map(|_| {
             let root = root.clone();
-            std::thread::spawn(move || RunDir::create_next(&root, "digits").unwrap().path().to_owned())
+            std::thread::spawn(move || RunDir::create_next(&root, "digits").unwrap())
         })
         .collect();
-    let mut paths: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let made: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let mut paths: Vec<_> = made.iter().map(|(run, _)| run.path().to_owned()).collect();
     paths.sort();
     paths.dedup();
     assert_eq!(paths.len(), 8);
+}
+
+#[test]
+fn of_simultaneous_runs_of_one_name_one_gets_it() {
+    for _ in 0..20 {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().to_owned();
+        let start = std::sync::Arc::new(std::sync::Barrier::new(8));
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                let (root, start) = (root.clone(), start.clone());
+                std::thread::spawn(move || {
+                    start.wait();
+                    let made = RunDir::create(&root, "mine");
+                    let exists = matches!(&made, Err(RunError::Exists(_)));
+                    // Those who got it hold it, and have written something.
+                    made.map(|(run, lock)| fs::write(run.path().join("config.toml"), "").map(|()| lock))
+                        .map_err(|_| exists)
+                })
+            })
+            .collect();
+        let made: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
+        assert!(made.iter().all(|made| made.as_ref().err().is_none_or(|exists| *exists)));
+    }
 }
 
 #[test]
@@ -130,7 +169,7 @@ fn a_read_only_parent_is_reported() {
 #[test]
 fn a_removed_run_frees_its_name() {
     let temp = tempfile::tempdir().unwrap();
-    let run = RunDir::create(temp.path(), "a").unwrap();
+    let (run, _lock) = RunDir::create(temp.path(), "a").unwrap();
     run.metrics().unwrap().append(&json!({"step": 1})).unwrap();
     run.clone().remove().unwrap();
     assert!(names(temp.path()).is_empty());
@@ -142,7 +181,7 @@ fn a_removed_run_frees_its_name() {
 #[test]
 fn metrics_are_added_and_a_torn_line_is_removed() {
     let temp = tempfile::tempdir().unwrap();
-    let run = RunDir::create(temp.path(), "a").unwrap();
+    let (run, _lock) = RunDir::create(temp.path(), "a").unwrap();
     let file = run.path().join(METRICS_FILE);
     let mut log = run.metrics().unwrap();
     log.append(&json!({"step": 1, "loss": 0.5})).unwrap();
@@ -168,8 +207,7 @@ fn metrics_are_added_and_a_torn_line_is_removed() {
 #[test]
 fn one_process_at_a_time_and_only_where_a_run_is() {
     let temp = tempfile::tempdir().unwrap();
-    let run = RunDir::create(temp.path(), "mine").unwrap();
-    let lock = run.lock().unwrap();
+    let (run, lock) = RunDir::create(temp.path(), "mine").unwrap();
     assert!(matches!(run.lock(), Err(RunError::Busy(path)) if path == run.path()));
     drop(lock);
     drop(run.lock().unwrap());
@@ -177,4 +215,19 @@ fn one_process_at_a_time_and_only_where_a_run_is() {
     assert!(told.ends_with("mine is no run: give the folder that the training named"), "{told}");
     fs::write(run.path().join("config.toml"), "").unwrap();
     assert_eq!(RunDir::open(run.path(), "config.toml").unwrap(), run);
+}
+
+#[test]
+fn what_killed_processes_leave_is_tidied_away() {
+    let temp = tempfile::tempdir().unwrap();
+    let (run, _lock) = RunDir::create(temp.path(), "mine").unwrap();
+    let inside = run.path().join("checkpoint");
+    fs::create_dir(&inside).unwrap();
+    for name in [".mapsto-12-0.tmp", "a.safetensors", ".other.tmp"] {
+        fs::write(inside.join(name), "").unwrap();
+    }
+    fs::write(run.path().join(".mapsto-9-9.tmp"), "").unwrap();
+    run.tidy().unwrap();
+    assert_eq!(names(&inside), [".other.tmp", "a.safetensors"]);
+    assert_eq!(names(run.path()), [".lock", "checkpoint"]);
 }

@@ -3,7 +3,7 @@
 use super::train::merge;
 use super::unknown_task;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, warn};
 use crate::show;
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::ImageExamples;
@@ -19,6 +19,9 @@ pub struct Arguments {
     /// Data with answers to evaluate on, instead of the part that the run kept back
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
+    /// Pass over pictures that cannot be read
+    #[arg(long)]
+    skip_bad: bool,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -29,6 +32,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
     let output = Output { json: arguments.json, goes_on: false };
     let data = arguments.data.as_deref();
+    if arguments.skip_bad && saved.task != ImageExamples::NAME {
+        return Err(Failure::user(format!("--skip-bad means nothing to {}", saved.task)));
+    }
     match saved.task.as_str() {
         DigitsExamples::NAME => evaluate(&saved, data, output, |_, data| match data {
             None => Ok(DigitsExamples::embedded()?),
@@ -44,9 +50,15 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
                 Ok(examples)
             }
         }),
-        ImageExamples::NAME => evaluate(&saved, data, output, |predictor, data| match data {
-            None => Ok(ImageExamples::open(&predictor.settings.config)?),
-            Some(path) => Ok(ImageExamples::open_for(predictor, path)?),
+        ImageExamples::NAME => evaluate(&saved, data, output, |predictor: &Predictor<ImageExamples>, data| {
+            let mut config = predictor.settings.config.clone();
+            config.skip_bad |= arguments.skip_bad;
+            let examples = match data {
+                None => ImageExamples::open(&config)?,
+                Some(path) => ImageExamples::open_for(predictor, path, arguments.skip_bad)?,
+            };
+            examples.skipped_note().iter().for_each(|note| warn(note));
+            Ok(examples)
         }),
         TableExamples::NAME => evaluate(&saved, data, output, |predictor, data| {
             Ok(TableExamples::read_for(predictor, data.unwrap_or(&predictor.settings.config.data))?)
@@ -64,8 +76,10 @@ fn evaluate<E: Examples>(
     let predictor = Predictor::<E>::load(saved)?;
     let examples = read(&predictor, data)?;
     let (items, name) = match data {
-        Some(path) => ((0..examples.truth().len()).collect(), path.display().to_string()),
-        None => (test_part(&examples, &predictor.settings)?, "the part that the run kept back".to_string()),
+        Some(path) => (examples.given().everything(), path.display().to_string()),
+        None => {
+            (test_part(&examples, &predictor.settings, saved.folder())?, "the part that the run kept back".to_string())
+        }
     };
     if items.is_empty() {
         return Err(Failure::user("the run kept nothing back to test on: give --data"));
@@ -78,7 +92,7 @@ fn evaluate<E: Examples>(
         show::text(&evaluation)?
     ))?;
     let mut event = json!({
-        "event": "evaluation", "run": saved.folder(), "data": name, "items": items.len(), "metrics": evaluation.metrics(),
+        "event": "evaluation", "run": saved.folder().display().to_string(), "data": name, "items": items.len(), "metrics": evaluation.metrics(),
     });
     merge(&mut event, show::details(&evaluation));
     output.event(&event)

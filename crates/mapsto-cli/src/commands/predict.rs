@@ -2,10 +2,10 @@
 
 use super::unknown_task;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, warn};
 use crate::show::short;
 use mapsto_tasks::digits::DigitsExamples;
-use mapsto_tasks::image::{ImageExamples, list_pictures, read_pictures};
+use mapsto_tasks::image::{ImageExamples, ReadPictures, list_pictures, read_pictures};
 use mapsto_tasks::table::{TableExamples, read_inputs};
 use mapsto_tasks::{Answers, Examples, Predictor, Saved, Truth};
 use serde_json::json;
@@ -18,9 +18,12 @@ const CHUNK: usize = 32;
 pub struct Arguments {
     /// A run's folder, or the model file in it
     run: PathBuf,
-    /// What the run was trained for: tables, pictures
+    /// What the run was trained for: tables, pictures, folders of pictures
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Pass over pictures that cannot be read
+    #[arg(long)]
+    skip_bad: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -32,6 +35,9 @@ pub struct Arguments {
 /// Predicts with the network that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
+    if arguments.skip_bad && saved.task != ImageExamples::NAME {
+        return Err(Failure::user(format!("--skip-bad means nothing to {}", saved.task)));
+    }
     match saved.task.as_str() {
         DigitsExamples::NAME => {
             let predictor = Predictor::<DigitsExamples>::load(&saved)?;
@@ -54,9 +60,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             let show = Shown::new(arguments, &predictor.answers)?;
             let (config, normalisation) = (&predictor.settings.config, &predictor.preparation);
             for paths in list_pictures(&arguments.files)?.chunks(CHUNK) {
-                let found = predictor.of_input(&read_pictures(config, normalisation, paths)?)?;
-                for (path, row) in paths.iter().zip(found.chunks(predictor.answers.outputs())) {
-                    show.one(&path.display().to_string(), row, None)?;
+                let ReadPictures { input, read, refused } = read_pictures(config, normalisation, paths)?;
+                match refused.first() {
+                    Some(why) if !arguments.skip_bad => {
+                        return Err(Failure::user(format!("{why}; --skip-bad passes over what cannot be read")));
+                    }
+                    _ => refused.iter().for_each(|why| warn(why)),
+                }
+                if read.is_empty() {
+                    continue;
+                }
+                let found = predictor.of_input(&input)?;
+                for (index, row) in read.into_iter().zip(found.chunks(predictor.answers.outputs())) {
+                    show.one(&paths[index].display().to_string(), row, None)?;
                 }
             }
             Ok(())

@@ -125,8 +125,11 @@ impl Known {
 }
 
 fn list(runs: &Path, output: Output) -> Result<(), Failure> {
-    let entries = fs::read_dir(runs).map_err(|e| Failure::user(format!("cannot read {}: {e}", runs.display())))?;
-    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> = match fs::read_dir(runs) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(Failure::user(format!("cannot read {}: {error}", runs.display()))),
+    };
     paths.retain(|path| path.join(CONFIG_FILE).is_file());
     paths.sort();
     let mut all = Vec::new();

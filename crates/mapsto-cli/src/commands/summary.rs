@@ -76,7 +76,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The summary of the model of this name, if there is one.
 fn of_model(arguments: &Arguments, name: &str) -> Option<TensorResult<Summary>> {
-    let (items, outputs) = (arguments.batch_size.unwrap_or(1) as usize, arguments.outputs.map(|outputs| outputs as usize));
+    let (items, outputs) =
+        (arguments.batch_size.unwrap_or(1) as usize, arguments.outputs.map(|outputs| outputs as usize));
     let input = arguments.input.as_ref().map(|sizes| &sizes.0[..]);
     let image = ImageModel::named(name).map(|model| of_image_model(model, input, outputs, items));
     image.or_else(|| TableModel::named(name).map(|model| of_table_model(&model, input, outputs, items)))
@@ -129,6 +130,6 @@ fn summarise<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Fa
     }
     output.text(&summary.to_string())?;
     output.event(&json!({
-        "event": "summary", "run": saved.folder(), "networks": predictor.members.len(), "summary": summary,
+        "event": "summary", "run": saved.folder().display().to_string(), "networks": predictor.members.len(), "summary": summary,
     }))
 }

@@ -10,9 +10,7 @@ use mapsto_nn::{Module, chart};
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::{ImageConfig, ImageExamples};
 use mapsto_tasks::table::{Problem, TableConfig, TableExamples};
-use mapsto_tasks::{
-    Ensemble, Examples, FoundRate, Outcome, Run, Settings, TaskError, find_rate, has_learned, task_of,
-};
+use mapsto_tasks::{Ensemble, Examples, FoundRate, Outcome, Run, Settings, TaskError, find_rate, has_learned, task_of};
 use mapsto_train::TrainError;
 use mapsto_train::run_dir::RunDir;
 use serde_json::{Value, json};
@@ -35,13 +33,14 @@ pub struct Arguments {
     /// What is learned; with --resume, what the run says
     #[arg(value_enum, required_unless_present = "resume")]
     task: Option<Task>,
-    /// The data: a table for `table`, a folder of pictures for `image`
+    /// The data: a table for `table`; for `image` a folder with one of pictures for each class, a table of paths and labels, IDX files
+    /// as MNIST's, or NumPy's .npz
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// The column of the table that is to be predicted
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// The network: linear or mlp for tables; lenet, resnet20, mobilenet_v2, ... for images
+    /// The network: linear, logistic or mlp for tables; lenet, resnet20, mobilenet_v2, ... for images
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Weights that the network begins with, all but its last layer's: safetensors or a PyTorch checkpoint
@@ -194,9 +193,7 @@ fn image(arguments: &Arguments) -> Result<(), Failure> {
     let classes = examples.truth().answers(&[]).outputs();
     let mut notes =
         vec![format!("{classes} classes; pictures are taken {height} high and {width} wide, {channels} channels")];
-    if let [first, ..] = &examples.skipped[..] {
-        notes.push(format!("{} pictures cannot be read and are passed over, {first} first", examples.skipped.len()));
-    }
+    notes.extend(examples.skipped_note());
     begin(arguments, &examples, settings, &notes)
 }
 
@@ -225,10 +222,10 @@ fn table(arguments: &Arguments) -> Result<(), Failure> {
         Problem::Regression => {
             "a number is predicted: a regression (for classes: --set problem=classification)".to_string()
         }
-        _ => format!(
-            "classes are told apart: {} of them (for numbers: --set problem=regression)",
-            examples.truth().answers(&[]).outputs()
-        ),
+        _ => {
+            let otherwise = if examples.target_is_numbers() { " (for numbers: --set problem=regression)" } else { "" };
+            format!("classes are told apart: {} of them{otherwise}", examples.truth().answers(&[]).outputs())
+        }
     };
     let decided = if blank.config.problem == Problem::Auto { vec![decided] } else { vec![] };
     let settings = examples.settings(blank.config);
@@ -245,15 +242,20 @@ fn begin<E: Examples>(
     if arguments.find_rate {
         settings.training.learning_rate = search_rate(arguments, examples, &settings)?;
     }
-    let folder = match &arguments.run {
+    let is_first = !arguments.runs.exists();
+    let (folder, lock) = match &arguments.run {
         Some(name) => RunDir::create(&arguments.runs, name)?,
         None => RunDir::create_next(&arguments.runs, E::NAME)?,
     };
-    let begun = Run::begin(folder.clone(), settings).map_err(Failure::from);
+    let begun = Run::begin((folder.clone(), lock), settings).map_err(Failure::from);
     let done = begun.and_then(|run| go(arguments, &run, examples, notes));
     // A folder in which nothing was learned is of no use, and takes a name.
     if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_))) && !has_learned(folder.path()) {
         folder.remove().unwrap_or_else(|error| complain(&error.to_string()));
+        if is_first {
+            // Unless somebody else has begun a run there.
+            let _ = std::fs::remove_dir(&arguments.runs);
+        }
     }
     done
 }
@@ -350,12 +352,14 @@ fn tell<E: Examples>(output: Output, path: &Path, outcome: &Outcome<E>, seconds:
         }
         None => output.text("nothing was held back to test on")?,
     }
+    let more = if outcome.test.is_some() { "" } else { " --data MORE" };
     if !outcome.folds.is_empty() {
         done["folds"] = json!(outcome.folds);
     }
     let (mapsto, run) = (shell::program(), shell::quoted(&folder));
     let file = if E::NAME == TableExamples::NAME { "MORE.csv" } else { "PICTURE.png" };
-    output.text(&format!("saved in {folder}\n\nnext:\n  {mapsto} eval {run}\n  {mapsto} predict {run} {file}"))?;
+    output
+        .text(&format!("saved in {folder}\n\nnext:\n  {mapsto} eval {run}{more}\n  {mapsto} predict {run} {file}"))?;
     output.event(&done)
 }
 

@@ -42,8 +42,7 @@ pub(super) fn read(path: &Path) -> Result<Arrays, ImageError> {
         let bytes = (pixels.dtype() == DType::U8).then(|| pixels.to_vec::<u8>());
         let what = || wrong(format!("{pictures:?} is of type {}: pixels must be bytes, uint8", pixels.dtype()));
         let bytes = bytes.ok_or_else(what)?.map_err(|error| wrong(format!("{pictures:?}: {error}")))?;
-        add(&mut all, part, &pixels.shape().to_vec(), bytes, classes)
-            .map_err(|what| wrong(format!("{pictures:?}: {what}")))?;
+        add(&mut all, part, pixels.shape(), bytes, classes).map_err(|what| wrong(format!("{pictures:?}: {what}")))?;
     }
     let given = || arrays.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let mend = "name them x_train, y_train, and x_test, y_test where there is such a part";

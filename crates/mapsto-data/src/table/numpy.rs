@@ -47,7 +47,8 @@ pub(super) fn read(head: &[u8], path: &Path) -> Result<Vec<Column>, TableError> 
             } else {
                 Values::Numbers(own.copied().collect())
             };
-            let name = if sizes.len() == 1 && name != "column" { name.to_string() } else { format!("{name} {}", column + 1) };
+            let name =
+                if sizes.len() == 1 && name != "column" { name.to_string() } else { format!("{name} {}", column + 1) };
             all.push(Column { name, values });
         }
     }
@@ -84,7 +85,9 @@ mod tests {
             Table::read(&path, &TableOptions::default()).unwrap_err().to_string()
         };
         let deep = Tensor::zeros([2, 2, 2], DType::F32).unwrap();
-        assert!(said(&[("x", deep)]).ends_with("x.npz: \"x\" has sizes [2, 2, 2]: a table has rows, or rows and columns"));
+        assert!(
+            said(&[("x", deep)]).ends_with("x.npz: \"x\" has sizes [2, 2, 2]: a table has rows, or rows and columns")
+        );
         assert!(said(&[("x", matrix), ("y", Tensor::new([1.0f32]).unwrap())]).contains("column \"y\" has 1 values"));
         assert!(said(&[("x", Tensor::zeros([0, 2], DType::F32).unwrap())]).ends_with("\"x\" has no rows"));
         assert!(said(&[]).ends_with("a table needs a column"));
