@@ -7,6 +7,7 @@ mod interrupt;
 mod output;
 mod shell;
 mod show;
+mod tasks;
 mod watcher;
 
 use clap::{CommandFactory, Parser, Subcommand};

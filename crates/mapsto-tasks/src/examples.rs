@@ -2,12 +2,15 @@
 
 use crate::error::TaskError;
 use crate::plan::Plan;
+use crate::predictor::Predictor;
 use crate::report::Shown;
+use crate::request::{Begun, Request};
 use mapsto_nn::{Module, Summary};
 use mapsto_tensor::{Result, Tensor};
 use mapsto_train::{Batches, Labelled};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// The right answers of all examples.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,10 +143,38 @@ impl Given {
 /// Batches of labelled inputs.
 pub type LabelledBatches<'a, I> = Box<dyn Batches<Batch = Labelled<I>> + 'a>;
 
+/// Inputs that a network is asked about, some of a file's or of several files'.
+pub struct Asked<I> {
+    /// What each is called.
+    pub names: Vec<String>,
+    /// The inputs.
+    pub input: I,
+    /// What each is, where the file says so.
+    pub known: Vec<Option<String>>,
+    /// Why others could not be read, where that is passed over.
+    pub refused: Vec<String>,
+}
+
+impl<I> Asked<I> {
+    /// Inputs of which nothing is known.
+    pub fn unknown(names: Vec<String>, input: I) -> Asked<I> {
+        Asked { known: vec![None; names.len()], names, input, refused: Vec::new() }
+    }
+}
+
+/// Who takes what a network is asked about.
+pub type Ask<'a, I> = &'a mut dyn FnMut(Asked<I>) -> Result<(), TaskError>;
+
 /// Examples of a task, read.
 pub trait Examples: Sized {
     /// The task's name.
     const NAME: &'static str;
+    /// What it learns, in a few words.
+    const ABOUT: &'static str;
+    /// Whether it passes over what cannot be read, if asked.
+    const SKIPS_BAD: bool = false;
+    /// A file that a network of it is asked about, in examples of use.
+    const FILE: &'static str;
     /// The task's own settings.
     type Config: Clone + Serialize + DeserializeOwned;
     /// What was learned from the training examples to make inputs of any: saved with the network.
@@ -152,6 +183,40 @@ pub trait Examples: Sized {
     type Input;
     /// The network.
     type Network: Module;
+
+    /// Reads what is asked for, and chooses settings that suit it.
+    ///
+    /// # Errors
+    /// A request that means nothing to the task; data that cannot be read or learned from.
+    fn begun(request: &Request) -> Result<Begun<Self>, TaskError>;
+
+    /// Reads the data of a run's settings again.
+    ///
+    /// # Errors
+    /// Data that cannot be read any more.
+    fn open(config: &Self::Config) -> Result<Self, TaskError>;
+
+    /// Reads data to evaluate a network on: those of its run, or others with answers.
+    ///
+    /// # Errors
+    /// Data that cannot be read, or do not fit the network.
+    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, skip_bad: bool) -> Result<Self, TaskError>;
+
+    /// Reads what a network is asked about, a piece at a time.
+    ///
+    /// # Errors
+    /// Files that cannot be read, or do not fit the network; those of `ask`.
+    fn read(
+        predictor: &Predictor<Self>,
+        files: &[PathBuf],
+        skip_bad: bool,
+        ask: Ask<'_, Self::Input>,
+    ) -> Result<(), TaskError>;
+
+    /// What a person should know of the data.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The right answers.
     fn truth(&self) -> &Truth;

@@ -1,11 +1,12 @@
 //! Pictures: which class each is of.
 
 use crate::error::TaskError;
-use crate::examples::{Answers, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, Given, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::report::Shown;
+use crate::request::{Begun, Request};
 use crate::settings::{Rule, Settings, Training};
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
@@ -27,6 +28,14 @@ const SMALL: usize = 64;
 const SIDE: usize = 224;
 /// The longest side that a network takes.
 const LARGEST: usize = 4096;
+/// The network of small pictures.
+const SMALL_MODEL: &str = "resnet20";
+/// The network of large ones.
+const LARGE_MODEL: &str = "resnet18";
+/// Pictures whose shorter side has more pixels are large.
+const SMALL_SIDE: usize = 64;
+/// Pictures that a network is asked about at once.
+const ASKED: usize = 32;
 /// Pictures that are looked at to know the size of all.
 const LOOKED_AT: usize = 16;
 
@@ -149,57 +158,10 @@ pub struct ImageExamples {
     given: Given,
     fingerprint: u64,
     /// Pictures that cannot be read and are passed over.
-    pub skipped: Vec<String>,
+    skipped: Vec<String>,
 }
 
 impl ImageExamples {
-    /// Opens the data. Every picture is read once, so that a damaged one is not found in the middle of a run; as many as
-    /// [`ImageConfig::cache_mb`] has room for are kept.
-    ///
-    /// # Errors
-    /// Data that are not there, or have no pictures; pictures that cannot be read, unless they are to be passed over.
-    pub fn open(config: &ImageConfig) -> Result<ImageExamples, TaskError> {
-        config.check()?;
-        let set = ImageSet::open(&config.data).map_err(TaskError::input)?;
-        let set = if config.channels > 0 { set.with_channels(config.read_as()) } else { set };
-        let names = set.classes().to_vec();
-        let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
-        let bad = unreadable(&set, config.skip_bad)?;
-        let of = |part: Part| set.part(part).into_iter().filter(|item| bad.binary_search(item).is_err()).collect();
-        let given = Given { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) };
-        let labels = (0..set.len()).map(|index| set.class(index)).collect();
-        let skipped = bad.iter().map(|&index| set.name(index)).collect();
-        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names, labels, given) })
-    }
-
-    /// Opens data to evaluate a network on, whose classes they have; pictures that cannot be read are passed over if asked.
-    ///
-    /// # Errors
-    /// Those of [`ImageExamples::open`]; a class that the network does not know.
-    pub fn open_for(
-        predictor: &Predictor<ImageExamples>,
-        path: &Path,
-        skip_bad: bool,
-    ) -> Result<ImageExamples, TaskError> {
-        let config = &predictor.settings.config;
-        let set = ImageSet::open(path).map_err(TaskError::input)?.with_channels(config.read_as());
-        let Answers::Classes { names } = &predictor.answers else {
-            return Err(TaskError::input("the network does not tell classes"));
-        };
-        let known = |name: &String| {
-            let unknown = || TaskError::Input(format!("{}: the network knows no class {name:?}", path.display()));
-            names.iter().position(|own| own == name).ok_or_else(unknown)
-        };
-        let places = set.classes().iter().map(known).collect::<Result<Vec<usize>, TaskError>>()?;
-        let labels = (0..set.len()).map(|index| places[set.class(index)]).collect();
-        let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
-        let bad = unreadable(&set, skip_bad)?;
-        let test = (0..set.len()).filter(|item| bad.binary_search(item).is_err()).collect();
-        let skipped = bad.iter().map(|&index| set.name(index)).collect();
-        let given = Given { test, ..Given::default() };
-        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names.clone(), labels, given) })
-    }
-
     fn of(set: Arc<ImageSet>, names: Vec<String>, labels: Vec<usize>, given: Given) -> ImageExamples {
         let mut fingerprint = Fingerprint::new();
         for (index, label) in labels.iter().enumerate() {
@@ -210,16 +172,6 @@ impl ImageExamples {
         }
         let (truth, fingerprint) = (Truth::Classes { names, labels }, fingerprint.value());
         ImageExamples { set, truth, given, fingerprint, skipped: Vec::new() }
-    }
-
-    /// How many pictures were passed over, and the first, if there are any.
-    pub fn skipped_note(&self) -> Option<String> {
-        let first = self.skipped.first()?;
-        let count = match self.skipped.len() {
-            1 => "1 picture cannot be read and is passed over: ".to_string(),
-            count => format!("{count} pictures cannot be read and are passed over, the first of them "),
-        };
-        Some(count + first)
     }
 
     /// The pictures.
@@ -302,20 +254,20 @@ fn room(pictures: usize, pixels: usize) -> Result<Vec<f32>, TaskError> {
 }
 
 /// Pictures of files, as a network takes them.
-pub struct ReadPictures {
+struct ReadPictures {
     /// `[N, channels, height, width]`, of those that could be read.
-    pub input: Tensor,
+    input: Tensor,
     /// Which of the files these are.
-    pub read: Vec<usize>,
+    read: Vec<usize>,
     /// Why the others could not.
-    pub refused: Vec<String>,
+    refused: Vec<String>,
 }
 
 /// Reads pictures from files.
 ///
 /// # Errors
 /// A refusal of memory.
-pub fn read_pictures(
+fn read_pictures(
     config: &ImageConfig,
     normalisation: &Normalisation,
     paths: &[PathBuf],
@@ -342,7 +294,7 @@ pub fn read_pictures(
 ///
 /// # Errors
 /// A path that is not there; a folder without pictures.
-pub fn list_pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TaskError> {
+fn list_pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, TaskError> {
     let mut all = Vec::new();
     for path in paths {
         if path.is_dir() {
@@ -398,10 +350,98 @@ impl Batches for PictureBatches<'_> {
 
 impl Examples for ImageExamples {
     const NAME: &'static str = "image";
+    const ABOUT: &'static str = "The classes of pictures";
+    const SKIPS_BAD: bool = true;
+    const FILE: &'static str = "PICTURE.png";
     type Config = ImageConfig;
     type Preparation = Normalisation;
     type Input = Tensor;
     type Network = Box<dyn Layer>;
+
+    fn begun(request: &Request) -> Result<Begun<ImageExamples>, TaskError> {
+        request.takes(Self::NAME, &["--data", "--model", "--pretrained", "--skip-bad"])?;
+        let data = request.data("a folder with one of pictures for each class, or a table of paths and labels")?;
+        let model = |usual| request.model("images", usual, ImageModel::named, ImageModel::NAMES);
+        // What decides how pictures are read has to be known before the rest suits them.
+        let mut blank = request.settle(ImageExamples::defaults(ImageConfig::new(data, model(SMALL_MODEL)?)))?;
+        blank.config.skip_bad |= request.skip_bad;
+        blank.config.pretrained = request.pretrained()?;
+        let examples = ImageExamples::open(&blank.config)?;
+        let mut settings = examples.settings(blank.config)?;
+        if settings.config.height.min(settings.config.width) > SMALL_SIDE {
+            settings.config.model = model(LARGE_MODEL)?;
+        }
+        let ImageConfig { height, width, channels, .. } = settings.config;
+        let classes = examples.truth.answers(&[]).outputs();
+        let seen = format!("{classes} classes; pictures are taken {height} high and {width} wide, {channels} channels");
+        Ok(Begun { examples, settings, notes: vec![seen] })
+    }
+
+    /// Every picture is read once, so that a damaged one is not found in the middle of a run; as many as
+    /// [`ImageConfig::cache_mb`] has room for are kept.
+    fn open(config: &ImageConfig) -> Result<ImageExamples, TaskError> {
+        config.check()?;
+        let set = ImageSet::open(&config.data).map_err(TaskError::input)?;
+        let set = if config.channels > 0 { set.with_channels(config.read_as()) } else { set };
+        let names = set.classes().to_vec();
+        let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
+        let bad = unreadable(&set, config.skip_bad)?;
+        let of = |part: Part| set.part(part).into_iter().filter(|item| bad.binary_search(item).is_err()).collect();
+        let given = Given { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) };
+        let labels = (0..set.len()).map(|index| set.class(index)).collect();
+        let skipped = bad.iter().map(|&index| set.name(index)).collect();
+        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names, labels, given) })
+    }
+
+    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, skip_bad: bool) -> Result<ImageExamples, TaskError> {
+        let config = &predictor.settings.config;
+        let Some(path) = data else {
+            return ImageExamples::open(&ImageConfig { skip_bad: config.skip_bad || skip_bad, ..config.clone() });
+        };
+        let set = ImageSet::open(path).map_err(TaskError::input)?.with_channels(config.read_as());
+        let Answers::Classes { names } = &predictor.answers else {
+            return Err(TaskError::input("the network does not tell classes"));
+        };
+        let known = |name: &String| {
+            let unknown = || TaskError::Input(format!("{}: the network knows no class {name:?}", path.display()));
+            names.iter().position(|own| own == name).ok_or_else(unknown)
+        };
+        let places = set.classes().iter().map(known).collect::<Result<Vec<usize>, TaskError>>()?;
+        let labels = (0..set.len()).map(|index| places[set.class(index)]).collect();
+        let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
+        let bad = unreadable(&set, skip_bad)?;
+        let test = (0..set.len()).filter(|item| bad.binary_search(item).is_err()).collect();
+        let skipped = bad.iter().map(|&index| set.name(index)).collect();
+        let given = Given { test, ..Given::default() };
+        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names.clone(), labels, given) })
+    }
+
+    fn read(
+        predictor: &Predictor<Self>,
+        files: &[PathBuf],
+        skip_bad: bool,
+        ask: Ask<'_, Tensor>,
+    ) -> Result<(), TaskError> {
+        for paths in list_pictures(files)?.chunks(ASKED) {
+            let ReadPictures { input, read, refused } =
+                read_pictures(&predictor.settings.config, &predictor.preparation, paths)?;
+            if let Some(why) = refused.first().filter(|_| !skip_bad) {
+                return Err(TaskError::Input(format!("{why}; --skip-bad passes over what cannot be read")));
+            }
+            let names = read.iter().map(|&index| paths[index].display().to_string()).collect();
+            ask(Asked { refused, ..Asked::unknown(names, input) })?;
+        }
+        Ok(())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let first = self.skipped.first();
+        let count = match self.skipped.len() {
+            1 => "1 picture cannot be read and is passed over: ".to_string(),
+            count => format!("{count} pictures cannot be read and are passed over, the first of them "),
+        };
+        first.map(|first| count + first).into_iter().collect()
+    }
 
     fn truth(&self) -> &Truth {
         &self.truth

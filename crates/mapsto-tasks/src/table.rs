@@ -1,11 +1,12 @@
 //! Tables: a column predicted from the others, a class or a number.
 
 use crate::error::TaskError;
-use crate::examples::{Answers, Division, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Division, Examples, Given, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
+use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
 use jiff::Timestamp;
 use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
@@ -88,29 +89,10 @@ pub struct TableExamples {
     /// Columns that are no features.
     without: Vec<String>,
     /// What was decided for the user.
-    pub decided: Problem,
+    decided: Problem,
 }
 
 impl TableExamples {
-    /// Reads a table.
-    ///
-    /// # Errors
-    /// A file that cannot be read; columns that are not there; a target that cannot be predicted.
-    pub fn read(config: &TableConfig) -> Result<TableExamples, TaskError> {
-        let table = Table::read(&config.data, &TableOptions::default()).map_err(TaskError::input)?;
-        TableExamples::of(table, config, None)
-    }
-
-    /// Reads a table as the one that a network was trained on, with its target.
-    ///
-    /// # Errors
-    /// Those of [`TableExamples::read`]; values of other kinds than those before; classes that the network does not know.
-    pub fn read_for(predictor: &Predictor<TableExamples>, path: &Path) -> Result<TableExamples, TaskError> {
-        let table = read_like(&predictor.preparation, path)?;
-        let config = TableConfig { data: path.to_owned(), ..predictor.settings.config.clone() };
-        TableExamples::of(table, &config, Some(&predictor.answers))
-    }
-
     fn of(table: Table, config: &TableConfig, known: Option<&Answers>) -> Result<TableExamples, TaskError> {
         let path = config.data.display();
         if table.rows() == 0 {
@@ -144,13 +126,8 @@ impl TableExamples {
         Ok(TableExamples { table, truth, given, division, fingerprint, without, decided })
     }
 
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.table.rows()
-    }
-
     /// Whether the column that is predicted holds numbers, be they taken for classes or not.
-    pub fn target_is_numbers(&self) -> bool {
+    fn target_is_numbers(&self) -> bool {
         self.table.column(&self.without[0]).is_ok_and(|column| column.values.kind() == Kind::Number)
     }
 
@@ -176,18 +153,6 @@ impl TableExamples {
         settings.training.epochs = (STEPS * batch_size / rows.max(1)).clamp(20, 400) as u64;
         settings
     }
-}
-
-/// Rows of any table, as a network of a run takes them: the target need not be there.
-///
-/// # Errors
-/// A file that cannot be read; a column that is missing or of another kind.
-pub fn read_inputs(preparation: &TablePreparation, path: &Path) -> Result<(usize, TableInput), TaskError> {
-    let table = read_like(preparation, path)?;
-    let rows: Vec<usize> = (0..table.rows()).collect();
-    let wrong = |e: mapsto_data::TableError| TaskError::Input(format!("{}: {e}", path.display()));
-    let input = input(&preparation.encoding.apply(&table, &rows).map_err(wrong)?, &preparation.encoding)?;
-    Ok((rows.len(), input))
 }
 
 /// Reads a table whose columns are of the kinds of before.
@@ -333,10 +298,73 @@ fn input(features: &mapsto_data::Features, encoding: &Encoding) -> Result<TableI
 
 impl Examples for TableExamples {
     const NAME: &'static str = "table";
+    const ABOUT: &'static str = "A column of a table from the others";
+    const FILE: &'static str = "MORE.csv";
     type Config = TableConfig;
     type Preparation = TablePreparation;
     type Input = TableInput;
     type Network = TableNet;
+
+    fn begun(request: &Request) -> Result<Begun<TableExamples>, TaskError> {
+        request.takes(Self::NAME, &["--data", "--target", "--model"])?;
+        let missing = || TaskError::input("--target is missing: name the column that is to be predicted");
+        let config = TableConfig {
+            data: request.data("a table: CSV, TSV, Parquet, or NumPy's arrays")?,
+            target: request.target.clone().ok_or_else(missing)?,
+            problem: Problem::Auto,
+            group: String::new(),
+            time: String::new(),
+            ignore: Vec::new(),
+            model: request.model("tables", "mlp", TableModel::named, TableModel::NAMES)?,
+        };
+        // What decides how the table is read has to be known before the rest suits it.
+        let config = request.settle(TableExamples::defaults(config))?.config;
+        let examples = TableExamples::open(&config)?;
+        let decided = match examples.decided {
+            Problem::Regression => {
+                "a number is predicted: a regression (for classes: --set problem=classification)".to_string()
+            }
+            _ => {
+                let classes = examples.truth.answers(&[]).outputs();
+                let numbers = examples.target_is_numbers();
+                let otherwise = if numbers { " (for numbers: --set problem=regression)" } else { "" };
+                format!("classes are told apart: {classes} of them{otherwise}")
+            }
+        };
+        let notes = if config.problem == Problem::Auto { vec![decided] } else { Vec::new() };
+        let settings = examples.settings(config);
+        Ok(Begun { examples, settings, notes })
+    }
+
+    fn open(config: &TableConfig) -> Result<TableExamples, TaskError> {
+        let table = Table::read(&config.data, &TableOptions::default()).map_err(TaskError::input)?;
+        TableExamples::of(table, config, None)
+    }
+
+    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, _: bool) -> Result<TableExamples, TaskError> {
+        let own = &predictor.settings.config;
+        let config = TableConfig { data: data.unwrap_or(&own.data).to_owned(), ..own.clone() };
+        let table = read_like(&predictor.preparation, &config.data)?;
+        TableExamples::of(table, &config, Some(&predictor.answers))
+    }
+
+    fn read(
+        predictor: &Predictor<Self>,
+        files: &[PathBuf],
+        _: bool,
+        ask: Ask<'_, TableInput>,
+    ) -> Result<(), TaskError> {
+        let TablePreparation { encoding, .. } = &predictor.preparation;
+        for path in files {
+            let table = read_like(&predictor.preparation, path)?;
+            let rows: Vec<usize> = (0..table.rows()).collect();
+            let wrong = |e: mapsto_data::TableError| TaskError::Input(format!("{}: {e}", path.display()));
+            let input = input(&encoding.apply(&table, &rows).map_err(wrong)?, encoding)?;
+            let names = rows.iter().map(|row| format!("{} row {}", path.display(), row + 1)).collect();
+            ask(Asked::unknown(names, input))?;
+        }
+        Ok(())
+    }
 
     fn truth(&self) -> &Truth {
         &self.truth

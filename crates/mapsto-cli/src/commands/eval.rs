@@ -1,16 +1,13 @@
 //! `mapsto eval`.
 
 use super::train::merge;
-use super::unknown_task;
 use crate::failure::Failure;
 use crate::output::{Output, warn};
 use crate::show;
-use mapsto_tasks::digits::DigitsExamples;
-use mapsto_tasks::image::ImageExamples;
-use mapsto_tasks::table::TableExamples;
+use crate::tasks::task;
 use mapsto_tasks::{Examples, Predictor, Saved, test_part};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -19,7 +16,7 @@ pub struct Arguments {
     /// Data with answers to evaluate on, instead of the part that the run kept back
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
-    /// Pass over pictures that cannot be read
+    /// Pass over what cannot be read
     #[arg(long)]
     skip_bad: bool,
     /// One JSON object
@@ -30,51 +27,16 @@ pub struct Arguments {
 /// Evaluates the network that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
-    let output = Output { json: arguments.json, goes_on: false };
-    let data = arguments.data.as_deref();
-    if arguments.skip_bad && saved.task != ImageExamples::NAME {
-        return Err(Failure::user(format!("--skip-bad means nothing to {}", saved.task)));
-    }
-    match saved.task.as_str() {
-        DigitsExamples::NAME => evaluate(&saved, data, output, |_, data| match data {
-            None => Ok(DigitsExamples::embedded()?),
-            Some(path) => {
-                let examples = DigitsExamples::read(&[path])?;
-                if !examples.is_labelled {
-                    let mend = "give the digit as the 65th value, or use `mapsto predict`";
-                    return Err(Failure::user(format!(
-                        "{}: the digit it shows is not told; {mend}",
-                        examples.places[0]
-                    )));
-                }
-                Ok(examples)
-            }
-        }),
-        ImageExamples::NAME => evaluate(&saved, data, output, |predictor: &Predictor<ImageExamples>, data| {
-            let mut config = predictor.settings.config.clone();
-            config.skip_bad |= arguments.skip_bad;
-            let examples = match data {
-                None => ImageExamples::open(&config)?,
-                Some(path) => ImageExamples::open_for(predictor, path, arguments.skip_bad)?,
-            };
-            examples.skipped_note().iter().for_each(|note| warn(note));
-            Ok(examples)
-        }),
-        TableExamples::NAME => evaluate(&saved, data, output, |predictor, data| {
-            Ok(TableExamples::read_for(predictor, data.unwrap_or(&predictor.settings.config.data))?)
-        }),
-        task => Err(unknown_task(&saved.path.display().to_string(), task)),
-    }
+    task(&saved.task, &saved.path)?.eval(arguments, &saved)
 }
 
-fn evaluate<E: Examples>(
-    saved: &Saved,
-    data: Option<&Path>,
-    output: Output,
-    read: impl FnOnce(&Predictor<E>, Option<&Path>) -> Result<E, Failure>,
-) -> Result<(), Failure> {
+/// Evaluates a network of the task.
+pub fn evaluate<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+    super::check_skip_bad::<E>(arguments.skip_bad)?;
     let predictor = Predictor::<E>::load(saved)?;
-    let examples = read(&predictor, data)?;
+    let data = arguments.data.as_deref();
+    let examples = E::open_for(&predictor, data, arguments.skip_bad)?;
+    examples.warnings().iter().for_each(|warning| warn(warning));
     let (items, name) = match data {
         Some(path) => (examples.given().everything(), path.display().to_string()),
         None => {
@@ -85,6 +47,7 @@ fn evaluate<E: Examples>(
         return Err(Failure::user("the run kept nothing back to test on: give --data"));
     }
     let (evaluation, _) = predictor.evaluate(&examples, &items)?;
+    let output = Output { json: arguments.json, goes_on: false };
     output.text(&format!(
         "{} on {name}: {} examples\n\n{}",
         saved.path.display(),
@@ -92,7 +55,8 @@ fn evaluate<E: Examples>(
         show::text(&evaluation)?
     ))?;
     let mut event = json!({
-        "event": "evaluation", "run": saved.folder().display().to_string(), "data": name, "items": items.len(), "metrics": evaluation.metrics(),
+        "event": "evaluation", "run": saved.folder().display().to_string(), "data": name, "items": items.len(),
+        "metrics": evaluation.metrics(),
     });
     merge(&mut event, show::details(&evaluation));
     output.event(&event)

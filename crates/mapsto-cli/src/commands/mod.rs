@@ -11,12 +11,11 @@ pub mod train;
 
 use crate::failure::Failure;
 use mapsto_tasks::Examples;
-use mapsto_tasks::digits::DigitsExamples;
-use mapsto_tasks::image::ImageExamples;
-use mapsto_tasks::table::TableExamples;
 
-/// What to say of a task that this version does not know.
-fn unknown_task(path: &str, task: &str) -> Failure {
-    let known = [DigitsExamples::NAME, ImageExamples::NAME, TableExamples::NAME].join(", ");
-    Failure::user(format!("{path} is of the task {task:?}, this version knows {known}"))
+/// Refuses `--skip-bad` where nothing is passed over.
+fn check_skip_bad<E: Examples>(asked: bool) -> Result<(), Failure> {
+    if asked && !E::SKIPS_BAD {
+        return Err(Failure::user(format!("--skip-bad means nothing to {}", E::NAME)));
+    }
+    Ok(())
 }

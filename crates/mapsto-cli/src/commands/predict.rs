@@ -1,18 +1,12 @@
 //! `mapsto predict`.
 
-use super::unknown_task;
 use crate::failure::Failure;
 use crate::output::{Output, warn};
 use crate::show::short;
-use mapsto_tasks::digits::DigitsExamples;
-use mapsto_tasks::image::{ImageExamples, ReadPictures, list_pictures, read_pictures};
-use mapsto_tasks::table::{TableExamples, read_inputs};
-use mapsto_tasks::{Answers, Examples, Predictor, Saved, Truth};
+use crate::tasks::task;
+use mapsto_tasks::{Answers, Examples, Predictor, Saved, TaskError};
 use serde_json::json;
 use std::path::PathBuf;
-
-/// Pictures that go through the network at once.
-const CHUNK: usize = 32;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -21,7 +15,7 @@ pub struct Arguments {
     /// What the run was trained for: tables, pictures, folders of pictures
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Pass over pictures that cannot be read
+    /// Pass over what cannot be read
     #[arg(long)]
     skip_bad: bool,
     /// One JSON object a line
@@ -35,62 +29,33 @@ pub struct Arguments {
 /// Predicts with the network that the arguments name.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = Saved::read(&arguments.run)?;
-    if arguments.skip_bad && saved.task != ImageExamples::NAME {
-        return Err(Failure::user(format!("--skip-bad means nothing to {}", saved.task)));
-    }
-    match saved.task.as_str() {
-        DigitsExamples::NAME => {
-            let predictor = Predictor::<DigitsExamples>::load(&saved)?;
-            let show = Shown::new(arguments, &predictor.answers)?;
-            let examples = DigitsExamples::read(&arguments.files)?;
-            let items: Vec<usize> = (0..examples.places.len()).collect();
-            let found = predictor.predict(&examples, &items)?;
-            let known = match examples.truth() {
-                Truth::Classes { names, labels } if examples.is_labelled => Some((names, labels)),
-                _ => None,
-            };
-            for (item, row) in items.iter().zip(found.chunks(predictor.answers.outputs())) {
-                let truth = known.map(|(names, labels)| names[labels[*item]].as_str());
-                show.one(&examples.places[*item], row, truth)?;
-            }
-            Ok(())
+    task(&saved.task, &saved.path)?.predict(arguments, &saved)
+}
+
+/// Predicts with a network of the task.
+pub fn predict<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+    super::check_skip_bad::<E>(arguments.skip_bad)?;
+    let predictor = Predictor::<E>::load(saved)?;
+    let show = Shown::new(arguments, &predictor.answers)?;
+    // What standard output refuses is no mistake of the data.
+    let mut refused = None;
+    let answered = E::read(&predictor, &arguments.files, arguments.skip_bad, &mut |asked| {
+        asked.refused.iter().for_each(|why| warn(why));
+        if asked.names.is_empty() {
+            return Ok(());
         }
-        ImageExamples::NAME => {
-            let predictor = Predictor::<ImageExamples>::load(&saved)?;
-            let show = Shown::new(arguments, &predictor.answers)?;
-            let (config, normalisation) = (&predictor.settings.config, &predictor.preparation);
-            for paths in list_pictures(&arguments.files)?.chunks(CHUNK) {
-                let ReadPictures { input, read, refused } = read_pictures(config, normalisation, paths)?;
-                match refused.first() {
-                    Some(why) if !arguments.skip_bad => {
-                        return Err(Failure::user(format!("{why}; --skip-bad passes over what cannot be read")));
-                    }
-                    _ => refused.iter().for_each(|why| warn(why)),
-                }
-                if read.is_empty() {
-                    continue;
-                }
-                let found = predictor.of_input(&input)?;
-                for (index, row) in read.into_iter().zip(found.chunks(predictor.answers.outputs())) {
-                    show.one(&paths[index].display().to_string(), row, None)?;
-                }
+        let found = predictor.of_input(&asked.input)?;
+        let rows = found.chunks(predictor.answers.outputs());
+        for ((name, known), row) in asked.names.iter().zip(&asked.known).zip(rows) {
+            if let Err(failure) = show.one(name, row, known.as_deref()) {
+                let told = TaskError::Internal(failure.to_string());
+                refused = Some(failure);
+                return Err(told);
             }
-            Ok(())
         }
-        TableExamples::NAME => {
-            let predictor = Predictor::<TableExamples>::load(&saved)?;
-            let show = Shown::new(arguments, &predictor.answers)?;
-            for path in &arguments.files {
-                let (_, input) = read_inputs(&predictor.preparation, path)?;
-                let found = predictor.of_input(&input)?;
-                for (row, answer) in found.chunks(predictor.answers.outputs()).enumerate() {
-                    show.one(&format!("{} row {}", path.display(), row + 1), answer, None)?;
-                }
-            }
-            Ok(())
-        }
-        task => Err(unknown_task(&saved.path.display().to_string(), task)),
-    }
+        Ok(())
+    });
+    refused.map_or_else(|| Ok(answered?), Err)
 }
 
 /// How predictions are shown.

@@ -1,13 +1,10 @@
 //! `mapsto summary`.
 
-use super::unknown_task;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::tasks::task;
 use mapsto_models::{ImageModel, ImageShape, TableModel, TableShape};
 use mapsto_nn::{AdamW, Module, Optimizer, Summary};
-use mapsto_tasks::digits::DigitsExamples;
-use mapsto_tasks::image::ImageExamples;
-use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::{Examples, Predictor, Saved};
 use mapsto_tensor::{DType, Error, Result as TensorResult, Tensor};
 use serde_json::json;
@@ -66,12 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::user("--input and --outputs mean nothing to a run: it has sizes of its own"));
     }
     let saved = Saved::read(path)?;
-    match saved.task.as_str() {
-        DigitsExamples::NAME => summarise::<DigitsExamples>(arguments, &saved),
-        ImageExamples::NAME => summarise::<ImageExamples>(arguments, &saved),
-        TableExamples::NAME => summarise::<TableExamples>(arguments, &saved),
-        task => Err(unknown_task(&saved.path.display().to_string(), task)),
-    }
+    task(&saved.task, &saved.path)?.summary(arguments, &saved)
 }
 
 /// The summary of the model of this name, if there is one.
@@ -120,7 +112,8 @@ fn of_table_model(
     summary.with_optimizer(&Optimizer::new(&network, AdamW::default())?)
 }
 
-fn summarise<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+/// Summarises a network of the task.
+pub fn summarise<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
     let predictor = Predictor::<E>::load(saved)?;
     let batch = arguments.batch_size.map_or(predictor.settings.training.batch_size, |size| size as usize);
     let summary = predictor.summary(batch)?;

@@ -3,26 +3,20 @@
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::{Output, complain};
+use crate::tasks::{TASKS, task};
 use crate::watcher::Watcher;
 use crate::{shell, show};
-use mapsto_models::{ImageModel, TableModel};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use mapsto_nn::{Module, chart};
-use mapsto_tasks::digits::DigitsExamples;
-use mapsto_tasks::image::{ImageConfig, ImageExamples};
-use mapsto_tasks::table::{Problem, TableConfig, TableExamples};
-use mapsto_tasks::{Ensemble, Examples, FoundRate, Outcome, Run, Settings, TaskError, find_rate, has_learned, task_of};
+use mapsto_tasks::{
+    Begun, Ensemble, Examples, FoundRate, Outcome, Request, Run, Settings, TaskError, find_rate, has_learned, task_of,
+};
 use mapsto_train::TrainError;
 use mapsto_train::run_dir::RunDir;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The network of small pictures.
-const SMALL_MODEL: &str = "resnet20";
-/// The network of large ones.
-const LARGE_MODEL: &str = "resnet18";
-/// Pictures whose shorter side has more pixels are large.
-const SMALL_SIDE: usize = 64;
 /// The folder that runs are saved in.
 const RUNS: &str = "runs";
 /// Rows and columns of the chart of a search for a rate.
@@ -31,8 +25,8 @@ const CHART: [usize; 2] = [10, 60];
 #[derive(clap::Args)]
 pub struct Arguments {
     /// What is learned; with --resume, what the run says
-    #[arg(value_enum, required_unless_present = "resume")]
-    task: Option<Task>,
+    #[arg(value_parser = tasks(), required_unless_present = "resume")]
+    task: Option<String>,
     /// The data: a table for `table`; for `image` a folder with one of pictures for each class, a table of paths and labels, IDX files
     /// as MNIST's, or NumPy's .npz
     #[arg(long, value_name = "PATH")]
@@ -81,24 +75,9 @@ pub struct Arguments {
     json: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
-enum Task {
-    /// Handwritten digits, embedded: a small convolutional network
-    Digits,
-    /// The classes of pictures
-    Image,
-    /// A column of a table from the others
-    Table,
-}
-
-impl Task {
-    fn name(self) -> &'static str {
-        match self {
-            Task::Digits => DigitsExamples::NAME,
-            Task::Image => ImageExamples::NAME,
-            Task::Table => TableExamples::NAME,
-        }
-    }
+/// What `clap` knows of the tasks.
+fn tasks() -> PossibleValuesParser {
+    PossibleValuesParser::new(TASKS.map(|task| PossibleValue::new(task.name()).help(task.about())))
 }
 
 /// Trains what the arguments say.
@@ -108,139 +87,42 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     interrupt::watch()?;
     if let Some(path) = &arguments.resume {
-        return resume(arguments, path);
-    }
-    match arguments.task {
-        Some(Task::Digits) => {
-            arguments.refuse(&["--data", "--target", "--model", "--pretrained", "--skip-bad"])?;
-            let examples = DigitsExamples::embedded()?;
-            begin(arguments, &examples, DigitsExamples::settings(), &[])
+        let name = task_of(path)?;
+        if let Some(given) = arguments.task.as_ref().filter(|given| **given != name) {
+            return Err(Failure::user(format!("{} is a run of {name}, not of {given}", path.display())));
         }
-        Some(Task::Image) => image(arguments),
-        Some(Task::Table) => table(arguments),
+        return task(&name, path)?.resume(arguments, path);
+    }
+    match &arguments.task {
+        Some(name) => task(name, Path::new(name))?.train(arguments),
         None => Err(Failure::Internal("a task or --resume is asked for".into())),
     }
 }
 
 impl Arguments {
-    /// Fails for options that were given and mean nothing to the task.
-    fn refuse(&self, meaningless: &[&str]) -> Result<(), Failure> {
-        let given = [
-            ("--data", self.data.is_some()),
-            ("--target", self.target.is_some()),
-            ("--model", self.model.is_some()),
-            ("--pretrained", self.pretrained.is_some()),
-            ("--skip-bad", self.skip_bad),
-        ];
-        match given.iter().find(|(name, given)| *given && meaningless.contains(name)) {
-            Some((name, _)) => {
-                Err(Failure::user(format!("{name} means nothing to {}", self.task.map_or("this task", Task::name))))
-            }
-            None => Ok(()),
+    fn request(&self) -> Request {
+        Request {
+            data: self.data.clone(),
+            target: self.target.clone(),
+            model: self.model.clone(),
+            pretrained: self.pretrained.clone(),
+            skip_bad: self.skip_bad,
+            set: self.set.clone(),
         }
     }
-
-    fn data(&self, what: &str) -> Result<PathBuf, Failure> {
-        absolute(self.data.as_ref().ok_or_else(|| Failure::user(format!("--data is missing: give {what}")))?)
-    }
-
-    /// Settings as the arguments change them.
-    fn settle<C: Clone + serde::Serialize + serde::de::DeserializeOwned>(
-        &self,
-        mut settings: Settings<C>,
-    ) -> Result<Settings<C>, Failure> {
-        for assignment in &self.set {
-            settings = settings.with(assignment)?;
-        }
-        settings.training.epochs = self.epochs.unwrap_or(settings.training.epochs);
-        settings.folds = self.cv.map_or(settings.folds, usize::from);
-        settings.ensemble = self.ensemble.unwrap_or(settings.ensemble);
-        settings.training.check()?;
-        Ok(settings)
-    }
 }
 
-/// A path that holds in any folder, so that the run goes on from there.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|e| Failure::user(format!("cannot read {}: {e}", path.display())))
-}
-
-/// No such model.
-fn no_model(name: &str, task: &str, names: &[&str]) -> Failure {
-    Failure::user(format!("there is no model {name:?} for {task}: give one of {}", names.join(", ")))
-}
-
-fn image(arguments: &Arguments) -> Result<(), Failure> {
-    arguments.refuse(&["--target"])?;
-    let data = arguments.data("a folder with one of pictures for each class, or a table of paths and labels")?;
-    let model = |name: &str| ImageModel::named(name).ok_or_else(|| no_model(name, "images", ImageModel::NAMES));
-    let config = ImageConfig::new(data, model(arguments.model.as_deref().unwrap_or(SMALL_MODEL))?);
-    // What decides how pictures are read has to be known before the rest suits them.
-    let mut blank = ImageExamples::defaults(config);
-    for assignment in &arguments.set {
-        blank = blank.with(assignment)?;
-    }
-    blank.config.skip_bad |= arguments.skip_bad;
-    if let Some(path) = &arguments.pretrained {
-        blank.config.pretrained = absolute(path)?;
-    }
-    let examples = ImageExamples::open(&blank.config)?;
-    let mut settings = examples.settings(blank.config)?;
-    if arguments.model.is_none() && settings.config.height.min(settings.config.width) > SMALL_SIDE {
-        settings.config.model = model(LARGE_MODEL)?;
-    }
-    let ImageConfig { height, width, channels, .. } = settings.config;
-    let classes = examples.truth().answers(&[]).outputs();
-    let mut notes =
-        vec![format!("{classes} classes; pictures are taken {height} high and {width} wide, {channels} channels")];
-    notes.extend(examples.skipped_note());
-    begin(arguments, &examples, settings, &notes)
-}
-
-fn table(arguments: &Arguments) -> Result<(), Failure> {
-    arguments.refuse(&["--pretrained", "--skip-bad"])?;
-    let name = arguments.model.as_deref().unwrap_or("mlp");
-    let model = TableModel::named(name).ok_or_else(|| no_model(name, "tables", TableModel::NAMES))?;
-    let target = arguments.target.clone();
-    let target = target.ok_or_else(|| Failure::user("--target is missing: name the column that is to be predicted"))?;
-    let config = TableConfig {
-        data: arguments.data("a table: CSV, TSV or Parquet")?,
-        target,
-        problem: Problem::Auto,
-        group: String::new(),
-        time: String::new(),
-        ignore: Vec::new(),
-        model,
-    };
-    // What decides how the table is read has to be known before the rest suits it.
-    let mut blank = TableExamples::defaults(config);
-    for assignment in &arguments.set {
-        blank = blank.with(assignment)?;
-    }
-    let examples = TableExamples::read(&blank.config)?;
-    let decided = match examples.decided {
-        Problem::Regression => {
-            "a number is predicted: a regression (for classes: --set problem=classification)".to_string()
-        }
-        _ => {
-            let otherwise = if examples.target_is_numbers() { " (for numbers: --set problem=regression)" } else { "" };
-            format!("classes are told apart: {} of them{otherwise}", examples.truth().answers(&[]).outputs())
-        }
-    };
-    let decided = if blank.config.problem == Problem::Auto { vec![decided] } else { vec![] };
-    let settings = examples.settings(blank.config);
-    begin(arguments, &examples, settings, &decided)
-}
-
-fn begin<E: Examples>(
-    arguments: &Arguments,
-    examples: &E,
-    settings: Settings<E::Config>,
-    notes: &[String],
-) -> Result<(), Failure> {
-    let mut settings = arguments.settle(settings)?;
+/// Begins a run of the task.
+pub fn begin<E: Examples>(arguments: &Arguments) -> Result<(), Failure> {
+    let request = arguments.request();
+    let Begun { examples, settings, notes } = E::begun(&request)?;
+    let mut settings = request.settle(settings)?;
+    settings.training.epochs = arguments.epochs.unwrap_or(settings.training.epochs);
+    settings.folds = arguments.cv.map_or(settings.folds, usize::from);
+    settings.ensemble = arguments.ensemble.unwrap_or(settings.ensemble);
+    settings.check()?;
     if arguments.find_rate {
-        settings.training.learning_rate = search_rate(arguments, examples, &settings)?;
+        settings.training.learning_rate = search_rate(arguments, &examples, &settings)?;
     }
     let is_first = !arguments.runs.exists();
     let (folder, lock) = match &arguments.run {
@@ -248,7 +130,7 @@ fn begin<E: Examples>(
         None => RunDir::create_next(&arguments.runs, E::NAME)?,
     };
     let begun = Run::begin((folder.clone(), lock), settings).map_err(Failure::from);
-    let done = begun.and_then(|run| go(arguments, &run, examples, notes));
+    let done = begun.and_then(|run| go(arguments, &run, &examples, &notes));
     // A folder in which nothing was learned is of no use, and takes a name.
     if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_))) && !has_learned(folder.path()) {
         folder.remove().unwrap_or_else(|error| complain(&error.to_string()));
@@ -258,6 +140,13 @@ fn begin<E: Examples>(
         }
     }
     done
+}
+
+/// Goes on with a run of the task.
+pub fn resume<E: Examples>(arguments: &Arguments, path: &Path) -> Result<(), Failure> {
+    let run = Run::open(path)?;
+    let examples = E::open(&run.settings.config)?;
+    go(arguments, &run, &examples, &[])
 }
 
 /// Searches the learning rate, and shows what was seen on the way.
@@ -284,27 +173,6 @@ fn search_rate<E: Examples>(
     Ok(rate)
 }
 
-fn resume(arguments: &Arguments, path: &Path) -> Result<(), Failure> {
-    let task = task_of(path)?;
-    if let Some(given) = arguments.task.filter(|given| given.name() != task) {
-        return Err(Failure::user(format!("{} is a run of {task}, not of {}", path.display(), given.name())));
-    }
-    match task.as_str() {
-        DigitsExamples::NAME => go(arguments, &Run::open(path)?, &DigitsExamples::embedded()?, &[]),
-        ImageExamples::NAME => {
-            let run = Run::open(path)?;
-            let examples = ImageExamples::open(&run.settings.config)?;
-            go(arguments, &run, &examples, &[])
-        }
-        TableExamples::NAME => {
-            let run = Run::open(path)?;
-            let examples = TableExamples::read(&run.settings.config)?;
-            go(arguments, &run, &examples, &[])
-        }
-        _ => Err(super::unknown_task(&path.display().to_string(), &task)),
-    }
-}
-
 /// Trains and tells what comes of it.
 fn go<E: Examples>(arguments: &Arguments, run: &Run<E::Config>, examples: &E, notes: &[String]) -> Result<(), Failure> {
     let output = Output { json: arguments.json, goes_on: true };
@@ -315,7 +183,7 @@ fn go<E: Examples>(arguments: &Arguments, run: &Run<E::Config>, examples: &E, no
     }))?;
     let seed = settings.training.seed;
     output.text(&format!("{count} examples, {threads} threads, seed {seed}; the run is {folder}"))?;
-    notes.iter().try_for_each(|note| output.text(note))?;
+    notes.iter().chain(&examples.warnings()).try_for_each(|note| output.text(note))?;
     let start = Instant::now();
     let mut watcher = Watcher::new(output, settings.folds > 1 || settings.ensemble.members > 1);
     let trained = run.train(examples, &mut watcher, &interrupt::is_asked);
@@ -357,7 +225,7 @@ fn tell<E: Examples>(output: Output, path: &Path, outcome: &Outcome<E>, seconds:
         done["folds"] = json!(outcome.folds);
     }
     let (mapsto, run) = (shell::program(), shell::quoted(&folder));
-    let file = if E::NAME == TableExamples::NAME { "MORE.csv" } else { "PICTURE.png" };
+    let file = E::FILE;
     output
         .text(&format!("saved in {folder}\n\nnext:\n  {mapsto} eval {run}{more}\n  {mapsto} predict {run} {file}"))?;
     output.event(&done)

@@ -3,10 +3,12 @@
 mod input;
 
 use crate::error::TaskError;
-use crate::examples::{Answers, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, Given, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
+use crate::predictor::Predictor;
 use crate::report::Shown;
+use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
 use input::PIXELS;
 use mapsto_data::{Channels, Digits, Picture, digits, stratified_split};
@@ -17,7 +19,7 @@ use mapsto_tensor::ops::{Outside, Sampling};
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 use mapsto_train::Labelled;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The share of images that only the last evaluation sees.
 const TEST_SHARE: f64 = 0.2;
@@ -96,7 +98,7 @@ impl DigitsExamples {
     ///
     /// # Errors
     /// A file that cannot be read, or in which there are no digits.
-    pub fn read(paths: &[impl AsRef<Path>]) -> Result<DigitsExamples, TaskError> {
+    pub fn read_files(paths: &[impl AsRef<Path>]) -> Result<DigitsExamples, TaskError> {
         let mut items = Vec::new();
         for path in paths {
             items.extend(input::read(path.as_ref())?);
@@ -148,10 +150,43 @@ impl DigitsExamples {
 
 impl Examples for DigitsExamples {
     const NAME: &'static str = "digits";
+    const ABOUT: &'static str = "Handwritten digits, embedded: a small convolutional network";
+    const FILE: &'static str = "PICTURE.png";
     type Config = DigitsConfig;
     type Preparation = ();
     type Input = Tensor;
     type Network = Sequential;
+
+    fn begun(request: &Request) -> Result<Begun<DigitsExamples>, TaskError> {
+        request.takes(Self::NAME, &[])?;
+        let examples = DigitsExamples::embedded()?;
+        Ok(Begun { examples, settings: DigitsExamples::settings(), notes: Vec::new() })
+    }
+
+    fn open(_: &DigitsConfig) -> Result<DigitsExamples, TaskError> {
+        DigitsExamples::embedded()
+    }
+
+    fn open_for(_: &Predictor<Self>, data: Option<&Path>, _: bool) -> Result<DigitsExamples, TaskError> {
+        let Some(path) = data else { return DigitsExamples::embedded() };
+        let examples = DigitsExamples::read_files(&[path])?;
+        if !examples.is_labelled {
+            let what = format!("{}: the digit it shows is not told", examples.places[0]);
+            return Err(TaskError::Input(format!("{what}; give the digit as the 65th value, or use `mapsto predict`")));
+        }
+        Ok(examples)
+    }
+
+    fn read(_: &Predictor<Self>, files: &[PathBuf], _: bool, ask: Ask<'_, Tensor>) -> Result<(), TaskError> {
+        let DigitsExamples { images, truth, places, is_labelled, .. } = DigitsExamples::read_files(files)?;
+        let known = match truth {
+            Truth::Classes { names, labels } if is_labelled => {
+                labels.iter().map(|&label| Some(names[label].clone())).collect()
+            }
+            _ => vec![None; places.len()],
+        };
+        ask(Asked { names: places, input: images, known, refused: Vec::new() })
+    }
 
     fn truth(&self) -> &Truth {
         &self.truth

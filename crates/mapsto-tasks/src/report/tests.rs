@@ -163,7 +163,7 @@ fn a_run_ends_with_its_report() {
         ignore: Vec::new(),
         model: TableModel::named("linear").unwrap(),
     };
-    let examples = TableExamples::read(&config).unwrap();
+    let examples = TableExamples::open(&config).unwrap();
     let mut settings = examples.settings(config);
     (settings.training.epochs, settings.folds) = (3, 2);
     let run = Run::begin(RunDir::create(&folder.path().join("runs"), "r").unwrap(), settings).unwrap();

@@ -1,0 +1,75 @@
+//! The tasks, listed once, and what the commands do with each.
+
+use crate::commands::{eval, predict, summary, train};
+use crate::failure::Failure;
+use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::image::ImageExamples;
+use mapsto_tasks::table::TableExamples;
+use mapsto_tasks::{Examples, Saved};
+use std::marker::PhantomData;
+use std::path::Path;
+
+/// A task as the commands know it.
+pub trait Task: Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+    /// What it learns, in a few words.
+    fn about(&self) -> &'static str;
+    /// `mapsto train`.
+    fn train(&self, arguments: &train::Arguments) -> Result<(), Failure>;
+    /// `mapsto train --resume`.
+    fn resume(&self, arguments: &train::Arguments, run: &Path) -> Result<(), Failure>;
+    /// `mapsto eval`.
+    fn eval(&self, arguments: &eval::Arguments, saved: &Saved) -> Result<(), Failure>;
+    /// `mapsto predict`.
+    fn predict(&self, arguments: &predict::Arguments, saved: &Saved) -> Result<(), Failure>;
+    /// `mapsto summary`.
+    fn summary(&self, arguments: &summary::Arguments, saved: &Saved) -> Result<(), Failure>;
+}
+
+/// A task of examples with answers.
+struct Answered<E>(PhantomData<fn() -> E>);
+
+impl<E: Examples> Task for Answered<E> {
+    fn name(&self) -> &'static str {
+        E::NAME
+    }
+
+    fn about(&self) -> &'static str {
+        E::ABOUT
+    }
+
+    fn train(&self, arguments: &train::Arguments) -> Result<(), Failure> {
+        train::begin::<E>(arguments)
+    }
+
+    fn resume(&self, arguments: &train::Arguments, run: &Path) -> Result<(), Failure> {
+        train::resume::<E>(arguments, run)
+    }
+
+    fn eval(&self, arguments: &eval::Arguments, saved: &Saved) -> Result<(), Failure> {
+        eval::evaluate::<E>(arguments, saved)
+    }
+
+    fn predict(&self, arguments: &predict::Arguments, saved: &Saved) -> Result<(), Failure> {
+        predict::predict::<E>(arguments, saved)
+    }
+
+    fn summary(&self, arguments: &summary::Arguments, saved: &Saved) -> Result<(), Failure> {
+        summary::summarise::<E>(arguments, saved)
+    }
+}
+
+/// All tasks.
+pub static TASKS: [&dyn Task; 3] = [
+    &Answered::<DigitsExamples>(PhantomData),
+    &Answered::<ImageExamples>(PhantomData),
+    &Answered::<TableExamples>(PhantomData),
+];
+
+/// The task of this name, which stands in a file.
+pub fn task(name: &str, file: &Path) -> Result<&'static dyn Task, Failure> {
+    let known = || TASKS.map(Task::name).join(", ");
+    let unknown = || format!("{} is of the task {name:?}, this version knows {}", file.display(), known());
+    TASKS.into_iter().find(|task| task.name() == name).ok_or_else(|| Failure::user(unknown()))
+}
