@@ -61,6 +61,28 @@ impl Answers {
     }
 }
 
+impl Answers {
+    /// The right answers of other data as the network counts them.
+    ///
+    /// # Errors
+    /// A class that the network does not know; answers of another kind.
+    pub fn truth_of(&self, truth: &Truth) -> std::result::Result<Truth, String> {
+        match (self, truth) {
+            (Answers::Classes { names: own }, Truth::Classes { names, labels }) => {
+                let known = |name: &String| {
+                    let unknown = || format!("the network knows no class {name:?}");
+                    own.iter().position(|own| own == name).ok_or_else(unknown)
+                };
+                let places = names.iter().map(known).collect::<std::result::Result<Vec<usize>, String>>()?;
+                let labels = labels.iter().map(|&label| places[label]).collect();
+                Ok(Truth::Classes { names: own.clone(), labels })
+            }
+            (Answers::Number { .. }, Truth::Numbers { .. }) => Ok(truth.clone()),
+            _ => Err("the network and the data disagree whether classes or numbers are predicted".into()),
+        }
+    }
+}
+
 impl Truth {
     /// How many examples there are.
     pub fn len(&self) -> usize {

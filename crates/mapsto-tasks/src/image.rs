@@ -8,13 +8,13 @@ use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Rule, Settings, Training};
+use crate::weights::read_weights;
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
     Part, Picture, Preset, Step,
 };
-use mapsto_formats::read_torch;
 use mapsto_models::{ImageModel, ImageShape, load_all_but};
-use mapsto_nn::{Layer, StateDict, Summary, read_state};
+use mapsto_nn::{Layer, Summary};
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 use mapsto_train::{BatchIter, Batches, Labelled, TrainError};
 use serde::{Deserialize, Serialize};
@@ -162,7 +162,8 @@ pub struct ImageExamples {
 }
 
 impl ImageExamples {
-    fn of(set: Arc<ImageSet>, names: Vec<String>, labels: Vec<usize>, given: Given) -> ImageExamples {
+    fn of(set: Arc<ImageSet>, given: Given) -> ImageExamples {
+        let labels: Vec<usize> = (0..set.len()).map(|index| set.class(index)).collect();
         let mut fingerprint = Fingerprint::new();
         for (index, label) in labels.iter().enumerate() {
             let name = set.name(index);
@@ -170,7 +171,8 @@ impl ImageExamples {
             let bytes = fs::metadata(&name).map_or(0, |metadata| metadata.len());
             fingerprint.add(&[*label as u64, bytes].map(u64::to_le_bytes).concat());
         }
-        let (truth, fingerprint) = (Truth::Classes { names, labels }, fingerprint.value());
+        let truth = Truth::Classes { names: set.classes().to_vec(), labels };
+        let fingerprint = fingerprint.value();
         ImageExamples { set, truth, given, fingerprint, skipped: Vec::new() }
     }
 
@@ -383,14 +385,12 @@ impl Examples for ImageExamples {
         config.check()?;
         let set = ImageSet::open(&config.data).map_err(TaskError::input)?;
         let set = if config.channels > 0 { set.with_channels(config.read_as()) } else { set };
-        let names = set.classes().to_vec();
         let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
         let bad = unreadable(&set, config.skip_bad)?;
         let of = |part: Part| set.part(part).into_iter().filter(|item| bad.binary_search(item).is_err()).collect();
         let given = Given { train: of(Part::Train), validation: of(Part::Validation), test: of(Part::Test) };
-        let labels = (0..set.len()).map(|index| set.class(index)).collect();
         let skipped = bad.iter().map(|&index| set.name(index)).collect();
-        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names, labels, given) })
+        Ok(ImageExamples { skipped, ..ImageExamples::of(set, given) })
     }
 
     fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, skip_bad: bool) -> Result<ImageExamples, TaskError> {
@@ -399,21 +399,15 @@ impl Examples for ImageExamples {
             return ImageExamples::open(&ImageConfig { skip_bad: config.skip_bad || skip_bad, ..config.clone() });
         };
         let set = ImageSet::open(path).map_err(TaskError::input)?.with_channels(config.read_as());
-        let Answers::Classes { names } = &predictor.answers else {
-            return Err(TaskError::input("the network does not tell classes"));
-        };
-        let known = |name: &String| {
-            let unknown = || TaskError::Input(format!("{}: the network knows no class {name:?}", path.display()));
-            names.iter().position(|own| own == name).ok_or_else(unknown)
-        };
-        let places = set.classes().iter().map(known).collect::<Result<Vec<usize>, TaskError>>()?;
-        let labels = (0..set.len()).map(|index| places[set.class(index)]).collect();
         let set = Arc::new(set.keep(config.cache_mb.saturating_mul(1 << 20)));
         let bad = unreadable(&set, skip_bad)?;
         let test = (0..set.len()).filter(|item| bad.binary_search(item).is_err()).collect();
         let skipped = bad.iter().map(|&index| set.name(index)).collect();
         let given = Given { test, ..Given::default() };
-        Ok(ImageExamples { skipped, ..ImageExamples::of(set, names.clone(), labels, given) })
+        let examples = ImageExamples { skipped, ..ImageExamples::of(set, given) };
+        let truth = predictor.answers.truth_of(&examples.truth);
+        let truth = truth.map_err(|what| TaskError::Input(format!("{}: {what}", path.display())))?;
+        Ok(ImageExamples { truth, ..examples })
     }
 
     fn read(
@@ -529,14 +523,4 @@ fn unreadable(set: &Arc<ImageSet>, skip_bad: bool) -> Result<Vec<usize>, TaskErr
         [only] => Err(TaskError::Input(format!("{only}; {mend}"))),
         [first, others @ ..] => Err(TaskError::Input(format!("{first}, and {} more like it; {mend}", others.len()))),
     }
-}
-
-/// Weights by name, of a safetensors file or a PyTorch checkpoint.
-fn read_weights(path: &Path) -> Result<StateDict, TaskError> {
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
-        let file = read_state(path).map_err(|e| TaskError::Input(format!("{e:#}")))?;
-        return Ok(file.tensors);
-    }
-    let state = read_torch(path).map_err(TaskError::input)?.state_dict();
-    Ok(state.map_err(|e| TaskError::Input(format!("{}: {e}", path.display())))?.tensors)
 }

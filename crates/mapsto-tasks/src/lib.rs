@@ -20,6 +20,7 @@ mod saved;
 mod settings;
 mod stage;
 pub mod table;
+mod weights;
 
 pub use error::TaskError;
 pub use examples::{Answers, Ask, Asked, Division, Examples, Given, LabelledBatches, Truth};
