@@ -1,9 +1,9 @@
 """Writes what torchvision's and PyTorch's models give, for the tests of mapsto-models, under its tests/fixtures/:
 
 - torchvision_states.txt: names and shapes of state dicts;
-- images.json, tables.json: logits, gradients and losses.
+- images.json, tables.json, texts.json: logits, gradients and losses.
 
-Run from the repository root with a Python that has torch and torchvision: python tools/models_fixtures.py
+Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
 Weights and inputs are too many to keep: both sides compute them from names (`units`, `value`). All runs are in f64, on
 weights and inputs that f32 holds exactly. Models that torchvision does not have are written here from their papers.
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 import torchvision.models as tv
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.vgg import VGG, make_layers
+from transformers import BertConfig, BertModel
 
 torch.use_deterministic_algorithms(True)
 FIXTURES = pathlib.Path("crates/mapsto-models/tests/fixtures")
@@ -280,6 +281,108 @@ def tables():
                "rows": rows, "classes": outputs} | run(model, [numbers, torch.from_numpy(categories)], rows, outputs, USUAL)
 
 
+# ---------------------------------------------------------------- models of texts
+
+
+class Texts(nn.Module):
+    """Takes each text alone, without what fills it up: so nothing can leak from there."""
+
+    def forward(self, tokens, lengths):
+        return self.head(torch.cat([self.features(row[:length][None]) for row, length in zip(tokens, lengths)]))
+
+
+class TextCnn(Texts):
+    def __init__(self, tokens, size, widths, filters, classes):
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, size)
+        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width) for width in widths)
+        self.head = nn.Linear(filters * len(widths), classes)
+
+    def features(self, row):
+        x = self.embedding(row).transpose(1, 2)
+        padded = lambda layer: F.pad(x, [layer.kernel_size[0] - 1] * 2)
+        return torch.cat([F.relu(layer(padded(layer))).amax(2) for layer in self.convolutions], 1)
+
+
+class TextRecurrent(Texts):
+    def __init__(self, unit, tokens, size, hidden, layers, both, classes):
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, size)
+        self.rnn = unit(size, hidden, layers, batch_first=True, bidirectional=both)
+        self.attention, self.head = nn.Linear(hidden * (1 + both), 1), nn.Linear(hidden * (1 + both), classes)
+
+    def features(self, row):
+        states, _ = self.rnn(self.embedding(row))
+        return (self.attention(states).softmax(1) * states).sum(1)
+
+
+class TextTransformer(Texts):
+    def __init__(self, tokens, length, width, heads, layers, feedforward, learned, classes):
+        super().__init__()
+        self.embedding, self.scale = nn.Embedding(tokens, width), math.sqrt(width)
+        if learned:
+            self.positions = nn.Module()
+            self.positions.weight = nn.Parameter(torch.zeros(length, width))
+        layer = nn.TransformerEncoderLayer(width, heads, feedforward, 0.0, F.gelu, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.head = nn.Linear(width, classes)
+
+    def waves(self, length, width):
+        angles = torch.arange(length, dtype=torch.float64)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
+        return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width].float().double()
+
+    def features(self, row):
+        x = self.embedding(row) * self.scale
+        places = self.positions.weight[: x.shape[1]] if hasattr(self, "positions") else self.waves(*x.shape[1:])
+        return self.encoder(x + places).mean(1)
+
+
+class Bert(Texts):
+    """Hugging Face's, with the mean over the text."""
+
+    def __init__(self, tokens, settings, classes):
+        super().__init__()
+        dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        config = BertConfig(vocab_size=tokens, **settings, **dropout, attn_implementation="eager", pad_token_id=None)
+        self.__dict__["model"] = BertModel(config, add_pooling_layer=False)
+        self.embeddings, self.encoder = self.model.embeddings, self.model.encoder
+        self.classifier = nn.Linear(settings["hidden_size"], classes)
+        self.__dict__["head"] = self.classifier
+
+    def features(self, row):
+        return self.model(row).last_hidden_state.mean(1)
+
+
+def text_cases():
+    """Name, settings as mapsto saves them, model, tokens."""
+    n, most, classes = 23, 9, 3
+    yield ("cnn", {"architecture": "cnn", "embedding": 6, "widths": [3, 4, 5], "filters": 7, "dropout": 0},
+           TextCnn(n, 6, [3, 4, 5], 7, classes))
+    yield ("cnn, odd widths", {"architecture": "cnn", "embedding": 5, "widths": [1, 12], "filters": 4, "dropout": 0},
+           TextCnn(n, 5, [1, 12], 4, classes))
+    recurrent = lambda unit, **more: {"architecture": unit, "embedding": 6, "hidden": 5, "dropout": 0, **more}
+    yield ("lstm", recurrent("lstm"), TextRecurrent(nn.LSTM, n, 6, 5, 1, True, classes))
+    yield ("lstm, deep", recurrent("lstm", layers=2, bidirectional=False), TextRecurrent(nn.LSTM, n, 6, 5, 2, False, classes))
+    yield ("gru", recurrent("gru", layers=2), TextRecurrent(nn.GRU, n, 6, 5, 2, True, classes))
+    transformer = {"architecture": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12, "dropout": 0}
+    yield ("transformer", transformer, TextTransformer(n, most, 8, 2, 2, 12, False, classes))
+    yield ("transformer, learned positions", transformer | {"positions": "learned"},
+           TextTransformer(n, most, 8, 2, 2, 12, True, classes))
+    bert = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 20,
+            "max_position_embeddings": 16, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
+    dropout = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+    yield ("bert", {"architecture": "bert", **bert, **dropout}, Bert(n, bert, classes))
+
+
+def texts():
+    tokens, lengths, classes = 23, [9, 4, 1, 6, 2], 3
+    rows, most = len(lengths), max(lengths)
+    numbers = torch.from_numpy((integers("tokens", rows * most).astype(np.int64) % tokens).reshape(rows, most))
+    for name, settings, model in text_cases():
+        yield {"name": name, "model": settings, "input": {"tokens": tokens, "length": most}, "rows": rows, "classes": classes
+               } | run(model, [numbers, lengths], rows, classes, USUAL)
+
+
 # ---------------------------------------------------------------- files
 
 
@@ -298,5 +401,5 @@ def write(name, text):
 
 if __name__ == "__main__":
     write("torchvision_states.txt", "\n".join(states()))
-    for name, cases in [("images.json", images()), ("tables.json", tables())]:
+    for name, cases in [("images.json", images()), ("tables.json", tables()), ("texts.json", texts())]:
         write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]")

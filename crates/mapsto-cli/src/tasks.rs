@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::table::TableExamples;
+use mapsto_tasks::text::TextExamples;
 use mapsto_tasks::{Examples, Saved};
 use std::marker::PhantomData;
 use std::path::Path;
@@ -61,10 +62,11 @@ impl<E: Examples> Task for Answered<E> {
 }
 
 /// All tasks.
-pub static TASKS: [&dyn Task; 3] = [
+pub static TASKS: [&dyn Task; 4] = [
     &Answered::<DigitsExamples>(PhantomData),
     &Answered::<ImageExamples>(PhantomData),
     &Answered::<TableExamples>(PhantomData),
+    &Answered::<TextExamples>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.

@@ -1,13 +1,17 @@
-//! Tables, pictures and their changes by chance, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
+mod folders;
 mod idx;
 mod images;
 mod loader;
 mod parallel;
+mod quiet;
 mod split;
 mod table;
+mod text;
+mod tokens;
 
 pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
@@ -26,6 +30,15 @@ pub use table::{
     Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,
     Values,
 };
+pub use text::{
+    Synonyms, Text, TextAugmentation, TextColumns, TextError, TextFinding, TextInspection, TextSet, delete_words,
+    insert_words, read_texts, replace_words, swap_words,
+};
+pub use tokens::{SpecialTokens, TokenError, TokenKind, Tokenizer};
 
 /// How many times rarer than the commonest class a class is when classes are out of balance.
 const IMBALANCE: usize = 10;
+/// Names of columns of labels, in the order in which they are looked for.
+const LABELS: [&str; 8] = ["label", "class", "category", "target", "class_name", "species", "y", "label_name"];
+/// Names of columns of parts, in the order in which they are looked for.
+const PARTS: [&str; 5] = ["part", "split", "set", "subset", "partition"];

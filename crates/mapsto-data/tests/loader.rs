@@ -69,7 +69,9 @@ fn epoch(loader: &Loader<Numbers>, epoch: u64, start: usize) -> Vec<Vec<Result<u
 
 #[test]
 fn batches_do_not_depend_on_workers_nor_on_the_start() {
-    for order in [Order::InOrder, Order::Shuffled, Order::Balanced { labels: (0..42).map(|i| i % 5 % 2).collect() }] {
+    let balanced = Order::Balanced { labels: (0..42).map(|i| i % 5 % 2).collect() };
+    let bucketed = Order::Bucketed { lengths: (0..42).map(|i| i * 5 % 7).collect() };
+    for order in [Order::InOrder, Order::Shuffled, balanced, bucketed] {
         let loader = |workers| Loader::new(Numbers::new(42), options(order.clone(), workers)).unwrap();
         let expected = epoch(&loader(0), 3, 0);
         assert_eq!((expected.len(), expected[10].len()), (11, 2));
@@ -160,6 +162,11 @@ fn options_without_sense_are_refused() {
     assert_eq!(refused(LoaderOptions { workers: 5000, ..Default::default() }), LoaderError::Workers(5000));
     let labels = LoaderOptions { order: Order::Balanced { labels: vec![0] }, ..Default::default() };
     assert_eq!(refused(labels).to_string(), "a balanced order needs the label of each of 3 items, there are 1 labels");
+    let lengths = LoaderOptions { order: Order::Bucketed { lengths: vec![0; 4] }, ..Default::default() };
+    assert_eq!(
+        refused(lengths).to_string(),
+        "an order by length needs the length of each of 3 items, there are 4 lengths"
+    );
     // Sizes beyond reason are no reason to fail.
     let huge = LoaderOptions { batch_size: usize::MAX, ahead: usize::MAX, workers: 2, ..Default::default() };
     assert_eq!(epoch(&Loader::new(Numbers::new(3), huge).unwrap(), 0, 0).len(), 1);

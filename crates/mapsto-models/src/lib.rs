@@ -1,4 +1,4 @@
-//! Architectures for images and tables, each from a configuration that is saved with the weights.
+//! Architectures for images, tables and texts, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -22,8 +22,10 @@ pub mod image;
 mod parts;
 mod registry;
 pub mod table;
+pub mod text;
 mod transfer;
 
 pub use image::{ImageModel, ImageShape, Stem};
 pub use table::{TableModel, TableNet, TableShape};
+pub use text::{TextModel, TextNet, TextShape};
 pub use transfer::load_all_but;

@@ -20,6 +20,7 @@ mod saved;
 mod settings;
 mod stage;
 pub mod table;
+pub mod text;
 mod weights;
 
 pub use error::TaskError;

@@ -9,9 +9,7 @@ use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
 use crate::weights::read_weights;
-use mapsto_data::{
-    Order, Part, Synonyms, TextAugmentation, TextColumns, TextSet, TokenKind, Tokenizer, read_texts,
-};
+use mapsto_data::{Order, Part, Synonyms, TextAugmentation, TextColumns, TextSet, TokenKind, Tokenizer, read_texts};
 use mapsto_models::text::{Bert, BertConfig};
 use mapsto_models::{TextModel, TextNet, TextShape, load_all_but};
 use mapsto_nn::Summary;
@@ -182,7 +180,8 @@ impl Examples for TextExamples {
         let is_encoder = pretrained.is_dir();
         let usual = if is_encoder { "bert" } else { "gru" };
         let mut config = TextConfig {
-            data: request.data("texts with classes: a table, JSON lines, or a folder with one of .txt files for each class")?,
+            data: request
+                .data("texts with classes: a table, JSON lines, or a folder with one of .txt files for each class")?,
             target: request.target.clone().unwrap_or_default(),
             text: String::new(),
             tokens: TokenKind::Words,
@@ -221,18 +220,14 @@ impl Examples for TextExamples {
         columns.text = columns.text.or_else(|| predictor.preparation.column.clone()).filter(|_| !path.is_dir());
         let set = TextSet::open(path, &columns).map_err(TaskError::input)?;
         let mut examples = TextExamples::of(set);
-        examples.truth = predictor.answers.truth_of(&examples.truth).map_err(|what| {
-            TaskError::Input(format!("{}: {what}", path.display()))
-        })?;
+        examples.truth = predictor
+            .answers
+            .truth_of(&examples.truth)
+            .map_err(|what| TaskError::Input(format!("{}: {what}", path.display())))?;
         Ok(examples)
     }
 
-    fn read(
-        predictor: &Predictor<Self>,
-        files: &[PathBuf],
-        _: bool,
-        ask: Ask<'_, TextInput>,
-    ) -> Result<(), TaskError> {
+    fn read(predictor: &Predictor<Self>, files: &[PathBuf], _: bool, ask: Ask<'_, TextInput>) -> Result<(), TaskError> {
         let Predictor { settings, preparation, .. } = predictor;
         for path in files {
             let texts = read_texts(path, preparation.column.as_deref()).map_err(TaskError::input)?;
@@ -357,7 +352,8 @@ impl Examples for TextExamples {
 /// The settings of the encoder in a folder.
 fn encoder_config(folder: &Path) -> Result<BertConfig, TaskError> {
     let path = folder.join(ENCODER[2]);
-    let text = fs::read_to_string(&path).map_err(|e| TaskError::Input(format!("cannot read {}: {e}", path.display())))?;
+    let text =
+        fs::read_to_string(&path).map_err(|e| TaskError::Input(format!("cannot read {}: {e}", path.display())))?;
     let found = BertConfig::from_hugging_face(&text);
     found.map(|(config, _)| config).map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
 }

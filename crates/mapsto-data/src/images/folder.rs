@@ -1,37 +1,11 @@
 //! Pictures with the names of their folders for classes.
 
 use super::ImageError;
-use serde::Serialize;
-use std::collections::BTreeMap;
-use std::fs;
+use crate::folders::{self, Found, Part};
 use std::path::{Path, PathBuf};
 
 /// How names of pictures end, in any case.
 pub(super) const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
-
-/// What a picture is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// To learn from.
-    Train,
-    /// To choose by while learning.
-    Validation,
-    /// To be tested on.
-    Test,
-}
-
-impl Part {
-    /// The part that is called so.
-    pub(super) fn of(name: &str) -> Option<Part> {
-        match name.to_ascii_lowercase().as_str() {
-            "train" | "training" => Some(Part::Train),
-            "val" | "valid" | "validation" => Some(Part::Validation),
-            "test" | "testing" => Some(Part::Test),
-            _ => None,
-        }
-    }
-}
 
 /// A picture's file and class.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,40 +39,25 @@ impl ImageFolder {
     /// # Errors
     /// A folder that cannot be read or has no pictures in folders; a class without pictures to train on.
     pub fn read(path: &Path) -> Result<ImageFolder, ImageError> {
-        let named = folders(path)?.into_iter().map(|(name, folder)| (Part::of(&name), name, folder));
-        let (parts, plain): (Vec<_>, Vec<_>) = named.partition(|(part, ..)| part.is_some());
-        let mut found: Vec<(Part, String, PathBuf)> = Vec::new();
-        let mut others = Vec::new();
-        for (_, name, folder) in plain {
-            files(&folder, &mut |path| found.push((Part::Train, name.clone(), path)), &mut others)?;
-        }
-        let has_parts = found.is_empty() && parts.iter().any(|(part, ..)| *part == Some(Part::Train));
-        for (part, name, folder) in parts {
-            match part.filter(|_| has_parts) {
-                Some(part) => {
-                    for (class, folder) in folders(&folder)? {
-                        files(&folder, &mut |path| found.push((part, class.clone(), path)), &mut others)?;
-                    }
-                }
-                None => files(&folder, &mut |path| found.push((Part::Train, name.clone(), path)), &mut others)?,
-            }
-        }
-        if found.is_empty() {
+        let Found { files, others } = folders::labelled(path, &EXTENSIONS)?;
+        if files.is_empty() {
             return Err(ImageError::NoPictures { path: path.to_owned() });
         }
-        let mut trained: BTreeMap<&str, bool> = BTreeMap::new();
-        for (part, class, _) in &found {
-            *trained.entry(class).or_default() |= *part == Part::Train;
-        }
-        if let Some((class, _)) = trained.iter().find(|(_, trained)| !**trained) {
-            return Err(ImageError::NotTrained { path: path.to_owned(), class: class.to_string() });
-        }
-        let classes: Vec<String> = trained.into_keys().map(str::to_string).collect();
-        let class = |name: &String| classes.binary_search(name).unwrap_or_default();
-        let mut items: Vec<Item> =
-            found.into_iter().map(|(part, name, path)| Item { class: class(&name), path, part }).collect();
+        ImageFolder::of(path, files, others)
+    }
+
+    /// Of pictures' parts, classes and files that a folder or table at `path` tells.
+    pub(super) fn of(
+        path: &Path,
+        files: Vec<(Part, String, PathBuf)>,
+        others: Vec<PathBuf>,
+    ) -> Result<ImageFolder, ImageError> {
+        let labels = files.iter().map(|(part, class, _)| (*part, class.as_str()));
+        let not_trained = |class| ImageError::NotTrained { path: path.to_owned(), class };
+        let (classes, places) = folders::classes(labels).map_err(not_trained)?;
+        let item = |((part, _, path), class)| Item { path, class, part };
+        let mut items: Vec<Item> = files.into_iter().zip(places).map(item).collect();
         items.sort_by(|a, b| (a.part, a.class, &a.path).cmp(&(b.part, b.class, &b.path)));
-        others.sort();
         Ok(ImageFolder { classes, items, others })
     }
 }
@@ -109,59 +68,15 @@ impl ImageFolder {
     /// # Errors
     /// A folder that cannot be read, or has no pictures.
     pub fn list(path: &Path) -> Result<Vec<PathBuf>, ImageError> {
-        let mut found = Vec::new();
-        files(path, &mut |path| found.push(path), &mut Vec::new())?;
-        if found.is_empty() {
-            return Err(ImageError::NoPictures { path: path.to_owned() });
-        }
-        found.sort();
-        Ok(found)
+        let found = folders::listed(path, &EXTENSIONS)?;
+        if found.is_empty() { Err(ImageError::NoPictures { path: path.to_owned() }) } else { Ok(found) }
     }
-}
-
-/// What is in a folder and does not begin with a dot: names and paths.
-fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
-    let mut all = Vec::new();
-    for entry in fs::read_dir(path).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') {
-            all.push((name, entry.path()));
-        }
-    }
-    all.sort();
-    Ok(all)
-}
-
-fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, ImageError> {
-    Ok(entries(path)?.into_iter().filter(|(_, path)| path.is_dir()).collect())
-}
-
-/// The files under a folder: pictures, and others.
-fn files(path: &Path, picture: &mut impl FnMut(PathBuf), others: &mut Vec<PathBuf>) -> Result<(), ImageError> {
-    let mut left = vec![path.to_owned()];
-    while let Some(folder) = left.pop() {
-        for (_, path) in entries(&folder)? {
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            // A link to a folder could lead back here.
-            if path.is_dir() {
-                if !path.is_symlink() {
-                    left.push(path);
-                }
-            } else if EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
-                picture(path);
-            } else {
-                others.push(path);
-            }
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,18 +1,17 @@
 //! Pictures that a table lists, with their labels.
 
-use super::{ImageError, ImageFolder, Item, Part};
+use super::{ImageError, ImageFolder, Part};
+use crate::{LABELS, PARTS};
 use csv::{Reader, ReaderBuilder, StringRecord, Trim};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What may stand between fields.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// Names of columns in the order in which they are looked for.
+/// Names of columns of paths, in the order in which they are looked for.
 const PATHS: [&str; 10] =
     ["path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "picture", "img"];
-const LABELS: [&str; 8] = ["label", "class", "category", "target", "class_name", "species", "y", "label_name"];
-const PARTS: [&str; 5] = ["part", "split", "set", "subset", "partition"];
 
 /// Columns of a table of pictures, by name; what is not given is found by usual names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,9 +92,8 @@ impl ListColumns {
 
 fn read(mut lines: Reader<File>, list: &Path, places: Places) -> Result<ImageFolder, ImageError> {
     let folder = list.parent().unwrap_or(Path::new(""));
-    let mut found: Vec<(PathBuf, String, Part)> = Vec::new();
+    let mut found: Vec<(Part, String, PathBuf)> = Vec::new();
     let mut first: HashMap<PathBuf, u64> = HashMap::new();
-    let mut trained: BTreeMap<String, bool> = BTreeMap::new();
     let mut fields = StringRecord::new();
     while lines.read_record(&mut fields).map_err(|error| refused(error, list))? {
         let line = fields.position().map_or(0, csv::Position::line);
@@ -122,21 +120,12 @@ fn read(mut lines: Reader<File>, list: &Path, places: Places) -> Result<ImageFol
                 None => return wrong(format!("{part:?} is no part; write train, val or test")),
             },
         };
-        *trained.entry(label.to_string()).or_default() |= part == Part::Train;
-        found.push((path, label.to_string(), part));
+        found.push((part, label.to_string(), path));
     }
     if found.is_empty() {
         return Err(ImageError::EmptyList { path: list.to_owned() });
     }
-    if let Some((class, _)) = trained.iter().find(|(_, trained)| !**trained) {
-        return Err(ImageError::NotTrained { path: list.to_owned(), class: class.clone() });
-    }
-    let classes: Vec<String> = trained.into_keys().collect();
-    let class = |name: &String| classes.binary_search(name).unwrap_or_default();
-    let mut items: Vec<Item> =
-        found.into_iter().map(|(path, label, part)| Item { class: class(&label), path, part }).collect();
-    items.sort_by(|a, b| (a.part, a.class, &a.path).cmp(&(b.part, b.class, &b.path)));
-    Ok(ImageFolder { classes, items, others: Vec::new() })
+    ImageFolder::of(list, found, Vec::new())
 }
 
 fn refused(error: csv::Error, path: &Path) -> ImageError {
@@ -150,6 +139,7 @@ fn refused(error: csv::Error, path: &Path) -> ImageError {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Item;
     use super::*;
     use std::fs;
 

@@ -11,15 +11,17 @@ mod normalise;
 mod numpy;
 mod set;
 
+pub use crate::folders::Part;
 pub use augment::{AugmentError, Augmentation, Fill, Interpolation, Padding, Policy, Preset, Step};
 pub use decode::{Channels, Picture};
-pub use folder::{ImageFolder, Item, Part};
+pub use folder::{ImageFolder, Item};
 pub use inspect::{ImageFinding, ImageInspection};
 pub use list::ListColumns;
 pub use mix::{Mix, MixError};
 pub use normalise::Normalisation;
 pub use set::{ImageSamples, ImageSet, Sample};
 
+use crate::folders::Unreadable;
 use crate::idx::IdxError;
 use std::io;
 use std::path::PathBuf;
@@ -132,6 +134,12 @@ pub enum ImageError {
         /// Numbers that there is room for.
         numbers: usize,
     },
+}
+
+impl From<Unreadable> for ImageError {
+    fn from(Unreadable { path, source }: Unreadable) -> ImageError {
+        ImageError::Io { path, source }
+    }
 }
 
 fn quoted(names: &[String]) -> String {

@@ -88,6 +88,14 @@ pub enum LoaderError {
         /// Labels that were given.
         labels: usize,
     },
+    /// As many lengths as there are items, it should be.
+    #[error("an order by length needs the length of each of {items} items, there are {lengths} lengths")]
+    Lengths {
+        /// Items of the dataset.
+        items: usize,
+        /// Lengths that were given.
+        lengths: usize,
+    },
 }
 
 /// Why an item could not be loaded.
@@ -161,6 +169,9 @@ impl<D: Dataset> Loader<D> {
             LoaderOptions { order: Order::Balanced { labels }, .. } if labels.len() != items => {
                 Err(LoaderError::Labels { items, labels: labels.len() })
             }
+            LoaderOptions { order: Order::Bucketed { lengths }, .. } if lengths.len() != items => {
+                Err(LoaderError::Lengths { items, lengths: lengths.len() })
+            }
             LoaderOptions { order: Order::Drawn { weights }, .. }
                 if weights.len() != items
                     || weights.iter().any(|weight| !(*weight >= 0.0))
@@ -191,7 +202,8 @@ impl<D: Dataset> Loader<D> {
     /// The batches of an epoch from number `start` on. Dropping them stops the workers.
     pub fn epoch(&self, epoch: u64, start: usize) -> Batches<D> {
         let rng = Rng::new(self.options.seed).split("loader");
-        let mut turns = self.options.order.turns(self.dataset.len(), rng.split("order").fork(epoch));
+        let LoaderOptions { order, batch_size, .. } = &self.options;
+        let mut turns = order.turns(self.dataset.len(), *batch_size, rng.split("order").fork(epoch));
         turns.truncate(self.batches().saturating_mul(self.options.batch_size));
         let first = start.saturating_mul(self.options.batch_size);
         turns.drain(..first.min(turns.len()));

@@ -2,6 +2,9 @@
 
 use mapsto_tensor::Rng;
 
+/// Batches of which the items are sorted by length together.
+const WINDOW: usize = 50;
+
 /// In which order an epoch takes items.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
@@ -20,6 +23,12 @@ pub enum Order {
         /// The share of each item, of any sum above zero.
         weights: Vec<f64>,
     },
+    /// Each once, in an order of the epoch's own in which a batch's items are of similar lengths, so that little fills them up: all are
+    /// shuffled, 50 batches at a time sorted, and the batches shuffled. The last batch, if it is shorter, has items of any length.
+    Bucketed {
+        /// The length of each item.
+        lengths: Vec<usize>,
+    },
 }
 
 /// An item's turn: which, and how often it was drawn before in its epoch.
@@ -30,14 +39,15 @@ pub(super) struct Turn {
 }
 
 impl Order {
-    /// The turns of an epoch of `len` items.
-    pub(super) fn turns(&self, len: usize, mut chance: Rng) -> Vec<Turn> {
+    /// The turns of an epoch of `len` items in batches of `batch_size`.
+    pub(super) fn turns(&self, len: usize, batch_size: usize, mut chance: Rng) -> Vec<Turn> {
         let mut items: Vec<usize> = match self {
             Order::InOrder | Order::Shuffled => (0..len).collect(),
             Order::Balanced { labels } => balanced(labels, &mut chance),
             Order::Drawn { weights } => drawn(weights, &mut chance),
+            Order::Bucketed { lengths } => bucketed(lengths, batch_size, &mut chance),
         };
-        if !matches!(self, Order::InOrder | Order::Drawn { .. }) {
+        if matches!(self, Order::Shuffled | Order::Balanced { .. }) {
             chance.shuffle(&mut items);
         }
         let mut drawn = vec![0; len];
@@ -76,6 +86,19 @@ fn balanced(labels: &[usize], chance: &mut Rng) -> Vec<usize> {
     (0..labels.len()).map(|i| (&classes[i % count], i / count)).map(|(items, i)| items[i % items.len()]).collect()
 }
 
+fn bucketed(lengths: &[usize], batch_size: usize, chance: &mut Rng) -> Vec<usize> {
+    let mut items: Vec<usize> = (0..lengths.len()).collect();
+    chance.shuffle(&mut items);
+    let whole = items.len() - items.len() % batch_size;
+    let (whole, rest) = items.split_at_mut(whole);
+    let window = WINDOW.saturating_mul(batch_size);
+    whole.chunks_mut(window).for_each(|items| items.sort_by_key(|&item| lengths[item]));
+    let mut batches: Vec<&[usize]> = whole.chunks(batch_size).collect();
+    chance.shuffle(&mut batches);
+    batches.push(rest);
+    batches.concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,7 +107,7 @@ mod tests {
     fn classes_and_items_come_equally_often() {
         let labels: Vec<usize> = [vec![7; 3], vec![2; 50], vec![9; 20]].concat();
         let order = Order::Balanced { labels: labels.clone() };
-        let turns = order.turns(73, Rng::new(1));
+        let turns = order.turns(73, 4, Rng::new(1));
         assert_eq!(turns.len(), 73);
         let of = |class: usize| turns.iter().filter(|turn| labels[turn.item] == class).count();
         assert!([7, 2, 9].iter().all(|&class| (24..=25).contains(&of(class))));
@@ -92,7 +115,7 @@ mod tests {
         assert!((0..3).all(|item| (8..=9).contains(&count(item))) && (3..53).all(|item| count(item) <= 1));
         let again: Vec<u32> = turns.iter().filter(|turn| turn.item == 0).map(|turn| turn.again).collect();
         assert!(again.iter().zip(0..).all(|(&again, i)| again == i));
-        assert_ne!(turns, order.turns(73, Rng::new(2)));
+        assert_ne!(turns, order.turns(73, 4, Rng::new(2)));
         assert!(turns[..20].iter().any(|turn| labels[turn.item] != labels[turns[0].item]));
     }
 
@@ -100,19 +123,44 @@ mod tests {
     fn weights_are_shares() {
         let order = Order::Drawn { weights: vec![0.0, 3.0, 1.0, 0.0] };
         let mut counts = [0; 4];
-        (0..1000).flat_map(|epoch| order.turns(4, Rng::new(epoch))).for_each(|turn| counts[turn.item] += 1);
+        (0..1000).flat_map(|epoch| order.turns(4, 4, Rng::new(epoch))).for_each(|turn| counts[turn.item] += 1);
         assert_eq!((counts[0], counts[3]), (0, 0));
         assert!((counts[1] as f64 / 4000.0 - 0.75).abs() < 0.03, "{counts:?}");
     }
 
     #[test]
     fn shuffled_takes_each_once() {
-        let turns = Order::Shuffled.turns(100, Rng::new(3));
+        let turns = Order::Shuffled.turns(100, 4, Rng::new(3));
         let mut items: Vec<usize> = turns.iter().map(|turn| turn.item).collect();
         assert!(turns.iter().all(|turn| turn.again == 0) && !items.is_sorted());
         items.sort_unstable();
         assert!(items.into_iter().eq(0..100));
-        assert!(Order::InOrder.turns(5, Rng::new(3)).iter().map(|turn| turn.item).eq(0..5));
-        assert!(Order::Balanced { labels: vec![] }.turns(0, Rng::new(3)).is_empty());
+        assert!(Order::InOrder.turns(5, 4, Rng::new(3)).iter().map(|turn| turn.item).eq(0..5));
+        assert!(Order::Balanced { labels: vec![] }.turns(0, 4, Rng::new(3)).is_empty());
+    }
+
+    #[test]
+    fn batches_are_of_similar_lengths() {
+        let mut chance = Rng::new(4);
+        let lengths: Vec<usize> = (0..1003).map(|_| chance.below(500) as usize).collect();
+        let order = Order::Bucketed { lengths: lengths.clone() };
+        let turns = order.turns(1003, 10, Rng::new(1));
+        let mut items: Vec<usize> = turns.iter().map(|turn| turn.item).collect();
+        assert_ne!(turns, order.turns(1003, 10, Rng::new(2)));
+        assert_eq!(turns, order.turns(1003, 10, Rng::new(1)));
+        let spread = |batch: &[usize]| {
+            let of = || batch.iter().map(|&item| lengths[item]);
+            of().max().unwrap() - of().min().unwrap()
+        };
+        let batches: Vec<&[usize]> = items[..1000].chunks(10).collect();
+        // In windows of 50 batches, neighbours in length are 500 / 500 apart.
+        let mean = batches.iter().map(|batch| spread(batch)).sum::<usize>() as f64 / 100.0;
+        assert!(mean < 15.0, "{mean}");
+        let shortest: Vec<usize> = batches.iter().map(|batch| lengths[batch[0]]).collect();
+        assert!(!shortest[..50].is_sorted() && !shortest[50..].is_sorted());
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..1003));
+        assert_eq!(order.turns(1003, usize::MAX, Rng::new(1)).len(), 1003);
+        assert!(Order::Bucketed { lengths: vec![] }.turns(0, 4, Rng::new(1)).is_empty());
     }
 }

@@ -138,6 +138,11 @@ impl Texts {
         Values::Texts(self.iter().map(|text| text.map(str::to_string)).collect())
     }
 
+    /// Every text but the empty ones.
+    pub fn written(self) -> Values {
+        Values::Texts(self.raw().map(|text| (!text.is_empty()).then(|| text.to_string())).collect())
+    }
+
     /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
     pub fn typed(self, decimal_comma: bool) -> Values {
         if let Some(values) = self.numbers(decimal_comma) {

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// Names that are offered in place of one that is not there.
 const NEAREST: usize = 3;
+/// Letters of a name that are compared.
+const COMPARED: usize = 64;
 
 /// Columns of equal length, each with a name of its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -168,6 +170,11 @@ impl Table {
         &self.columns
     }
 
+    /// The columns, in order.
+    pub(crate) fn into_columns(self) -> Vec<Column> {
+        self.columns
+    }
+
     /// The kind of each column by name: what [`TableOptions::kinds`] makes of another file.
     pub fn kinds(&self) -> BTreeMap<String, Kind> {
         self.columns.iter().map(|column| (column.name.clone(), column.values.kind())).collect()
@@ -178,17 +185,23 @@ impl Table {
     /// # Errors
     /// No column has it: the nearest names are offered.
     pub fn column(&self, name: &str) -> Result<&Column, TableError> {
-        self.columns.iter().find(|column| column.name == name).ok_or_else(|| {
-            let distance = |column: &&Column| {
-                let [wanted, name] = [name, &column.name].map(str::to_lowercase);
-                strsim::damerau_levenshtein(&wanted, &name)
-            };
-            let mut nearest: Vec<&Column> = self.columns.iter().collect();
-            nearest.sort_by_key(distance);
-            let nearest = nearest.iter().take(NEAREST).map(|column| column.name.clone()).collect();
-            TableError::NoColumn { name: name.to_string(), nearest }
-        })
+        self.columns
+            .iter()
+            .find(|column| column.name == name)
+            .ok_or_else(|| no_column(name, self.columns.iter().map(|column| &column.name[..])))
     }
+}
+
+/// That none of these columns is called `name`.
+pub(crate) fn no_column<'a>(name: &str, columns: impl Iterator<Item = &'a str>) -> TableError {
+    let distance = |column: &&str| {
+        let [wanted, name] = [name, *column].map(|name| name.chars().take(COMPARED).collect::<String>().to_lowercase());
+        strsim::damerau_levenshtein(&wanted, &name)
+    };
+    let mut nearest: Vec<&str> = columns.collect();
+    nearest.sort_by_key(distance);
+    let nearest = nearest.iter().take(NEAREST).map(|name| name.to_string()).collect();
+    TableError::NoColumn { name: name.to_string(), nearest }
 }
 
 #[cfg(test)]

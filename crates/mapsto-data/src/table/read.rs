@@ -23,6 +23,8 @@ pub struct TableOptions {
     pub header: Option<bool>,
     /// What columns are, by name. Found for the others.
     pub kinds: BTreeMap<String, Kind>,
+    /// Whether the others are texts as they are written instead: nothing but an empty field is a missing value then.
+    pub written: bool,
 }
 
 impl Table {
@@ -57,7 +59,7 @@ impl Table {
         if !head.starts_with(parquet::MAGIC) {
             return read(file, path, options);
         }
-        Table::new(parquet::read(file.into_inner(), path, &options.kinds)?)
+        Table::new(parquet::read(file.into_inner(), path, options)?)
     }
 }
 
@@ -112,6 +114,7 @@ fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<T
     }
     let decimal_comma = delimiter == b';';
     let column = |(name, texts): (String, Texts)| match options.kinds.get(&name) {
+        None if options.written => Ok(Column { name, values: texts.written() }),
         None => Ok(Column { name, values: texts.typed(decimal_comma) }),
         Some(&kind) => match texts.of_kind(kind, decimal_comma) {
             Ok(values) => Ok(Column { name, values }),
@@ -213,6 +216,15 @@ mod tests {
         assert_eq!(kinds(&second), [("a", "number"), ("b", "category")]);
         let said = read(&b"a,b\n3,1\nx,2\n"[..], Path::new("t.csv"), &options).unwrap_err().to_string();
         assert_eq!(said, "t.csv: \"x\" in row 2 of column \"a\" is no number");
+    }
+
+    #[test]
+    fn texts_may_be_kept_as_they_are_written() {
+        let options = TableOptions { written: true, ..TableOptions::default() };
+        let table = read(&b"a,b\n01,none\n2.50,\n"[..], Path::new("t.csv"), &options).unwrap();
+        let texts = |name: &str| table.column(name).unwrap().values.clone();
+        assert_eq!(texts("a"), Values::Texts(vec![Some("01".into()), Some("2.50".into())]));
+        assert_eq!(texts("b"), Values::Texts(vec![Some("none".into()), None]));
     }
 
     #[test]

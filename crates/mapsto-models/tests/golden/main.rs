@@ -1,9 +1,10 @@
-//! What torchvision's and PyTorch's models give (tools/models_fixtures.py).
+//! What torchvision's, PyTorch's and Hugging Face's models give (tools/models_fixtures.py).
 
 mod images;
 mod numbers;
 mod states;
 mod tables;
+mod texts;
 
 use mapsto_nn::{CrossEntropyLoss, Module, Optimizer, Sgd};
 use mapsto_tensor::{DType, Tensor};

@@ -49,7 +49,8 @@ pub fn fill(network: &impl Module) {
     for (name, param) in network.named_parameters() {
         param.set(&value(&name, &param.get().unwrap())).unwrap();
     }
-    for (name, buffer) in network.named_buffers() {
+    // Those that are not saved are constants.
+    for (name, buffer) in network.named_buffers().into_iter().filter(|(_, buffer)| buffer.is_persistent()) {
         assert!(buffer.dtype() == DType::F32 || name.ends_with("num_batches_tracked"), "{name}");
         buffer.set(&value(&name, &buffer.get().unwrap())).unwrap();
     }

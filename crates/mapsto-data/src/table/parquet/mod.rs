@@ -4,8 +4,9 @@ mod meaning;
 
 use self::meaning::{Meaning, of_bytes, of_i32, of_i64, of_int96};
 use super::infer::Texts;
-use super::{Column, Kind, TableError, Values};
+use super::{Column, Kind, TableError, TableOptions, Values};
 use crate::parallel::in_parallel;
+use crate::quiet::{message, quietly};
 use jiff::Timestamp;
 use parquet::basic::{Compression, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -14,13 +15,8 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
-use std::any::Any;
-use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Once;
 
 /// What a Parquet file begins and ends with.
 pub(super) const MAGIC: &[u8] = b"PAR1";
@@ -51,7 +47,7 @@ enum Found {
 }
 
 /// The columns of a file, those of texts as the kind that they look like where none is asked for.
-pub(super) fn read(file: File, path: &Path, kinds: &BTreeMap<String, Kind>) -> Result<Vec<Column>, TableError> {
+pub(super) fn read(file: File, path: &Path, options: &TableOptions) -> Result<Vec<Column>, TableError> {
     let bytes = file.metadata().map_err(|source| TableError::Io { path: path.to_owned(), source })?.len();
     let found = quietly(|| decode(file, bytes));
     let wrong = |reason| TableError::Parquet { path: path.to_owned(), reason };
@@ -65,7 +61,7 @@ pub(super) fn read(file: File, path: &Path, kinds: &BTreeMap<String, Kind>) -> R
                 (None, Wrong::File(reason) | Wrong::Column(reason)) => wrong(reason),
             }
         })?;
-    let typed = |(name, found): (String, Found)| match found.typed(kinds.get(&name).copied()) {
+    let typed = |(name, found): (String, Found)| match found.typed(options.kinds.get(&name).copied(), options.written) {
         Ok(values) => Ok(Column { name, values }),
         Err((row, text, kind)) => {
             Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
@@ -181,10 +177,11 @@ impl Found {
         }
     }
 
-    /// The values as this kind; texts without one as the kind that they look like. Fails with the row of a value that is none
-    /// of the kind, with its text.
-    fn typed(self, kind: Option<Kind>) -> Result<Values, (usize, String, Kind)> {
+    /// The values as this kind; without one as they are written, or else texts as the kind that they look like. Fails with the row
+    /// of a value that is none of the kind, with its text.
+    fn typed(self, kind: Option<Kind>, written: bool) -> Result<Values, (usize, String, Kind)> {
         let values = match (self, kind) {
+            (Found::Texts(texts), None) if written => return Ok(texts.written()),
             (Found::Texts(texts), Some(kind)) => {
                 return texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind));
             }
@@ -193,12 +190,16 @@ impl Found {
             (Found::Times(values), _) => Values::Times(values),
             (Found::Truths(codes), _) => Values::Categories { names: vec!["false".into(), "true".into()], codes },
         };
+        let texts = || {
+            let mut texts = Texts::default();
+            (0..values.len()).for_each(|row| texts.push(&text_of(&values, row)));
+            texts
+        };
         match kind {
             Some(kind) if kind != values.kind() => {
-                let mut texts = Texts::default();
-                (0..values.len()).for_each(|row| texts.push(&text_of(&values, row)));
-                texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind))
+                texts().of_kind(kind, false).map_err(|(row, text)| (row, text, kind))
             }
+            None if written => Ok(texts().written()),
             _ => Ok(values),
         }
     }
@@ -252,28 +253,4 @@ fn each<T: DataType>(
 
 fn mixed() -> Wrong {
     Wrong::File("values of another type than the schema says".into())
-}
-
-/// Catches panics of `f`, which say nothing: the decoder has many for damaged files, and they are errors here.
-fn quietly<R>(f: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
-    static HOOK: Once = Once::new();
-    thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
-    HOOK.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |said| {
-            if !QUIET.get() {
-                before(said);
-            }
-        }));
-    });
-    let outer = QUIET.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(f));
-    QUIET.set(outer);
-    done
-}
-
-/// The words of a panic.
-fn message(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it is damaged ({})", words.unwrap_or("the decoder gave up"))
 }

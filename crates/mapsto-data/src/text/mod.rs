@@ -1,0 +1,16 @@
+//! Texts: where they come from, changes by chance, what looks wrong in them.
+
+mod augment;
+mod error;
+mod inspect;
+mod jsonl;
+mod rows;
+mod set;
+mod synonyms;
+
+pub use augment::{TextAugmentation, delete_words, insert_words, replace_words, swap_words};
+pub use error::TextError;
+pub use inspect::{TextFinding, TextInspection};
+pub use rows::TextColumns;
+pub use set::{Text, TextSet, read_texts};
+pub use synonyms::Synonyms;

@@ -1,0 +1,141 @@
+//! A transformer's encoder (Vaswani et al., *Attention Is All You Need*, 2017) with normalised inputs of its parts (Xiong et
+//! al., *On Layer Normalization in the Transformer Architecture*, 2020).
+
+use super::TextShape;
+use super::mask::{before, check_texts, mean};
+use crate::parts::{check_layers, check_size};
+use mapsto_nn::{
+    AttentionMasks, Dropout, Embedding, Init, Layer, LearnedEncoding, Linear, Module, PositionConfig,
+    SinusoidalEncoding, TransformerActivation, TransformerEncoder, TransformerLayerConfig, TransformerStackConfig,
+    scope,
+};
+use mapsto_tensor::{Error, Result, Tensor, composed};
+use serde::{Deserialize, Serialize};
+
+/// The most numbers in the positions' table: 1 GiB.
+const MOST_POSITIONS: usize = 1 << 28;
+
+/// Settings of [`TextTransformer`]; what is left out has the value of [`TextTransformerConfig::default`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextTransformerConfig {
+    /// Numbers of a token.
+    pub width: usize,
+    /// Heads of attention, which share these evenly.
+    pub heads: usize,
+    /// Layers one upon the other.
+    pub layers: usize,
+    /// Features between the two linear layers of a layer.
+    pub feedforward: usize,
+    /// Share of features and of weights of attention that is dropped.
+    pub dropout: f64,
+    /// What tells the places of tokens.
+    pub positions: Positions,
+}
+
+impl Default for TextTransformerConfig {
+    fn default() -> TextTransformerConfig {
+        TextTransformerConfig {
+            width: 128,
+            heads: 4,
+            layers: 2,
+            feedforward: 256,
+            dropout: 0.1,
+            positions: Positions::Sinusoidal,
+        }
+    }
+}
+
+/// What tells a transformer the places of tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Positions {
+    /// Waves.
+    #[default]
+    Sinusoidal,
+    /// A vector for each place, learned.
+    Learned,
+}
+
+/// Embeddings (times the root of their width) and positions, layers with GELU between their linear layers, the mean over the
+/// text, and a linear layer.
+#[derive(Module)]
+pub struct TextTransformer {
+    embedding: Embedding,
+    positions: Encoding,
+    encoder: TransformerEncoder,
+    dropout: Dropout,
+    head: Linear,
+    #[module(skip)]
+    scale: f64,
+}
+
+#[derive(Module)]
+enum Encoding {
+    Sinusoidal(SinusoidalEncoding),
+    Learned(LearnedEncoding),
+}
+
+impl TextTransformer {
+    /// By its settings.
+    ///
+    /// # Errors
+    /// Settings that cannot be; sizes whose product is too large.
+    pub(super) fn new(config: &TextTransformerConfig, input: TextShape, classes: usize) -> Result<TextTransformer> {
+        let TextTransformerConfig { width, heads, layers, feedforward, dropout, positions } = *config;
+        check_size("width", width)?;
+        check_size("heads", heads)?;
+        check_size("feedforward", feedforward)?;
+        check_layers("layers", layers)?;
+        if input.length.saturating_mul(width) > MOST_POSITIONS {
+            return Err(Error::memory(format!("positions of {} tokens of {width} numbers are too many", input.length))
+                .mend("cut the texts shorter"));
+        }
+        let scale = (width as f64).sqrt();
+        let embedding = Embedding::new(input.tokens, width)?;
+        embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / scale });
+        let places = PositionConfig::new(width, input.length).batch_first();
+        let layer = TransformerLayerConfig::new(width, heads)
+            .dim_feedforward(feedforward)
+            .dropout(dropout)
+            .activation(TransformerActivation::Gelu)
+            .batch_first()
+            .norm_first();
+        Ok(TextTransformer {
+            embedding,
+            positions: match positions {
+                Positions::Sinusoidal => Encoding::Sinusoidal(SinusoidalEncoding::from_config(&places)?),
+                Positions::Learned => Encoding::Learned(LearnedEncoding::from_config(&places)?),
+            },
+            encoder: TransformerEncoder::from_config(&TransformerStackConfig {
+                layer,
+                num_layers: layers,
+                norm: true,
+            })?,
+            dropout: Dropout::new(dropout)?,
+            head: Linear::new(width, classes)?,
+            scale,
+        })
+    }
+
+    /// The outputs: see [`TextNet::forward`](super::TextNet::forward).
+    ///
+    /// # Errors
+    /// Those of [`TextNet::forward`](super::TextNet::forward).
+    #[track_caller]
+    pub fn forward(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Tensor> {
+        let _scope = scope(self);
+        composed("TextTransformer", || {
+            check_texts(tokens, lengths)?;
+            let x = self.embedding.forward(tokens)?.mul(self.scale)?;
+            let x = match &self.positions {
+                Encoding::Sinusoidal(encoding) => encoding.forward(&x)?,
+                Encoding::Learned(encoding) => encoding.forward(&x)?,
+            };
+            let hidden = before(lengths, tokens.shape()[1])?.logical_not()?;
+            let masks = AttentionMasks { key_padding_mask: Some(&hidden), ..AttentionMasks::default() };
+            let x = self.encoder.forward_masked(&self.dropout.forward(&x)?, &masks)?;
+            self.head.forward(&self.dropout.forward(&mean(&x, lengths)?)?)
+        })
+    }
+}
