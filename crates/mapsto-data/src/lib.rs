@@ -2,6 +2,8 @@
 
 mod balance;
 mod digits;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod idx;
 mod images;
 mod loader;
@@ -11,6 +13,10 @@ mod table;
 
 pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
+#[cfg(feature = "fetch")]
+pub use fetch::{
+    Becomes, CATALOGUE, DataSet, FetchError, FetchOptions, Placed, Reads, RemoteFile, Step as FetchStep, Watch, fetch,
+};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{
     AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, ImageSamples,
