@@ -44,7 +44,7 @@ enum Command {
         after_help = "Examples:\n  mapsto runs\n  mapsto runs compare runs/first runs/second\n  mapsto runs rm runs/first"
     )]
     Runs(commands::runs::Arguments),
-    /// Look at data before training on it
+    /// Look at data before training on it, or fetch some
     #[command(subcommand)]
     Data(commands::data::Command),
     /// Show a network's layers, shapes, parameters, operations, receptive fields and memory

@@ -3,6 +3,8 @@
 mod balance;
 mod digits;
 mod folders;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod idx;
 mod images;
 mod loader;
@@ -15,6 +17,10 @@ mod tokens;
 
 pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
+#[cfg(feature = "fetch")]
+pub use fetch::{
+    Becomes, CATALOGUE, DataSet, FetchError, FetchOptions, Placed, Reads, RemoteFile, Step as FetchStep, Watch, fetch,
+};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{
     AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, ImageSamples,

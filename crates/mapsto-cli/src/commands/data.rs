@@ -1,5 +1,6 @@
-//! `mapsto data`: what a user's data is, before anything is trained on it.
+//! `mapsto data`: what a user's data is, before anything is trained on it, and public data to begin with.
 
+mod fetch;
 mod preview;
 
 use crate::failure::Failure;
@@ -27,6 +28,11 @@ pub enum Command {
         after_help = "Examples:\n  mapsto data preview photos\n  mapsto data preview photos --augment strong --out strong.png\n  mapsto data preview list.csv --step rotate --count 3 --seed 7\n  mapsto data preview photos --augment mine.toml\n\nA file has steps with their settings:\n  steps = [\n    { name = \"random_resized_crop\", height = 160, width = 160, scale = [0.25, 1.0] },\n    { name = \"colour_jitter\", brightness = 0.2, hue = 0.05 },\n  ]"
     )]
     Preview(preview::Arguments),
+    /// Fetch a public dataset, check it and lay it out for training; or list those that there are
+    #[command(
+        after_help = "Examples:\n  mapsto data fetch\n  mapsto data fetch mnist && mapsto train image --data mnist\n  mapsto data fetch adult --to census --json\n\nFiles are checked by their SHA-256, and those that are there are kept. What broke off goes on where it was.\n\nEnvironment:\n  MAPSTO_MIRROR             stands in place of scheme and host of every address: http://localhost:8000, https://HOST/PATH\n  HTTPS_PROXY, HTTP_PROXY   proxies; NO_PROXY names hosts that need none\n  SSL_CERT_FILE             certificates in place of the system's"
+    )]
+    Fetch(fetch::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -46,6 +52,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Inspect(arguments) => inspect(arguments),
         Command::Preview(arguments) => preview::run(arguments),
+        Command::Fetch(arguments) => fetch::run(arguments),
     }
 }
 
