@@ -19,6 +19,11 @@ TABLES = [
     "\ufeffa\tb\n1\t31/12/2020\n2\t1/1/2021\n",
     "x|y\nNA|?\nJan 31 2020|1e-3\n",
 ]
+TEXTS = [
+    '{"text": "one two", "label": 1}\n{"label": true, "text": "caf\\u00e9", "split": "test", "more": [1, {}]}\n',
+    "big, large,huge\n\nice cream\tgelato\n",
+]
+TOKENS = pathlib.Path("crates/mapsto-data/tests/fixtures/tokens/minilm.json")
 
 
 def put(target, name, data):
@@ -44,6 +49,9 @@ def main():
         put("events", path.name, path.read_bytes())
     for i, text in enumerate(TABLES):
         put("table", str(i), text.encode())
+    for i, text in enumerate(TEXTS):
+        put("texts", str(i), text.encode())
+    put("tokenizer", TOKENS.name, TOKENS.read_bytes())
     for kind, width in [(8, 1), (9, 1), (11, 2), (12, 4), (13, 4), (14, 8)]:
         data = struct.pack(">BBBBII", 0, 0, kind, 2, 2, 3) + bytes(range(6 * width))
         put("idx", str(kind), data)

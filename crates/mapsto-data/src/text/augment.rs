@@ -55,7 +55,7 @@ pub fn delete_words(text: &str, share: f64, chance: &mut Rng) -> String {
     let left: Vec<&str> = words.iter().copied().filter(|_| chance.next_f64() >= share).collect();
     match words.len() {
         0 => String::new(),
-        count if left.is_empty() => words[below(count, chance)].to_string(),
+        _ if left.is_empty() => one_of(&words, chance).to_string(),
         _ => left.join(" "),
     }
 }
@@ -79,16 +79,25 @@ pub fn swap_words(text: &str, share: f64, chance: &mut Rng) -> String {
 pub fn insert_words(text: &str, share: f64, synonyms: &Synonyms, chance: &mut Rng) -> String {
     let own = words(text);
     let known: Vec<&str> = own.iter().copied().filter(|word| !synonyms.of(parts(word)[1]).is_empty()).collect();
-    let mut all: Vec<&str> = own.clone();
-    if !own.is_empty() {
-        for _ in 0..times(own.len(), share) {
-            let more = if known.is_empty() {
-                own[below(own.len(), chance)]
-            } else {
-                one_of(&synonyms.of(parts(known[below(known.len(), chance)])[1]), chance)
-            };
-            all.insert(below(all.len() + 1, chance), more);
+    if own.is_empty() {
+        return String::new();
+    }
+    let mut draw = |_| {
+        let word = if known.is_empty() {
+            one_of(&own, chance)
+        } else {
+            one_of(&synonyms.of(parts(one_of(&known, chance))[1]), chance)
+        };
+        (below(own.len() + 1, chance), word)
+    };
+    let mut more: Vec<(usize, &str)> = (0..times(own.len(), share)).map(&mut draw).collect();
+    more.sort_by_key(|(before, _)| *before);
+    let (mut more, mut all) = (more.into_iter().peekable(), Vec::new());
+    for place in 0..=own.len() {
+        while let Some((_, word)) = more.next_if(|(before, _)| *before == place) {
+            all.push(word);
         }
+        all.extend(own.get(place));
     }
     all.join(" ")
 }
@@ -114,9 +123,9 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-/// How many of so many words a share is: at least one.
+/// How many of so many words a share is: at least one, at most all.
 fn times(words: usize, share: f64) -> usize {
-    ((words as f64 * share) as usize).max(1)
+    ((words as f64 * share) as usize).clamp(1, words.max(1))
 }
 
 fn below(count: usize, chance: &mut Rng) -> usize {
