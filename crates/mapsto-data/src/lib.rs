@@ -2,9 +2,9 @@
 
 mod balance;
 mod digits;
-mod folders;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod folders;
 mod idx;
 mod images;
 mod loader;

@@ -1,0 +1,108 @@
+//! The binary on texts, as a user runs it.
+
+mod common;
+
+use common::{complaint, events, text};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Paragraphs of addresses of the nineteenth and the twentieth century (see `tools/speeches.py`).
+fn speeches(folder: &Path) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/speeches.csv");
+    std::fs::copy(path, folder.join("speeches.csv")).unwrap();
+}
+
+#[test]
+fn speeches_tell_their_century() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speeches(folder);
+    let train = ["train", "text", "--data", "speeches.csv", "--target", "century", "--set", "text=paragraph", "--json"];
+    let more = ["--model", "cnn", "--epochs", "12", "--set", "validation=0", "--run", "mine"];
+    let told = events(folder, &[&train[..], &more].concat());
+    let done = told.last().unwrap();
+    assert!(done["test"]["accuracy"].as_f64().unwrap() >= 0.85, "{done}");
+    assert_eq!(events(folder, &["eval", "runs/mine", "--json"])[0]["metrics"], done["test"]);
+    assert!(text(folder, &["summary", "runs/mine"]).contains("Embedding"));
+
+    // In other forms: a table of other columns, lines of JSON, files.
+    let all: Vec<Value> = std::fs::read_to_string(folder.join("speeches.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .take(60)
+        .map(|line| {
+            let (century, words) = line.split_once("th,").unwrap();
+            json!({"century": format!("{}th", &century[5..]), "paragraph": words.trim_matches('"')})
+        })
+        .collect();
+    let lines: String = all.iter().map(|row| format!("{row}\n")).collect();
+    std::fs::write(folder.join("more.jsonl"), lines).unwrap();
+    let more = events(folder, &["eval", "runs/mine", "--data", "more.jsonl", "--json"]);
+    assert!(more[0]["items"] == 60 && more[0]["metrics"]["accuracy"].as_f64().unwrap() >= 0.85, "{more:?}");
+    for row in &all {
+        let class = folder.join("files").join(row["century"].as_str().unwrap());
+        std::fs::create_dir_all(&class).unwrap();
+        let number = std::fs::read_dir(&class).unwrap().count();
+        std::fs::write(class.join(format!("{number}.txt")), row["paragraph"].as_str().unwrap()).unwrap();
+    }
+    let files = events(folder, &["eval", "runs/mine", "--data", "files", "--json"]);
+    assert_eq!(files[0]["metrics"]["accuracy"], more[0]["metrics"]["accuracy"]);
+    let predicted = events(folder, &["predict", "runs/mine", "files/19th/0.txt", "more.jsonl", "--json"]);
+    assert_eq!(predicted.len(), 61);
+    assert_eq!(predicted[0]["label"], "19th");
+    assert!(predicted[1]["input"].as_str().unwrap().ends_with("more.jsonl:1"));
+
+    // The weights serve other classes.
+    let years = ["--model", "cnn", "--set", "epochs=1", "--pretrained", "runs/mine/model.safetensors", "--json"];
+    let train = [&["train", "text", "--data", "files"][..], &years].concat();
+    let told = complaint(folder, &train);
+    assert!(told.contains("model.safetensors: ") && told.contains("embedding.weight"), "{told}");
+}
+
+#[test]
+fn every_network_learns_the_same_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speeches(folder);
+    for model in ["gru", "lstm", "transformer", "cnn"] {
+        let of = |threads: &'static str| {
+            let train = ["train", "text", "--data", "speeches.csv", "--target", "century", "--set", "text=paragraph"];
+            let small = ["--set", "vocabulary=300", "--set", "tokens=bpe", "--set", "length=12", "--epochs", "1"];
+            let (change, run) = (["--set", "augment=0.5", "--threads", threads], format!("{model}{threads}"));
+            let named = ["--model", model, "--run", &run, "--json"];
+            events(folder, &[&train[..], &small, &change, &named].concat());
+            std::fs::read(folder.join("runs").join(&run).join("model.safetensors")).unwrap()
+        };
+        assert!(of("1") == of("2"), "{model}");
+    }
+}
+
+#[test]
+fn texts_that_cannot_be_learned_from_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speeches(folder);
+    let train = ["train", "text", "--data"];
+    for (name, content, more, said) in [
+        ("e.csv", &b"text,topic\na b,x\n  ,y\n"[..], &["--target", "topic"][..], "e.csv: row 2: there is no text"),
+        ("u.jsonl", b"{\"text\": \"a\", \"topic\": \"x\"}\n\xff\n", &["--target", "topic"], "u.jsonl:2"),
+        ("o.jsonl", b"{\"text\": \"a\", \"topic\": \"x\"}\n[1]\n", &["--target", "topic"], "o.jsonl:2"),
+        ("n.csv", b"text,topic\na,x\nb,y\n", &["--target", "topik"], "did you mean \"topic\""),
+        ("m.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--model", "gpt"], "give one of cnn, lstm, gru"),
+        (
+            "c.csv",
+            b"text,topic\na,x\nb,x\n",
+            &["--target", "topic", "--set", "test=0", "--set", "validation=0"],
+            "of one class",
+        ),
+        ("l.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--set", "length=0"], "length"),
+        ("s.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--set", "synonyms=none.txt"], "none.txt"),
+        ("p.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--pretrained", "runs"], "cannot read runs"),
+    ] {
+        std::fs::write(folder.join(name), content).unwrap();
+        let told = complaint(folder, &[&train[..], &[name], more].concat());
+        assert!(told.contains(said) && !told.contains(".rs:"), "{name}: {told}");
+        assert!(!folder.join("runs").exists(), "{name}");
+    }
+}
