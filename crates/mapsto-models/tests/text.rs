@@ -94,7 +94,7 @@ fn what_fills_texts_up_is_not_read() {
         let together: Vec<f32> = network.forward(&x, &given).unwrap().to_vec().unwrap();
         // Other tokens behind the ends, in another order.
         let held = Tensor::arange(0i64, 12, 1).unwrap().lt(given.unsqueeze(1).unwrap()).unwrap();
-        let refilled = held.where_(&x, &tokens(5, 12, 9)).unwrap();
+        let refilled = held.where_(&x, tokens(5, 12, 9)).unwrap();
         let again: Vec<f32> = network.forward(&refilled, &given).unwrap().to_vec().unwrap();
         assert_eq!(together, again, "{name}");
         for (row, &length) in lengths.iter().enumerate() {
