@@ -139,7 +139,7 @@ impl Texts {
     }
 
     /// Every text but the empty ones.
-    pub fn written(self) -> Values {
+    pub fn written(&self) -> Values {
         Values::Texts(self.raw().map(|text| (!text.is_empty()).then(|| text.to_string())).collect())
     }
 
