@@ -18,7 +18,7 @@ fn speeches_tell_their_century() {
     let folder = folder.path();
     speeches(folder);
     let train = ["train", "text", "--data", "speeches.csv", "--target", "century", "--set", "text=paragraph", "--json"];
-    let more = ["--model", "cnn", "--epochs", "12", "--set", "validation=0", "--run", "mine"];
+    let more = ["--model", "cnn", "--epochs", "24", "--set", "validation=0", "--run", "mine"];
     let told = events(folder, &[&train[..], &more].concat());
     let done = told.last().unwrap();
     assert!(done["test"]["accuracy"].as_f64().unwrap() >= 0.85, "{done}");
@@ -96,7 +96,12 @@ fn texts_that_cannot_be_learned_from_are_refused() {
             &["--target", "topic", "--set", "test=0", "--set", "validation=0"],
             "of one class",
         ),
-        ("l.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--set", "length=0"], "length"),
+        (
+            "l.csv",
+            b"text,topic\na,x\nb,y\n",
+            &["--target", "topic", "--set", "length=0", "--set", "test=0"],
+            "length is 0, it must be from 1 to 65536",
+        ),
         ("s.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--set", "synonyms=none.txt"], "none.txt"),
         ("p.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--pretrained", "runs"], "cannot read runs"),
     ] {

@@ -23,6 +23,10 @@ use std::path::{Path, PathBuf};
 const STEPS: usize = 1500;
 /// The fewest and most epochs by default.
 const EPOCHS: [usize; 2] = [4, 30];
+/// The most tokens of a text.
+const LONGEST: usize = 65_536;
+/// The most tokens that are learned.
+const MOST_TOKENS: usize = 1_000_000;
 /// Texts that a network is asked about at once.
 const ASKED: usize = 64;
 /// What is beside the weights of a pretrained encoder.
@@ -58,6 +62,17 @@ pub struct TextConfig {
 }
 
 impl TextConfig {
+    /// Says which setting cannot be.
+    fn check(&self) -> Result<(), TaskError> {
+        let settings = [("length", self.length, LONGEST), ("vocabulary", self.vocabulary, MOST_TOKENS)];
+        match settings.into_iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+            Some((name, value, most)) => {
+                Err(TaskError::Input(format!("{name} is {value}, it must be from 1 to {most}")))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn columns(&self) -> TextColumns {
         let named = |name: &String| (!name.is_empty()).then(|| name.clone());
         TextColumns { text: named(&self.text), label: named(&self.target), part: None }
@@ -209,6 +224,7 @@ impl Examples for TextExamples {
     }
 
     fn open(config: &TextConfig) -> Result<TextExamples, TaskError> {
+        config.check()?;
         config.augmentation()?;
         Ok(TextExamples::of(TextSet::open(&config.data, &config.columns()).map_err(TaskError::input)?))
     }
