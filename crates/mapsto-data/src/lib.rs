@@ -2,6 +2,7 @@
 
 mod balance;
 mod digits;
+mod files;
 mod idx;
 mod images;
 mod loader;
@@ -11,11 +12,11 @@ mod table;
 
 pub use balance::{BalanceError, class_weights};
 pub use digits::{Digits, digits};
+pub use files::{ClassFolder, FileError, FileKind, Item, ListColumns, Part};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{
     AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, ImageSamples,
-    ImageSet, Interpolation, Item, ListColumns, Mix, MixError, Normalisation, Padding, Part, Picture, Policy, Preset,
-    Sample, Step,
+    ImageSet, Interpolation, Mix, MixError, Normalisation, Padding, Picture, Pictures, Policy, Preset, Sample, Step,
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
 pub use split::{

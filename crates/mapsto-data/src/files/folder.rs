@@ -1,15 +1,13 @@
-//! Pictures with the names of their folders for classes.
+//! Files with the names of their folders for classes.
 
-use super::ImageError;
+use super::{FileError, FileKind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// How names of pictures end, in any case.
-pub(super) const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
-
-/// What a picture is for.
+/// What a file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
@@ -33,62 +31,75 @@ impl Part {
     }
 }
 
-/// A picture's file and class.
+/// A file and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The file.
     pub path: PathBuf,
-    /// Index of [`ImageFolder::classes`].
+    /// Index of [`ClassFolder::classes`].
     pub class: usize,
     /// What it is for.
     pub part: Part,
 }
 
-/// Folders of pictures, one for each class; perhaps inside folders `train`, `validation` and `test`.
+/// Folders of files of a kind, one for each class; perhaps inside folders `train`, `validation` and `test`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageFolder {
+pub struct ClassFolder<K> {
     /// Names of the classes, sorted.
     pub classes: Vec<String>,
-    /// The pictures, sorted by part, class and path.
+    /// The files, sorted by part, class and path.
     pub items: Vec<Item>,
-    /// Files that are no pictures by their names.
+    /// Files that are of another kind by their names.
     pub others: Vec<PathBuf>,
+    kind: PhantomData<K>,
 }
 
-impl ImageFolder {
+impl<K: FileKind> ClassFolder<K> {
     /// Lists a folder; no file is opened.
     ///
-    /// Folders that are called `train`, `val` (`valid`, `validation`) or `test` stand for parts if there is one for training and
-    /// nothing beside them; otherwise all pictures are for training. Folders in a class's folder belong to the class. What
-    /// begins with a dot is passed over.
+    /// Folders that are called `train`, `val` (`valid`, `validation`) or `test` stand for parts if there is one for training and no
+    /// other files of the kind in folders beside them; otherwise all are for training. Folders in a class's folder belong to the
+    /// class. What begins with a dot is passed over.
     ///
     /// # Errors
-    /// A folder that cannot be read or has no pictures in folders; a class without pictures to train on.
-    pub fn read(path: &Path) -> Result<ImageFolder, ImageError> {
-        let top = folders(path)?;
-        let parts: Vec<Option<Part>> = top.iter().map(|(name, _)| Part::of(name)).collect();
-        let has_parts = parts.contains(&Some(Part::Train)) && parts.iter().all(Option::is_some);
+    /// A folder that cannot be read or has no such files in folders; a class without any to train on.
+    pub fn read(path: &Path) -> Result<ClassFolder<K>, FileError> {
+        let named = folders(path)?.into_iter().map(|(name, folder)| (Part::of(&name), name, folder));
+        let (parts, plain): (Vec<_>, Vec<_>) = named.partition(|(part, ..)| part.is_some());
         let mut found: Vec<(Part, String, PathBuf)> = Vec::new();
         let mut others = Vec::new();
-        for ((name, folder), part) in top.into_iter().zip(parts) {
+        for (_, name, folder) in plain {
+            files::<K>(&folder, &mut |path| found.push((Part::Train, name.clone(), path)), &mut others)?;
+        }
+        let has_parts = found.is_empty() && parts.iter().any(|(part, ..)| *part == Some(Part::Train));
+        for (part, name, folder) in parts {
             match part.filter(|_| has_parts) {
                 Some(part) => {
                     for (class, folder) in folders(&folder)? {
-                        files(&folder, &mut |path| found.push((part, class.clone(), path)), &mut others)?;
+                        files::<K>(&folder, &mut |path| found.push((part, class.clone(), path)), &mut others)?;
                     }
                 }
-                None => files(&folder, &mut |path| found.push((Part::Train, name.clone(), path)), &mut others)?,
+                None => files::<K>(&folder, &mut |path| found.push((Part::Train, name.clone(), path)), &mut others)?,
             }
         }
         if found.is_empty() {
-            return Err(ImageError::NoPictures { path: path.to_owned() });
+            return Err(FileError::none::<K>(path));
         }
+        ClassFolder::new(found, others, path)
+    }
+
+    /// The files with the names of their classes, sorted.
+    pub(super) fn new(
+        found: Vec<(Part, String, PathBuf)>,
+        mut others: Vec<PathBuf>,
+        source: &Path,
+    ) -> Result<ClassFolder<K>, FileError> {
         let mut trained: BTreeMap<&str, bool> = BTreeMap::new();
         for (part, class, _) in &found {
             *trained.entry(class).or_default() |= *part == Part::Train;
         }
         if let Some((class, _)) = trained.iter().find(|(_, trained)| !**trained) {
-            return Err(ImageError::NotTrained { path: path.to_owned(), class: class.to_string() });
+            return Err(FileError::NotTrained { path: source.to_owned(), class: class.to_string(), kind: K::MANY });
         }
         let classes: Vec<String> = trained.into_keys().map(str::to_string).collect();
         let class = |name: &String| classes.binary_search(name).unwrap_or_default();
@@ -96,20 +107,18 @@ impl ImageFolder {
             found.into_iter().map(|(part, name, path)| Item { class: class(&name), path, part }).collect();
         items.sort_by(|a, b| (a.part, a.class, &a.path).cmp(&(b.part, b.class, &b.path)));
         others.sort();
-        Ok(ImageFolder { classes, items, others })
+        Ok(ClassFolder { classes, items, others, kind: PhantomData })
     }
-}
 
-impl ImageFolder {
-    /// All pictures in a folder and the folders in it, sorted, whatever their classes.
+    /// All files of the kind in a folder and the folders in it, sorted, whatever their classes.
     ///
     /// # Errors
-    /// A folder that cannot be read, or has no pictures.
-    pub fn list(path: &Path) -> Result<Vec<PathBuf>, ImageError> {
+    /// A folder that cannot be read, or has none.
+    pub fn list(path: &Path) -> Result<Vec<PathBuf>, FileError> {
         let mut found = Vec::new();
-        files(path, &mut |path| found.push(path), &mut Vec::new())?;
+        files::<K>(path, &mut |path| found.push(path), &mut Vec::new())?;
         if found.is_empty() {
-            return Err(ImageError::NoPictures { path: path.to_owned() });
+            return Err(FileError::none::<K>(path));
         }
         found.sort();
         Ok(found)
@@ -117,8 +126,8 @@ impl ImageFolder {
 }
 
 /// What is in a folder and does not begin with a dot: names and paths.
-fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, ImageError> {
-    let io = |source| ImageError::Io { path: path.to_owned(), source };
+fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
+    let io = |source| FileError::Io { path: path.to_owned(), source };
     let mut all = Vec::new();
     for entry in fs::read_dir(path).map_err(io)? {
         let entry = entry.map_err(io)?;
@@ -131,12 +140,16 @@ fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, ImageError> {
     Ok(all)
 }
 
-fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, ImageError> {
+fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, FileError> {
     Ok(entries(path)?.into_iter().filter(|(_, path)| path.is_dir()).collect())
 }
 
-/// The files under a folder: pictures, and others.
-fn files(path: &Path, picture: &mut impl FnMut(PathBuf), others: &mut Vec<PathBuf>) -> Result<(), ImageError> {
+/// The files under a folder: those of the kind, and others.
+fn files<K: FileKind>(
+    path: &Path,
+    found: &mut impl FnMut(PathBuf),
+    others: &mut Vec<PathBuf>,
+) -> Result<(), FileError> {
     let mut left = vec![path.to_owned()];
     while let Some(folder) = left.pop() {
         for (_, path) in entries(&folder)? {
@@ -146,8 +159,8 @@ fn files(path: &Path, picture: &mut impl FnMut(PathBuf), others: &mut Vec<PathBu
                 if !path.is_symlink() {
                     left.push(path);
                 }
-            } else if EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
-                picture(path);
+            } else if K::EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
+                found(path);
             } else {
                 others.push(path);
             }
@@ -159,6 +172,7 @@ fn files(path: &Path, picture: &mut impl FnMut(PathBuf), others: &mut Vec<PathBu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::images::ImageFolder;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
@@ -186,6 +200,8 @@ mod tests {
         assert_eq!(items, [train(0, "cat/a.webp"), train(0, "cat/b/2.jpeg"), train(1, "dog/1.PNG")]);
         // With a third folder beside them, `train` and `test` are classes.
         assert_eq!(read(&["train/1.png", "test/2.png", "plane/3.png"]).0, ["plane", "test", "train"]);
+        // A folder without pictures is no third one.
+        assert_eq!(read(&["train/a/1.png", "test/a/2.png", "notes/3.txt"]).0, ["a"]);
         // So they are where there is none to train on.
         assert_eq!(read(&["val/1.png", "test/2.png"]).0, ["test", "val"]);
     }
