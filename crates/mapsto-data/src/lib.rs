@@ -1,4 +1,4 @@
-//! Tables, pictures and their changes by chance, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures, sounds and their changes by chance, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
@@ -7,6 +7,7 @@ mod idx;
 mod images;
 mod loader;
 mod parallel;
+mod sound;
 mod split;
 mod table;
 
@@ -19,6 +20,10 @@ pub use images::{
     ImageSet, Interpolation, Mix, MixError, Normalisation, Padding, Picture, Pictures, Policy, Preset, Sample, Step,
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
+pub use sound::{
+    Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
+    SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, Spectrograph,
+};
 pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,
