@@ -32,7 +32,7 @@ impl Stft {
             Complex::new(cos as f32, -sin as f32)
         };
         let forward = FftPlanner::new().plan_fft_forward(points / 2);
-        Stft { points, hop, window: all, forward, turns: (0..=points / 2).map(turn).collect() }
+        Stft { points, hop, window: all, forward, turns: (0..points / 2).map(turn).collect() }
     }
 
     /// Frequencies of a frame, from 0 to half the rate.
@@ -73,12 +73,14 @@ impl Stft {
             frame.iter_mut().zip(&self.window).for_each(|(x, weight)| *x *= weight);
             pairs.iter_mut().zip(frame.as_chunks().0).for_each(|(pair, &[re, im])| *pair = Complex::new(re, im));
             self.forward.process_with_scratch(&mut pairs, &mut scratch);
-            for (k, (x, turn)) in spectrum.iter_mut().zip(&self.turns).enumerate() {
-                // What even and odd samples give are apart by their symmetries.
-                let (a, b) = (pairs[k % half], pairs[(half - k) % half].conj());
+            // What even and odd samples give are apart by their symmetries; the first frequency and the last are real.
+            for k in 1..half {
+                let (a, b) = (pairs[k], pairs[half - k].conj());
                 let odd = a - b;
-                *x = (a + b + Complex::new(odd.im, -odd.re) * turn) * 0.5;
+                spectrum[k] = (a + b + Complex::new(odd.im, -odd.re) * self.turns[k]) * 0.5;
             }
+            spectrum[0] = Complex::new(pairs[0].re + pairs[0].im, 0.0);
+            spectrum[half] = Complex::new(pairs[0].re - pairs[0].im, 0.0);
             give(number, &spectrum);
         }
     }
