@@ -266,11 +266,30 @@ fn page(number: u32, packet: &[u8]) -> Vec<u8> {
     page.extend(std::iter::repeat_n(255, packet.len() / 255));
     page.push((packet.len() % 255) as u8);
     page.extend(packet);
-    // RFC 3533: CRC-32 with the polynomial 0x04c11db7, from 0, not reflected.
+    checksum(&mut page);
+    page
+}
+
+/// Puts a page's checksum in (RFC 3533): CRC-32 with the polynomial 0x04c11db7, from 0, not reflected.
+fn checksum(page: &mut [u8]) {
+    page[22..26].fill(0);
     let step = |crc: u32| if crc >> 31 == 1 { crc << 1 ^ 0x04c1_1db7 } else { crc << 1 };
     let crc = page.iter().fold(0, |crc: u32, &byte| (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| step(crc)));
     page[22..26].copy_from_slice(&crc.to_le_bytes());
-    page
+}
+
+/// Puts the checksums of all pages in that are whole.
+fn checksums(mut file: &mut [u8]) {
+    while file.len() > 27 && file.starts_with(b"OggS") && file.len() > 27 + usize::from(file[26]) {
+        let table = 27 + usize::from(file[26]);
+        let len = table + file[27..table].iter().map(|&len| usize::from(len)).sum::<usize>();
+        if len > file.len() {
+            return;
+        }
+        let (page, rest) = std::mem::take(&mut file).split_at_mut(len);
+        checksum(page);
+        file = rest;
+    }
 }
 
 #[test]
@@ -302,14 +321,15 @@ fn mutated_files_never_panic() {
     let mut read = 0;
     for name in ["pcm_16.wav", "pcm_24.wav", "float.wav", "16.flac", "8.flac", "mono.ogg"] {
         let whole = fs::read(file(name)).unwrap();
-        for at in (0..whole.len().min(800)).step_by(5) {
+        for at in (0..whole.len()).step_by(whole.len().div_ceil(60)) {
             for byte in [0, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] = byte;
+                checksums(&mut bytes);
                 fs::write(&path, &bytes).unwrap();
                 read += usize::from(Sound::read(&path).is_ok());
             }
         }
     }
-    assert!(read > 300, "{read} were read");
+    assert!(read > 100, "{read} were read");
 }
