@@ -1,4 +1,4 @@
-//! Architectures for images and tables, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds and tables, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -18,12 +18,14 @@
 //! # Ok::<(), mapsto_tensor::Error>(())
 //! ```
 
+pub mod audio;
 pub mod image;
 mod parts;
 mod registry;
 pub mod table;
 mod transfer;
 
+pub use audio::{AudioModel, AudioNet, AudioShape};
 pub use image::{ImageModel, ImageShape, Stem};
 pub use table::{TableModel, TableNet, TableShape};
 pub use transfer::load_all_but;

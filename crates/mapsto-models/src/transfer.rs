@@ -4,7 +4,7 @@ use mapsto_nn::{LoadOptions, Module, StateDict};
 use mapsto_tensor::{Error, Result};
 use std::panic::Location;
 
-/// Takes all values over but those of the head, `ImageModel::head_prefix` or `TableModel::head_prefix`: that keeps its
+/// Takes all values over but those of the head, `ImageModel::head_prefix` and the like: that keeps its
 /// own, so that it may have another number of outputs. The network has been initialised. Nothing has changed after an
 /// error.
 ///
