@@ -13,6 +13,7 @@ from PIL import Image
 
 CORPUS = pathlib.Path("fuzz/corpus")
 FIXTURES = pathlib.Path("fixtures")
+SOUNDS = pathlib.Path("crates/mapsto-data/tests/fixtures/sound")
 TABLES = [
     "a,b,c\n1,2,x\n3,,y\n",
     "name;size;day\n\"a;b\";1,5;2020-01-31\n\"c\n\"\"d\"\"\";2,25;2020-02-01\n",
@@ -47,6 +48,8 @@ def main():
         put("safetensors", path.name, path.read_bytes())
     for path in FIXTURES.glob("tensorboard/*"):
         put("events", path.name, path.read_bytes())
+    for path in SOUNDS.glob("*"):
+        put("sound", path.name, path.read_bytes())
     for i, text in enumerate(TABLES):
         put("table", str(i), text.encode())
     for i, text in enumerate(TEXTS):

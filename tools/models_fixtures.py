@@ -1,7 +1,7 @@
 """Writes what torchvision's and PyTorch's models give, for the tests of mapsto-models, under its tests/fixtures/:
 
 - torchvision_states.txt: names and shapes of state dicts;
-- images.json, tables.json, texts.json: logits, gradients and losses.
+- audio.json, images.json, tables.json, texts.json: logits, gradients and losses.
 
 Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
@@ -381,6 +381,73 @@ def texts():
     for name, settings, model in text_cases():
         yield {"name": name, "model": settings, "input": {"tokens": tokens, "length": most}, "rows": rows, "classes": classes
                } | run(model, [numbers, lengths], rows, classes, USUAL)
+# ---------------------------------------------------------------- models of sounds
+
+
+def own(x, frames, step):
+    """Ones at places that stand for frames of the sound itself."""
+    return (torch.arange(0, x.shape[3] * step, step) < frames[:, None]).to(x.dtype)[:, None, None]
+
+
+def mean(x, frames, step):
+    mask = own(x, frames, step)
+    return (x * mask).sum((2, 3)) / (mask.sum((1, 2, 3)) * x.shape[2])[:, None]
+
+
+def unit(i, o, kernel, stride=1, padding=0, groups=1):
+    return [nn.Conv2d(i, o, kernel, stride, padding, groups=groups, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
+
+
+class MelCnn(nn.Module):
+    def __init__(self, channels, classes):
+        super().__init__()
+        sizes = [1, *channels]
+        self.blocks = nn.ModuleList(nn.Sequential(*unit(i, o, 3, 1, 1)) for i, o in zip(sizes, channels))
+        self.head = nn.Linear(channels[-1], classes)
+
+    def forward(self, x, frames):
+        x, step = x * own(x, frames, 1), 1
+        for block in self.blocks:
+            x = block(x)
+            x = F.max_pool2d(x * own(x, frames, step), 2, ceil_mode=True)
+            step *= 2
+        return self.head(mean(x, frames, step))
+
+
+class KeywordCnn(nn.Module):
+    """Zhang et al. 2017: DS-CNN, whose first convolution has 10 frames and 4 rows."""
+
+    def __init__(self, channels, blocks, classes):
+        super().__init__()
+        c = channels
+        self.stem = nn.Sequential(*unit(1, c, (4, 10), 2, (1, 5)))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Sequential(*unit(c, c, 3, 1, 1, c)), nn.Sequential(*unit(c, c, 1))) for _ in range(blocks))
+        self.head = nn.Linear(c, classes)
+
+    def forward(self, x, frames):
+        x = self.stem(x * own(x, frames, 1))
+        for block in self.blocks:
+            x = block(x * own(x, frames + 1, 2))
+        return self.head(mean(x, frames + 1, 2))
+
+
+def audio_cases():
+    """Name, settings as mapsto saves them, model, rows, frames of each sound."""
+    mel = lambda *channels: {"architecture": "mel_cnn", "channels": channels, "dropout": 0}
+    keyword = lambda c, n: {"architecture": "keyword_cnn", "channels": c, "blocks": n, "dropout": 0}
+    yield "mel_cnn", mel(4, 8, 12), MelCnn([4, 8, 12], 3), 13, [23, 9, 16, 1, 22]
+    yield "mel_cnn, one length", mel(5, 6), MelCnn([5, 6], 4), 8, [12, 12, 12, 12]
+    yield "keyword_cnn", keyword(8, 2), KeywordCnn(8, 2, 3), 13, [23, 9, 16, 1, 22]
+    yield "keyword_cnn, one length", keyword(6, 3), KeywordCnn(6, 3, 4), 10, [12, 12, 12, 12]
+
+
+def audio():
+    for name, settings, model, rows, frames in audio_cases():
+        x = torch.from_numpy(units("input", [len(frames), 1, rows, max(frames)]))
+        classes = model.head.out_features
+        yield {"name": name, "model": settings, "input": {"rows": rows, "frames": frames}, "rows": len(frames),
+               "classes": classes} | run(model, [x, torch.tensor(frames)], len(frames), classes, USUAL)
 
 
 # ---------------------------------------------------------------- files
@@ -401,5 +468,6 @@ def write(name, text):
 
 if __name__ == "__main__":
     write("torchvision_states.txt", "\n".join(states()))
-    for name, cases in [("images.json", images()), ("tables.json", tables()), ("texts.json", texts())]:
-        write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]")
+    all = {"audio.json": audio, "images.json": images, "tables.json": tables, "texts.json": texts}
+    for name, cases in all.items():
+        write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases()) + "\n]")

@@ -2,6 +2,7 @@
 
 use crate::commands::{eval, predict, summary, train};
 use crate::failure::Failure;
+use mapsto_tasks::audio::AudioExamples;
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::table::TableExamples;
@@ -62,11 +63,12 @@ impl<E: Examples> Task for Answered<E> {
 }
 
 /// All tasks.
-pub static TASKS: [&dyn Task; 4] = [
+pub static TASKS: [&dyn Task; 5] = [
     &Answered::<DigitsExamples>(PhantomData),
     &Answered::<ImageExamples>(PhantomData),
     &Answered::<TableExamples>(PhantomData),
     &Answered::<TextExamples>(PhantomData),
+    &Answered::<AudioExamples>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.

@@ -1,15 +1,17 @@
-//! Tables, pictures, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures, sounds, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod files;
 mod folders;
 mod idx;
 mod images;
 mod loader;
 mod parallel;
 mod quiet;
+mod sound;
 mod split;
 mod table;
 mod text;
@@ -21,13 +23,17 @@ pub use digits::{Digits, digits};
 pub use fetch::{
     Becomes, CATALOGUE, DataSet, FetchError, FetchOptions, Placed, Reads, RemoteFile, Step as FetchStep, Watch, fetch,
 };
+pub use files::{ClassFolder, FileError, FileKind, Item, ListColumns, Part};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{
     AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, ImageSamples,
-    ImageSet, Interpolation, Item, ListColumns, Mix, MixError, Normalisation, Padding, Part, Picture, Policy, Preset,
-    Sample, Step,
+    ImageSet, Interpolation, Mix, MixError, Normalisation, Padding, Picture, Pictures, Policy, Preset, Sample, Step,
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
+pub use sound::{
+    Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
+    SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, Spectrograph,
+};
 pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,

@@ -1,4 +1,4 @@
-//! Architectures for images, tables and texts, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds, tables and texts, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -18,6 +18,7 @@
 //! # Ok::<(), mapsto_tensor::Error>(())
 //! ```
 
+pub mod audio;
 pub mod image;
 mod parts;
 mod registry;
@@ -25,6 +26,7 @@ pub mod table;
 pub mod text;
 mod transfer;
 
+pub use audio::{AudioModel, AudioNet, AudioShape};
 pub use image::{ImageModel, ImageShape, Stem};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};

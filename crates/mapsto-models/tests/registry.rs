@@ -2,7 +2,7 @@
 
 use mapsto_models::image::*;
 use mapsto_models::table::*;
-use mapsto_models::{ImageModel, ImageShape, Stem, TableModel, TableShape, load_all_but};
+use mapsto_models::{AudioModel, AudioShape, ImageModel, ImageShape, Stem, TableModel, TableShape, load_all_but};
 use mapsto_nn::{CrossEntropyLoss, Layer, LoadOptions, Module, Summary};
 use mapsto_tensor::{DType, Gradients, Result, Rng, Tensor};
 use serde::Serialize;
@@ -119,8 +119,29 @@ fn every_table_model_learns_and_is_saved() {
 }
 
 #[test]
+fn every_audio_model_learns_and_is_saved() {
+    for &name in AudioModel::NAMES {
+        let model = AudioModel::named(name).unwrap();
+        let network = model.build(AudioShape { rows: 9 }, 5).unwrap().init(3).unwrap();
+        let features = Tensor::randn([4, 1, 9, 14], DType::F32, &mut Rng::new(1)).unwrap();
+        let frames = Tensor::new([14i64, 3, 8, 1]).unwrap();
+        let outputs = network.forward(&features, &frames).unwrap();
+        assert_eq!(outputs.shape()[..], [4, 5]);
+        let labels = Tensor::new([0i64, 1, 2, 3]).unwrap();
+        let loss = CrossEntropyLoss::default().forward(&outputs, &labels).unwrap();
+        expect_gradients(name, &network, &loss.backward().unwrap());
+        expect_saved(&model);
+        let forward = |x: &[Tensor]| Ok(vec![network.forward(&x[0], &x[1])?]);
+        let summary = Summary::of_forward(&network, &[&features, &frames], forward).unwrap();
+        assert_eq!(summary.parameters as usize, network.num_parameters());
+        assert_eq!(summary.layers[0].outputs, [[4, 5]]);
+        expect_head(name, &network, model.head_prefix(), 5);
+    }
+}
+
+#[test]
 fn names_are_known_once() {
-    for names in [ImageModel::NAMES, TableModel::NAMES] {
+    for names in [AudioModel::NAMES, ImageModel::NAMES, TableModel::NAMES] {
         let mut sorted = names.to_vec();
         sorted.sort_unstable();
         sorted.dedup();

@@ -3,6 +3,7 @@
 //! What all jobs share that learn from examples with answers stands here once: dividing data, cross-validation, ensembles, resuming, the
 //! model file, evaluation. A task says what its data and its network are: see [`Examples`].
 
+pub mod audio;
 pub mod digits;
 mod ensemble;
 mod error;

@@ -1,16 +1,11 @@
 //! What a folder of pictures holds, and what looks wrong in it.
 
-use super::{Channels, ImageError, ImageFolder, Part, Picture};
-use crate::IMBALANCE;
+use super::{Channels, ImageError, ImageFolder, Picture};
+use crate::files::{Balance, Part, Repeat, hash, look};
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 /// What a folder of pictures holds.
 #[derive(Clone, Debug, Serialize)]
@@ -105,12 +100,10 @@ struct Looked {
 impl ImageFolder {
     /// Opens every picture, on all cores, and tells what there is and what looks wrong.
     pub fn inspect(&self) -> ImageInspection {
-        let looked = self.look();
+        let looked = look(&self.items, |path| Looked { size: size(path), hash: hash(path) });
         let mut findings = Vec::new();
-        let mut classes: BTreeMap<String, BTreeMap<Part, usize>> = BTreeMap::new();
         let mut sizes: Option<[[usize; 2]; 2]> = None;
         for (item, looked) in self.items.iter().zip(&looked) {
-            *classes.entry(self.classes[item.class].clone()).or_default().entry(item.part).or_default() += 1;
             match &looked.size {
                 Ok([height, width]) => {
                     let [h, w] = sizes.get_or_insert([[*height; 2], [*width; 2]]);
@@ -120,91 +113,37 @@ impl ImageFolder {
                 Err(why) => findings.push(ImageFinding::Corrupt { path: item.path.clone(), why: why.clone() }),
             }
         }
-        findings.extend(self.repeated(&looked));
-        findings.extend(self.unbalanced(&classes));
+        let (repeats, pictures) = self.repeated(looked.iter().map(|looked| looked.size.is_ok().then_some(looked.hash)));
+        findings.extend(repeats.into_iter().map(|repeat| match repeat {
+            Repeat::SeveralClasses { path, other } => ImageFinding::SeveralClasses { path, other },
+            Repeat::Leak { path, other } => ImageFinding::Leak { path, other },
+        }));
+        findings.extend((pictures > 0).then_some(ImageFinding::Duplicates { pictures }));
+        findings.extend(self.unbalanced().map(|balance| match balance {
+            Balance::OneClass => ImageFinding::OneClass,
+            Balance::Imbalance { rarest, least, commonest, most } => {
+                ImageFinding::Imbalance { rarest, pictures: least, commonest, most }
+            }
+        }));
         let (pictures, others) = (self.items.len(), self.others.len());
         let [height, width] = [0, 1].map(|axis| sizes.map(|sizes| sizes[axis]));
-        ImageInspection { pictures, classes, height, width, others, findings }
-    }
-
-    fn look(&self) -> Vec<Looked> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = self.items.get(i) else { break done };
-                done.push((i, look(&item.path)));
-            }
-        };
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let mut all: Vec<(usize, Looked)> = thread::scope(|scope| {
-            let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mine = work();
-            let others = workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default());
-            others.chain(mine).collect()
-        });
-        all.sort_by_key(|(i, _)| *i);
-        all.into_iter().map(|(_, looked)| looked).collect()
-    }
-
-    /// Files that are the same as earlier ones.
-    fn repeated(&self, looked: &[Looked]) -> Vec<ImageFinding> {
-        let mut findings = Vec::new();
-        let mut first: HashMap<u64, usize> = HashMap::new();
-        let mut duplicates = 0;
-        for (i, looked) in looked.iter().enumerate().filter(|(_, looked)| looked.size.is_ok()) {
-            let j = *first.entry(looked.hash).or_insert(i);
-            if i == j || !same(&self.items[i].path, &self.items[j].path) {
-                continue;
-            }
-            let (earlier, item) = (&self.items[j], &self.items[i]);
-            let (path, other) = (earlier.path.clone(), item.path.clone());
-            match () {
-                () if earlier.class != item.class => findings.push(ImageFinding::SeveralClasses { path, other }),
-                () if earlier.part != item.part => findings.push(ImageFinding::Leak { path, other }),
-                () => duplicates += 1,
-            }
-        }
-        if duplicates > 0 {
-            findings.push(ImageFinding::Duplicates { pictures: duplicates });
-        }
-        findings
-    }
-
-    fn unbalanced(&self, classes: &BTreeMap<String, BTreeMap<Part, usize>>) -> Option<ImageFinding> {
-        let size = |(name, parts): (&String, &BTreeMap<Part, usize>)| {
-            (parts.get(&Part::Train).copied().unwrap_or(0), name.clone())
-        };
-        if classes.len() == 1 {
-            return Some(ImageFinding::OneClass);
-        }
-        let ((pictures, rarest), (most, commonest)) =
-            (classes.iter().map(size).min()?, classes.iter().map(size).max()?);
-        (pictures * IMBALANCE <= most).then_some(ImageFinding::Imbalance { rarest, pictures, commonest, most })
+        ImageInspection { pictures, classes: self.count(), height, width, others, findings }
     }
 }
 
-fn look(path: &Path) -> Looked {
-    let size = match Picture::read(path, Channels::Rgb) {
+fn size(path: &Path) -> Result<[usize; 2], String> {
+    match Picture::read(path, Channels::Rgb) {
         Ok(picture) => Ok([picture.height, picture.width]),
         Err(ImageError::Picture { why, .. }) => Err(why),
         Err(error) => Err(error.to_string()),
-    };
-    let mut hasher = DefaultHasher::new();
-    fs::read(path).unwrap_or_default().hash(&mut hasher);
-    Looked { size, hash: hasher.finish() }
-}
-
-/// Whether two files have the same bytes.
-fn same(a: &Path, b: &Path) -> bool {
-    matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use image::{GrayImage, Luma};
+    use std::fs;
 
     #[test]
     fn what_looks_wrong_is_found() {

@@ -3,28 +3,38 @@
 mod arrays;
 mod augment;
 mod decode;
-mod folder;
 mod inspect;
-mod list;
 mod mix;
 mod normalise;
 mod numpy;
 mod set;
 
-pub use crate::folders::Part;
+pub(crate) use augment::draw;
 pub use augment::{AugmentError, Augmentation, Fill, Interpolation, Padding, Policy, Preset, Step};
 pub use decode::{Channels, Picture};
-pub use folder::{ImageFolder, Item};
 pub use inspect::{ImageFinding, ImageInspection};
-pub use list::ListColumns;
 pub use mix::{Mix, MixError};
 pub use normalise::Normalisation;
 pub use set::{ImageSamples, ImageSet, Sample};
 
-use crate::folders::Unreadable;
+use crate::files::{ClassFolder, FileError, FileKind, Part};
 use crate::idx::IdxError;
 use std::io;
 use std::path::PathBuf;
+
+/// Pictures, as a kind of files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pictures {}
+
+impl FileKind for Pictures {
+    const ONE: &'static str = "picture";
+    const MANY: &'static str = "pictures";
+    const EXTENSIONS: &'static [&'static str] = &["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
+    const COLUMNS: &'static [&'static str] = &["image", "image_path", "picture", "img"];
+}
+
+/// Folders of pictures, one for each class; perhaps inside folders `train`, `validation` and `test`.
+pub type ImageFolder = ClassFolder<Pictures>;
 
 /// Why pictures could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,46 +56,9 @@ pub enum ImageError {
         /// What the decoder says.
         why: String,
     },
-    /// A folder without pictures in folders.
-    #[error("{} has no pictures in folders: put those of each class into a folder of its own ({})", path.display(), folder::EXTENSIONS.join(", "))]
-    NoPictures {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A class that is not where the network learns.
-    #[error("{}: class {class:?} has no pictures to train on", path.display())]
-    NotTrained {
-        /// The folder.
-        path: PathBuf,
-        /// The class.
-        class: String,
-    },
-    /// A table of pictures without a column that it needs.
-    #[error("{}: no column has {missing}; there are {}", path.display(), quoted(names))]
-    NoColumn {
-        /// The table.
-        path: PathBuf,
-        /// What the column would hold.
-        missing: String,
-        /// Columns that there are.
-        names: Vec<String>,
-    },
-    /// A line of a table of pictures that is wrong.
-    #[error("{}:{line}: {what}", path.display())]
-    Line {
-        /// The table.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong.
-        what: String,
-    },
-    /// A table of pictures with names alone.
-    #[error("{} lists no pictures: there is a line of names and nothing else", path.display())]
-    EmptyList {
-        /// The table.
-        path: PathBuf,
-    },
+    /// Pictures that could not be listed.
+    #[error(transparent)]
+    Files(#[from] FileError),
     /// An IDX file that is none.
     #[error(transparent)]
     Idx(#[from] IdxError),
@@ -134,14 +107,4 @@ pub enum ImageError {
         /// Numbers that there is room for.
         numbers: usize,
     },
-}
-
-impl From<Unreadable> for ImageError {
-    fn from(Unreadable { path, source }: Unreadable) -> ImageError {
-        ImageError::Io { path, source }
-    }
-}
-
-fn quoted(names: &[String]) -> String {
-    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,8 @@
 //! Labelled pictures, whatever they come from.
 
 use super::arrays::{self, Arrays};
-use super::{Augmentation, Channels, ImageError, ImageFolder, ListColumns, Part, Picture, numpy};
+use super::{Augmentation, Channels, ImageError, ImageFolder, Picture, numpy};
+use crate::files::{ListColumns, Part};
 use crate::loader::Dataset;
 use mapsto_tensor::Rng;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl ImageSet {
     /// They are read as grey if 16 pictures, evenly chosen from all, have no colours (those that cannot be read are passed over), and
     /// else as colours.
     pub fn from_files(folder: ImageFolder) -> ImageSet {
-        let ImageFolder { classes, items, others: _ } = folder;
+        let ImageFolder { classes, items, .. } = folder;
         let (paths, items): (Vec<_>, Vec<_>) =
             items.into_iter().map(|item| (item.path, (item.class, item.part))).unzip();
         let looked = spread(paths.len(), LOOKED_AT).filter_map(|i| Picture::read(&paths[i], Channels::Rgb).ok());

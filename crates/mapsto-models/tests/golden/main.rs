@@ -1,5 +1,6 @@
 //! What torchvision's, PyTorch's and Hugging Face's models give (tools/models_fixtures.py).
 
+mod audio;
 mod images;
 mod numbers;
 mod states;

@@ -3,12 +3,12 @@
 use mapsto_tensor::Rng;
 
 /// A uniform number of a range.
-pub(super) fn range(chance: &mut Rng, [low, high]: [f64; 2]) -> f64 {
+pub(crate) fn range(chance: &mut Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * chance.next_f64()
 }
 
 /// Whether something of this probability happens.
-pub(super) fn happens(chance: &mut Rng, probability: f64) -> bool {
+pub(crate) fn happens(chance: &mut Rng, probability: f64) -> bool {
     chance.next_f64() < probability
 }
 

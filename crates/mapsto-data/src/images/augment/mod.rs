@@ -3,7 +3,7 @@
 mod affine;
 mod colour;
 mod crop;
-mod draw;
+pub(crate) mod draw;
 mod erase;
 mod filter;
 #[cfg(test)]

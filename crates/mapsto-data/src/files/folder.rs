@@ -1,75 +1,72 @@
-//! Pictures with the names of their folders for classes.
+//! Files with the names of their folders for classes.
 
-use super::ImageError;
+use super::{FileError, FileKind};
 use crate::folders::{self, Found, Part};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-/// How names of pictures end, in any case.
-pub(super) const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "webp", "pgm", "ppm", "pnm"];
-
-/// A picture's file and class.
+/// A file and its class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
     /// The file.
     pub path: PathBuf,
-    /// Index of [`ImageFolder::classes`].
+    /// Index of [`ClassFolder::classes`].
     pub class: usize,
     /// What it is for.
     pub part: Part,
 }
 
-/// Folders of pictures, one for each class; perhaps inside folders `train`, `validation` and `test`.
+/// Folders of files of a kind, one for each class; perhaps inside folders `train`, `validation` and `test`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageFolder {
+pub struct ClassFolder<K> {
     /// Names of the classes, sorted.
     pub classes: Vec<String>,
-    /// The pictures, sorted by part, class and path.
+    /// The files, sorted by part, class and path.
     pub items: Vec<Item>,
-    /// Files that are no pictures by their names.
+    /// Files that are of another kind by their names.
     pub others: Vec<PathBuf>,
+    kind: PhantomData<K>,
 }
 
-impl ImageFolder {
+impl<K: FileKind> ClassFolder<K> {
     /// Lists a folder; no file is opened.
     ///
-    /// Folders that are called `train`, `val` (`valid`, `validation`) or `test` stand for parts if there is one for training and
-    /// no other pictures beside them; otherwise all pictures are for training. Folders in a class's folder belong to the class.
-    /// What begins with a dot is passed over.
+    /// Folders that are called `train`, `val` (`valid`, `validation`) or `test` stand for parts if there is one for training and no
+    /// other files of the kind in folders beside them; otherwise all are for training. Folders in a class's folder belong to the
+    /// class. What begins with a dot is passed over.
     ///
     /// # Errors
-    /// A folder that cannot be read or has no pictures in folders; a class without pictures to train on.
-    pub fn read(path: &Path) -> Result<ImageFolder, ImageError> {
-        let Found { files, others } = folders::labelled(path, &EXTENSIONS)?;
+    /// A folder that cannot be read or has no such files in folders; a class without any to train on.
+    pub fn read(path: &Path) -> Result<ClassFolder<K>, FileError> {
+        let Found { files, others } = folders::labelled(path, K::EXTENSIONS)?;
         if files.is_empty() {
-            return Err(ImageError::NoPictures { path: path.to_owned() });
+            return Err(FileError::none::<K>(path));
         }
-        ImageFolder::of(path, files, others)
+        ClassFolder::new(files, others, path)
     }
 
-    /// Of pictures' parts, classes and files that a folder or table at `path` tells.
-    pub(super) fn of(
-        path: &Path,
+    /// Of parts, classes and files that a folder or table tells.
+    pub(super) fn new(
         files: Vec<(Part, String, PathBuf)>,
         others: Vec<PathBuf>,
-    ) -> Result<ImageFolder, ImageError> {
+        source: &Path,
+    ) -> Result<ClassFolder<K>, FileError> {
         let labels = files.iter().map(|(part, class, _)| (*part, class.as_str()));
-        let not_trained = |class| ImageError::NotTrained { path: path.to_owned(), class };
+        let not_trained = |class| FileError::NotTrained { path: source.to_owned(), class, kind: K::MANY };
         let (classes, places) = folders::classes(labels).map_err(not_trained)?;
         let item = |((part, _, path), class)| Item { path, class, part };
         let mut items: Vec<Item> = files.into_iter().zip(places).map(item).collect();
         items.sort_by(|a, b| (a.part, a.class, &a.path).cmp(&(b.part, b.class, &b.path)));
-        Ok(ImageFolder { classes, items, others })
+        Ok(ClassFolder { classes, items, others, kind: PhantomData })
     }
-}
 
-impl ImageFolder {
-    /// All pictures in a folder and the folders in it, sorted, whatever their classes.
+    /// All files of the kind in a folder and the folders in it, sorted, whatever their classes.
     ///
     /// # Errors
-    /// A folder that cannot be read, or has no pictures.
-    pub fn list(path: &Path) -> Result<Vec<PathBuf>, ImageError> {
-        let found = folders::listed(path, &EXTENSIONS)?;
-        if found.is_empty() { Err(ImageError::NoPictures { path: path.to_owned() }) } else { Ok(found) }
+    /// A folder that cannot be read, or has none.
+    pub fn list(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let found = folders::listed(path, K::EXTENSIONS)?;
+        if found.is_empty() { Err(FileError::none::<K>(path)) } else { Ok(found) }
     }
 }
 
@@ -77,6 +74,7 @@ impl ImageFolder {
 mod tests {
     use super::*;
     use std::fs;
+    use crate::images::ImageFolder;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");

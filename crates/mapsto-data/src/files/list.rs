@@ -1,6 +1,6 @@
-//! Pictures that a table lists, with their labels.
+//! Files that a table lists, with their labels.
 
-use super::{ImageError, ImageFolder, Part};
+use super::{ClassFolder, FileError, FileKind, Part};
 use crate::{LABELS, PARTS};
 use csv::{Reader, ReaderBuilder, StringRecord, Trim};
 use std::collections::HashMap;
@@ -10,30 +10,29 @@ use std::path::{Path, PathBuf};
 /// What may stand between fields.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Names of columns of paths, in the order in which they are looked for.
-const PATHS: [&str; 10] =
-    ["path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "picture", "img"];
+const PATHS: [&str; 6] = ["path", "file", "filename", "file_name", "filepath", "file_path"];
 
-/// Columns of a table of pictures, by name; what is not given is found by usual names.
+/// Columns of a table of files, by name; what is not given is found by usual names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ListColumns {
-    /// Of paths, from the table's folder on: `path`, `file`, `filename`, `filepath`, `image`, `picture` and the like.
+    /// Of paths, from the table's folder on: `path`, `file`, `filename`, `filepath` and the like, or as the kind is called: `image`, `sound`.
     pub path: Option<String>,
     /// Of labels: `label`, `class`, `category`, `target` and the like.
     pub label: Option<String>,
     /// Of parts, `train`, `val` or `test` (or `validation`, `testing`, ...): `part`, `split`, `set`, `subset`, `partition`. Without
-    /// it all pictures are for training.
+    /// it all files are for training.
     pub part: Option<String>,
 }
 
-impl ImageFolder {
-    /// Reads a table of paths and labels: CSV with a line of names and commas, semicolons, tabs or bars between fields. No picture
-    /// is opened.
+impl<K: FileKind> ClassFolder<K> {
+    /// Reads a table of paths and labels: CSV with a line of names and commas, semicolons, tabs or bars between fields. No file
+    /// of those is opened.
     ///
     /// # Errors
     /// A table that cannot be read or lacks a column; a line whose file is not there or is listed before, or that has no label or an
-    /// unknown part; a class without pictures to train on.
-    pub fn read_list(path: &Path, columns: &ListColumns) -> Result<ImageFolder, ImageError> {
-        let io = |source| ImageError::Io { path: path.to_owned(), source };
+    /// unknown part; a class without files to train on.
+    pub fn read_list(path: &Path, columns: &ListColumns) -> Result<ClassFolder<K>, FileError> {
+        let io = |source| FileError::Io { path: path.to_owned(), source };
         let mut found = None;
         let mut names = StringRecord::new();
         for delimiter in DELIMITERS {
@@ -46,7 +45,7 @@ impl ImageFolder {
                 .from_reader(file);
             let mut head = StringRecord::new();
             lines.read_record(&mut head).map_err(|error| refused(error, path))?;
-            if let Ok(places) = columns.find(&head) {
+            if let Ok(places) = columns.find::<K>(&head) {
                 found = Some((lines, places));
                 break;
             }
@@ -55,9 +54,9 @@ impl ImageFolder {
             }
         }
         let Some((lines, places)) = found else {
-            let missing = columns.find(&names).err().unwrap_or_default();
+            let missing = columns.find::<K>(&names).err().unwrap_or_default();
             let names = names.iter().map(str::to_string).collect();
-            return Err(ImageError::NoColumn { path: path.to_owned(), missing, names });
+            return Err(FileError::NoColumn { path: path.to_owned(), missing, names });
         };
         read(lines, path, places)
     }
@@ -72,7 +71,7 @@ struct Places {
 
 impl ListColumns {
     /// The places of the columns, or which one is not there.
-    fn find(&self, head: &StringRecord) -> Result<Places, String> {
+    fn find<K: FileKind>(&self, head: &StringRecord) -> Result<Places, String> {
         // Spreadsheets begin their files with a mark of the encoding.
         let names: Vec<&str> = head.iter().map(|name| name.trim_start_matches('\u{feff}')).collect();
         let called = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
@@ -80,7 +79,8 @@ impl ListColumns {
             Some(name) => names.iter().position(|is| is == name).ok_or_else(|| format!("column {name:?}")),
             None => usual.iter().find_map(|usual| called(usual)).ok_or_else(|| usual.join(", ")),
         };
-        let path = place(&self.path, &PATHS).map_err(|names| format!("paths of pictures ({names})"))?;
+        let paths = [&PATHS, K::COLUMNS].concat();
+        let path = place(&self.path, &paths).map_err(|names| format!("paths of {} ({names})", K::MANY))?;
         let label = place(&self.label, &LABELS).map_err(|names| format!("labels ({names})"))?;
         let part = match (&self.part, place(&self.part, &PARTS)) {
             (None, part) => part.ok(),
@@ -90,18 +90,18 @@ impl ListColumns {
     }
 }
 
-fn read(mut lines: Reader<File>, list: &Path, places: Places) -> Result<ImageFolder, ImageError> {
+fn read<K: FileKind>(mut lines: Reader<File>, list: &Path, places: Places) -> Result<ClassFolder<K>, FileError> {
     let folder = list.parent().unwrap_or(Path::new(""));
     let mut found: Vec<(Part, String, PathBuf)> = Vec::new();
     let mut first: HashMap<PathBuf, u64> = HashMap::new();
     let mut fields = StringRecord::new();
     while lines.read_record(&mut fields).map_err(|error| refused(error, list))? {
         let line = fields.position().map_or(0, csv::Position::line);
-        let wrong = |what: String| Err(ImageError::Line { path: list.to_owned(), line, what });
+        let wrong = |what: String| Err(FileError::Line { path: list.to_owned(), line, what });
         let field = |place: usize| fields.get(place).unwrap_or_default();
         let (name, label) = (field(places.path), field(places.label));
         if name.is_empty() {
-            return wrong("there is no path of a picture".into());
+            return wrong(format!("there is no path of a {}", K::ONE));
         }
         if label.is_empty() {
             return wrong(format!("{name} has no label; leave the line out, or give it one"));
@@ -123,24 +123,25 @@ fn read(mut lines: Reader<File>, list: &Path, places: Places) -> Result<ImageFol
         found.push((part, label.to_string(), path));
     }
     if found.is_empty() {
-        return Err(ImageError::EmptyList { path: list.to_owned() });
+        return Err(FileError::EmptyList { path: list.to_owned(), kind: K::MANY });
     }
-    ImageFolder::of(list, found, Vec::new())
+    ClassFolder::new(found, Vec::new(), list)
 }
 
-fn refused(error: csv::Error, path: &Path) -> ImageError {
+fn refused(error: csv::Error, path: &Path) -> FileError {
     let path = path.to_owned();
     let line = error.position().map_or(1, csv::Position::line);
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => ImageError::Io { path, source },
-        _ => ImageError::Line { path, line, what: "this is no UTF-8 text; save the table as CSV in UTF-8".into() },
+        csv::ErrorKind::Io(source) => FileError::Io { path, source },
+        _ => FileError::Line { path, line, what: "this is no UTF-8 text; save the table as CSV in UTF-8".into() },
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Item;
     use super::*;
+    use crate::files::Item;
+    use crate::images::ImageFolder;
     use std::fs;
 
     fn list(text: &str, columns: &ListColumns) -> Result<ImageFolder, String> {
