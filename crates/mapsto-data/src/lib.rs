@@ -4,8 +4,10 @@ mod balance;
 mod digits;
 mod idx;
 mod images;
+mod lines;
 mod loader;
 mod parallel;
+mod printable;
 mod split;
 mod table;
 
@@ -18,13 +20,14 @@ pub use images::{
     Sample, Step,
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
+pub use printable::printable;
 pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,
 };
 pub use table::{
-    Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,
-    Values,
+    Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, NearlyNumeric, Table, TableError,
+    TableOptions, Values,
 };
 
 /// How many times rarer than the commonest class a class is when classes are out of balance.

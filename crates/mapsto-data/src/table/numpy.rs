@@ -7,8 +7,8 @@ use std::path::Path;
 
 /// What a `.npy` file begins with.
 const NPY: &[u8] = b"\x93NUMPY";
-/// What a `.npz` file begins with, as every archive of its kind does.
-const ZIP: &[u8] = b"PK\x03\x04";
+/// What a `.npz` file begins with, as every archive of its kind does, also an empty one.
+const ZIP: &[u8] = b"PK";
 
 /// Whether a file that begins so holds arrays.
 pub(super) fn is_numpy(head: &[u8], path: &Path) -> bool {
@@ -47,7 +47,8 @@ pub(super) fn read(head: &[u8], path: &Path) -> Result<Vec<Column>, TableError> 
             } else {
                 Values::Numbers(own.copied().collect())
             };
-            let name = if sizes.len() == 1 && name != "column" { name.to_string() } else { format!("{name} {}", column + 1) };
+            let name =
+                if sizes.len() == 1 && name != "column" { name.to_string() } else { format!("{name} {}", column + 1) };
             all.push(Column { name, values });
         }
     }
@@ -84,10 +85,12 @@ mod tests {
             Table::read(&path, &TableOptions::default()).unwrap_err().to_string()
         };
         let deep = Tensor::zeros([2, 2, 2], DType::F32).unwrap();
-        assert!(said(&[("x", deep)]).ends_with("x.npz: \"x\" has sizes [2, 2, 2]: a table has rows, or rows and columns"));
+        assert!(
+            said(&[("x", deep)]).ends_with("x.npz: \"x\" has sizes [2, 2, 2]: a table has rows, or rows and columns")
+        );
         assert!(said(&[("x", matrix), ("y", Tensor::new([1.0f32]).unwrap())]).contains("column \"y\" has 1 values"));
         assert!(said(&[("x", Tensor::zeros([0, 2], DType::F32).unwrap())]).ends_with("\"x\" has no rows"));
-        assert!(said(&[]).ends_with("a table needs a column"));
+        assert!(said(&[]).ends_with("a table needs a column"), "{}", said(&[]));
         std::fs::write(&path, b"PK\x03\x04nothing").unwrap();
         let damaged = Table::read(&path, &TableOptions::default()).unwrap_err().to_string();
         assert!(damaged.contains("x.npz: "), "{damaged}");

@@ -3,8 +3,8 @@
 mod meaning;
 
 use self::meaning::{Meaning, of_bytes, of_i32, of_i64, of_int96};
-use super::infer::Texts;
-use super::{Column, Kind, TableError, Values};
+use super::infer::{Texts, Typed};
+use super::{Kind, TableError, Values};
 use crate::parallel::in_parallel;
 use jiff::Timestamp;
 use parquet::basic::{Compression, Type};
@@ -51,7 +51,11 @@ enum Found {
 }
 
 /// The columns of a file, those of texts as the kind that they look like where none is asked for.
-pub(super) fn read(file: File, path: &Path, kinds: &BTreeMap<String, Kind>) -> Result<Vec<Column>, TableError> {
+pub(super) fn read(
+    file: File,
+    path: &Path,
+    kinds: &BTreeMap<String, Kind>,
+) -> Result<Vec<(String, Typed)>, TableError> {
     let bytes = file.metadata().map_err(|source| TableError::Io { path: path.to_owned(), source })?.len();
     let found = quietly(|| decode(file, bytes));
     let wrong = |reason| TableError::Parquet { path: path.to_owned(), reason };
@@ -66,7 +70,7 @@ pub(super) fn read(file: File, path: &Path, kinds: &BTreeMap<String, Kind>) -> R
             }
         })?;
     let typed = |(name, found): (String, Found)| match found.typed(kinds.get(&name).copied()) {
-        Ok(values) => Ok(Column { name, values }),
+        Ok(typed) => Ok((name, typed)),
         Err((row, text, kind)) => {
             Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
         }
@@ -183,7 +187,7 @@ impl Found {
 
     /// The values as this kind; texts without one as the kind that they look like. Fails with the row of a value that is none
     /// of the kind, with its text.
-    fn typed(self, kind: Option<Kind>) -> Result<Values, (usize, String, Kind)> {
+    fn typed(self, kind: Option<Kind>) -> Result<Typed, (usize, String, Kind)> {
         let values = match (self, kind) {
             (Found::Texts(texts), Some(kind)) => {
                 return texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind));
@@ -194,12 +198,12 @@ impl Found {
             (Found::Truths(codes), _) => Values::Categories { names: vec!["false".into(), "true".into()], codes },
         };
         match kind {
-            Some(kind) if kind != values.kind() => {
+            Some(kind) if kind.base() != values.kind() => {
                 let mut texts = Texts::default();
                 (0..values.len()).for_each(|row| texts.push(&text_of(&values, row)));
                 texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind))
             }
-            _ => Ok(values),
+            _ => Ok(Typed::of(values)),
         }
     }
 }
