@@ -33,6 +33,56 @@ fn a_table_is_told_as_text_and_as_json() {
     );
 }
 
+/// Standard output of an inspection that must succeed.
+fn told(folder: &Path, arguments: &[&str]) -> String {
+    let done = inspect(folder, arguments);
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).expect("text")
+}
+
+#[test]
+fn what_takes_a_feature_away_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    let rows =
+        |x: fn(usize) -> String| (0..40).map(|i| format!("{},{}\n", x(i), ["p", "n"][i % 2])).collect::<String>();
+    put("stray.csv", &format!("x,label\nerr,p\n{}", rows(|i| format!("{i}.5"))));
+    let said = "! 40 of 41 values of \"x\" are numbers, row 1 is \"err\": mend it or leave it empty; as it is, the column is text";
+    let text = told(folder.path(), &["stray.csv"]);
+    assert!(text.contains(said), "{text}");
+    put("money.csv", &format!("x,label\n{}", rows(|i| format!("\"$1,{i:03}.50\""))));
+    let text = told(folder.path(), &["money.csv"]);
+    assert!(text.contains("1000.5 to 1039.5") && text.ends_with("nothing looks wrong\n"), "{text}");
+    put("guess.csv", "day,size\n03/04/2024,\"1,500\"\n05/06/2024,\"2,500\"\n");
+    let text = told(folder.path(), &["guess.csv"]);
+    assert!(
+        text.contains("\"day\" is read as month/day/year") && text.contains("\"size\" is read with commas"),
+        "{text}"
+    );
+    put("infinite.csv", "x,y\n1,2\ninf,3\n-inf,5\n");
+    assert!(told(folder.path(), &["infinite.csv"]).contains("! \"x\" is infinite in 2 rows"));
+    put("leak.csv", &format!("copy,label\n{}", rows(|i| ["yes", "no"][i % 2].into())));
+    let text = told(folder.path(), &["leak.csv", "--target", "label"]);
+    assert!(text.contains("! \"copy\" tells \"label\" by itself: a leak?"), "{text}");
+}
+
+#[test]
+fn names_and_many_columns_keep_a_table_a_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    put("odd.csv", "\"a\nb\u{1b}[31m\"\n\"x\ty\"\n");
+    let text = told(folder.path(), &["odd.csv"]);
+    assert!(text.starts_with("1 row, 1 column\n"), "{text}");
+    assert!(text.contains("\na\\nb\\u{1b}[31m  category") && text.contains("x\\ty (1)"), "{text}");
+    let names: Vec<String> = (0..300).map(|i| format!("c{i}")).collect();
+    put("wide.csv", &format!("{}\n{}\n", names.join(","), vec!["1"; 300].join(",")));
+    let text = told(folder.path(), &["wide.csv"]);
+    assert!(text.contains("\nc39 ") && !text.contains("\nc40 ") && text.lines().count() < 100, "{text}");
+    assert!(text.contains("\nand 260 more (--json shows all)\n"), "{text}");
+    let said: Value = serde_json::from_str(&told(folder.path(), &["wide.csv", "--json"])).expect("JSON");
+    assert_eq!(said["columns"].as_array().map(Vec::len), Some(300));
+}
+
 #[test]
 fn a_folder_of_pictures_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -55,6 +105,30 @@ fn a_folder_of_pictures_is_told() {
     assert_eq!((&said["classes"]["dog"]["train"], &said["findings"][0]["finding"]), (&3.into(), &"corrupt".into()));
     let refused = inspect(folder.path(), &[".", "--target", "x"]);
     assert!(refused.status.code() == Some(2) && refused.stdout.is_empty());
+    let one = folder.path().join("one/new\nline");
+    std::fs::create_dir_all(&one).expect("folders");
+    std::fs::write(one.join("x.pgm"), b"P5\n2 1\n255\n\0\0").expect("a file");
+    let text = told(folder.path(), &["one"]);
+    assert!(text.starts_with("1 picture of 1 class, ") && text.contains("\nnew\\nline"), "{text}");
+}
+
+#[test]
+fn archives_of_pictures_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idx = |name: &str, sizes: &[u32], bytes: &[u8]| {
+        let sizes_bytes = sizes.iter().flat_map(|size| size.to_be_bytes());
+        let file: Vec<u8> = [0, 0, 8, sizes.len() as u8].into_iter().chain(sizes_bytes).chain(bytes.to_vec()).collect();
+        std::fs::write(folder.path().join(name), file).expect("a file");
+    };
+    idx("train-images-idx3-ubyte", &[3, 1, 2], &[1, 2, 3, 4, 5, 6]);
+    idx("train-labels-idx1-ubyte", &[3], &[0, 1, 0]);
+    idx("t10k-images-idx3-ubyte", &[1, 1, 2], &[3, 4]);
+    idx("t10k-labels-idx1-ubyte", &[1], &[1]);
+    let text = told(folder.path(), &["."]);
+    let head =
+        "4 pictures of 2 classes, 1 high and 2 wide\n\nclass       train        test\n0               2           0\n";
+    assert!(text.starts_with(head), "{text}");
+    assert!(text.contains("! .: picture 1 is learned from and tested on: .: picture 3 is the same"), "{text}");
 }
 
 #[test]
@@ -72,6 +146,13 @@ fn what_is_no_table_is_the_users_mistake() {
     assert!(
         complaint(&["ragged.csv"]).starts_with("error: ragged.csv:2: 1 field, the first line has 2; is it cut off")
     );
+    std::fs::write(folder.path().join("twice.csv"), "a,a\n1,2\n").expect("a file");
+    assert_eq!(complaint(&["twice.csv"]), "error: twice.csv: two columns are named \"a\": rename one\n");
+    std::fs::write(folder.path().join("binary.csv"), "a,b\n1,\0\n").expect("a file");
+    assert!(complaint(&["binary.csv"]).starts_with("error: binary.csv:2: a NUL byte: this is no text"));
+    if cfg!(target_os = "linux") {
+        assert!(complaint(&["/dev/zero"]).starts_with("error: /dev/zero:1: a NUL byte"));
+    }
     assert!(complaint(&["t.csv", "--target", "sise"]).contains("no column \"sise\"; did you mean \"size\""));
 }
 
@@ -136,6 +217,60 @@ fn tables_of_pictures_are_inspected_and_previewed() {
     assert!(preview(folder.path(), &["list.csv", "--step", "blur"]).status.success());
     let text = String::from_utf8(inspect(folder.path(), &["list.csv", "--target", "label"]).stdout).expect("text");
     assert!(text.starts_with("2 rows, 2 columns\n"), "{text}");
+    std::fs::write(folder.path().join("list.csv"), "file,label\ncat/0.ppm,u\nx.png,u\ncat/1.ppm,\n").expect("a file");
+    let text = told(folder.path(), &["list.csv"]);
+    assert!(text.starts_with("1 picture of 1 class, "), "{text}");
+    assert!(
+        text.contains("\n! line 3: x.png is no file; ") && text.contains("\n! line 4: cat/1.ppm has no label"),
+        "{text}"
+    );
+    std::fs::write(folder.path().join("list.csv"), "price,file\n5,cat/0.ppm\n7,cat/1.ppm\n").expect("a file");
+    let text = told(folder.path(), &["list.csv"]);
+    assert!(
+        text.starts_with("2 rows, 2 columns\n")
+            && text.contains("\n! this lists pictures that cannot be learned from: no column has labels"),
+        "{text}"
+    );
+}
+
+#[test]
+fn pictures_that_a_preview_passes_over_are_named() {
+    let folder = pictures();
+    for name in ["torn.png", "empty.jpg"] {
+        std::fs::write(folder.path().join("cat").join(name), b"").expect("a file");
+    }
+    let done = preview(folder.path(), &[".", "--count", "8", "--step", "blur"]);
+    let said = String::from_utf8(done.stderr).expect("text");
+    assert!(done.status.success() && said.starts_with("warning: 2 pictures are passed over: ./cat/"), "{said}");
+    assert!(String::from_utf8_lossy(&done.stdout).starts_with("preview.png: 6 pictures, a row each; "));
+    let done = preview(folder.path(), &[".", "--count", "8", "--step", "blur", "--json"]);
+    let said: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(said["passed_over"].as_array().map(Vec::len), Some(2));
+    assert!(preview(pictures().path(), &[".", "--step", "blur"]).stderr.is_empty());
+}
+
+#[test]
+fn a_preview_that_cannot_be_written_changes_no_file() {
+    let folder = pictures();
+    let kept = folder.path().join("keep.gif");
+    std::fs::write(&kept, b"kept").expect("a file");
+    let done = preview(folder.path(), &[".", "--step", "blur", "--out", "keep.gif"]);
+    let said = String::from_utf8(done.stderr).expect("text");
+    assert_eq!(
+        (done.status.code(), said.trim_end()),
+        (Some(2), "error: cannot write keep.gif: its name must end in .png, .jpg, .bmp, .webp or .ppm")
+    );
+    assert_eq!(std::fs::read(&kept).expect("bytes"), b"kept");
+    for name in ["s.png", "s.jpg", "s.bmp", "s.webp", "s.ppm"] {
+        assert!(
+            preview(folder.path(), &[".", "--step", "blur", "--out", name, "--count", "1"]).status.success(),
+            "{name}"
+        );
+        assert_eq!(image::open(folder.path().join(name)).expect("a picture").width(), 8 * 148 + 4);
+    }
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
 }
 
 #[test]

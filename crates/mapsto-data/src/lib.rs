@@ -8,8 +8,10 @@ mod files;
 mod folders;
 mod idx;
 mod images;
+mod lines;
 mod loader;
 mod parallel;
+mod printable;
 mod quiet;
 mod sound;
 mod split;
@@ -30,6 +32,7 @@ pub use images::{
     ImageSet, Interpolation, Mix, MixError, Normalisation, Padding, Picture, Pictures, Policy, Preset, Sample, Step,
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
+pub use printable::printable;
 pub use sound::{
     Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
     SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, Spectrograph,
@@ -39,8 +42,8 @@ pub use split::{
     stratified_split,
 };
 pub use table::{
-    Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, Table, TableError, TableOptions,
-    Values,
+    Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, NearlyNumeric, Table, TableError,
+    TableOptions, Values,
 };
 pub use text::{
     Synonyms, Text, TextAugmentation, TextColumns, TextError, TextFinding, TextInspection, TextSet, delete_words,

@@ -2,8 +2,8 @@
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use mapsto_data::{
-    Augmentation, Channels, ImageSamples, ImageSet, Loader, LoaderOptions, Normalisation, Order, Part, Picture, Preset,
-    Step,
+    Augmentation, Channels, ImageFinding, ImageInspection, ImageSamples, ImageSet, Loader, LoaderOptions,
+    Normalisation, Order, Part, Picture, Preset, Step,
 };
 use mapsto_formats::write_npz;
 use mapsto_tensor::{DType, Tensor};
@@ -86,6 +86,90 @@ fn idx_files_are_sets() {
         fs::remove_file(labels("t10k-labels-idx1-ubyte")).unwrap();
         assert!(said().ends_with(" has no labels: t10k-labels-idx1-ubyte should be beside it"), "{}", said());
     }
+}
+
+#[test]
+fn archives_are_inspected_as_folders_are() {
+    let root = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| root.path().join(name);
+    // Picture 1 repeats 0 in another class, 2 repeats it in its own, 12 is learned from and tested on.
+    let pixels: Vec<u8> = (0..12u8).flat_map(|i| if i < 3 { [0; 4] } else { [i, 1, 2, 3] }).collect();
+    let labels = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    idx(&at("train-images-idx3-ubyte"), &[12, 2, 2], &pixels);
+    idx(&at("train-labels-idx1-ubyte"), &[12], &labels);
+    idx(&at("t10k-images-idx3-ubyte"), &[1, 2, 2], &[7, 1, 2, 3]);
+    idx(&at("t10k-labels-idx1-ubyte"), &[1], &[0]);
+    let of_idx = ImageInspection::of(root.path()).unwrap().unwrap();
+    let path = at("set.npz");
+    let pictures = |bytes: &[u8]| Tensor::from_vec(bytes.to_vec(), [bytes.len() / 4, 2, 2]).unwrap();
+    let arrays = [
+        ("x_train", pictures(&pixels)),
+        ("y_train", Tensor::from_vec(labels.map(|class: u8| i64::from(class)).to_vec(), [12]).unwrap()),
+        ("x_test", pictures(&[7, 1, 2, 3])),
+        ("y_test", Tensor::new([0i64]).unwrap()),
+    ];
+    write_npz(&path, &arrays.map(|(name, array)| (name.to_string(), array)).into()).unwrap();
+    let of_npz = ImageInspection::of(&path).unwrap().unwrap();
+    for (found, path) in [(of_idx, root.path()), (of_npz, &path)] {
+        assert_eq!((found.pictures, found.height, found.width, found.others), (13, Some([2, 2]), Some([2, 2]), 0));
+        assert_eq!(found.classes["0"], [(Part::Train, 11), (Part::Test, 1)].into());
+        let name = |index: usize| format!("{}: picture {index}", path.display());
+        let expected = [
+            ImageFinding::SeveralClasses { path: name(0), other: name(1) },
+            ImageFinding::Leak { path: name(7), other: name(12) },
+            ImageFinding::Duplicates { pictures: 1 },
+            ImageFinding::Imbalance { rarest: "1".into(), pictures: 1, commonest: "0".into(), most: 11 },
+        ];
+        assert_eq!(found.findings, expected);
+    }
+    // Rows and columns are a table.
+    let rows = Tensor::zeros([2, 3], DType::F32).unwrap();
+    let table = [("x", rows), ("y", Tensor::new([0i64, 1]).unwrap())];
+    write_npz(&path, &table.map(|(name, array)| (name.to_string(), array)).into()).unwrap();
+    assert!(ImageInspection::of(&path).unwrap().is_none());
+    let floats = [("x", Tensor::zeros([1, 2, 2], DType::F32).unwrap()), ("y", Tensor::new([0i64]).unwrap())];
+    write_npz(&path, &floats.map(|(name, array)| (name.to_string(), array)).into()).unwrap();
+    assert!(ImageInspection::of(&path).unwrap_err().to_string().contains("pixels must be bytes"));
+    idx(&at("t10k-labels-idx1-ubyte"), &[2], &[0, 0]);
+    assert!(ImageInspection::of(root.path()).unwrap_err().to_string().ends_with("and 2 labels"));
+}
+
+#[test]
+fn the_faults_of_a_list_are_told_line_by_line() {
+    let root = folder(false);
+    let path = root.path().join("list.csv");
+    let of = |text: &str| {
+        fs::write(&path, text).unwrap();
+        ImageInspection::of(&path)
+    };
+    let found = |text: &str| of(text).unwrap().unwrap();
+    let line = |line: u64, what: &str| ImageFinding::Line { line, what: what.to_string() };
+    let text = "path,label,split\na/0.png,x,train\nno.png,x,train\na/1.png,,train\na/2.png,x,zzz\nb/0.png,y,test\na/0.png,x,train\n";
+    let inspection = found(text);
+    assert_eq!((inspection.pictures, inspection.classes["y"][&Part::Test]), (2, 1));
+    let missing = format!("{} is no file; paths start at the table's folder", root.path().join("no.png").display());
+    let expected = [
+        line(3, &missing),
+        line(4, "a/1.png has no label; leave the line out, or give it one"),
+        line(5, "\"zzz\" is no part; write train, val or test"),
+        line(7, "a/0.png is listed before, in line 2"),
+        ImageFinding::NotTrained { class: "y".into() },
+        ImageFinding::Imbalance { rarest: "y".into(), pictures: 0, commonest: "x".into(), most: 1 },
+    ];
+    assert_eq!(inspection.findings, expected);
+    assert_eq!(inspection.findings[2].to_string(), "line 5: \"zzz\" is no part; write train, val or test");
+    assert_eq!(found("path;label\nno.PNG;x\n").findings.len(), 1);
+    // Names of pictures in a table for something else, and a table without them.
+    assert!(of("price,image\n5,a.jpg\n7,b.jpg\n").unwrap_err().to_string().contains("no column has labels"));
+    assert!(of("a,b\n1.5,x\n2.5,y\n").unwrap().is_none());
+    assert!(of("path,label\nhere,x\n").unwrap().is_none());
+    assert!(of("").unwrap().is_none());
+    assert!(of("a\0b\n").unwrap().is_none());
+    fs::copy(root.path().join("a/0.png"), root.path().join("bare")).unwrap();
+    assert_eq!(found("path,label\nbare,x\n").pictures, 1);
+    let endless = ImageSet::open(Path::new("/dev/zero")).unwrap_err().to_string();
+    assert!(endless.contains("NUL") || endless.contains("cannot read"), "{endless}");
+    assert!(ImageInspection::of(Path::new("no/such")).unwrap().is_none());
 }
 
 #[test]

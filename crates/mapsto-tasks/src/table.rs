@@ -366,6 +366,11 @@ impl Examples for TableExamples {
         Ok(())
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let features = self.table.nearly_numeric().into_iter().filter(|of| !self.without.contains(&of.column));
+        features.map(|of| of.to_string()).collect()
+    }
+
     fn truth(&self) -> &Truth {
         &self.truth
     }

@@ -73,8 +73,8 @@ impl<K: FileKind> ClassFolder<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use crate::images::ImageFolder;
+    use std::fs;
 
     fn folder(files: &[&str]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,16 +1,22 @@
 //! Files that a table lists, with their labels.
 
 use super::{ClassFolder, FileError, FileKind, Part};
+use crate::lines::{Lines, NoLines};
 use crate::{LABELS, PARTS};
-use csv::{Reader, ReaderBuilder, StringRecord, Trim};
-use std::collections::HashMap;
+use csv::{ByteRecord, Reader, ReaderBuilder, StringRecord, Trim};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::io::{Read, Take};
 use std::path::{Path, PathBuf};
 
 /// What may stand between fields.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Names of columns of paths, in the order in which they are looked for.
 const PATHS: [&str; 6] = ["path", "file", "filename", "file_name", "filepath", "file_path"];
+/// Lines that tell whether a table lists pictures.
+const LOOKED_AT: usize = 64;
+/// Bytes in which they are looked for.
+const HEAD: u64 = 1 << 20;
 
 /// Columns of a table of files, by name; what is not given is found by usual names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,34 +38,81 @@ impl<K: FileKind> ClassFolder<K> {
     /// A table that cannot be read or lacks a column; a line whose file is not there or is listed before, or that has no label or an
     /// unknown part; a class without files to train on.
     pub fn read_list(path: &Path, columns: &ListColumns) -> Result<ClassFolder<K>, FileError> {
-        let io = |source| FileError::Io { path: path.to_owned(), source };
-        let mut found = None;
+        let Listed { folder, faults, untrained } = Listed::read(path, columns)?;
+        if let Some(Fault { line, what }) = faults.into_iter().next() {
+            return Err(FileError::Line { path: path.to_owned(), line, what });
+        }
+        match untrained.into_iter().next() {
+            Some(class) => Err(FileError::NotTrained { path: path.to_owned(), class, kind: K::MANY }),
+            None => Ok(folder),
+        }
+    }
+}
+
+/// What is wrong with a line.
+pub(crate) struct Fault {
+    pub line: u64,
+    pub what: String,
+}
+
+/// What a table lists.
+pub(crate) struct Listed<K> {
+    /// Of the lines without a fault, and of the classes that are trained on.
+    pub folder: ClassFolder<K>,
+    pub faults: Vec<Fault>,
+    /// Classes without files to train on.
+    pub untrained: Vec<String>,
+}
+
+impl<K: FileKind> Listed<K> {
+    pub fn read(path: &Path, columns: &ListColumns) -> Result<Listed<K>, FileError> {
         let mut names = StringRecord::new();
         for delimiter in DELIMITERS {
-            let file = File::open(path).map_err(io)?;
-            let mut lines = ReaderBuilder::new()
-                .delimiter(delimiter)
-                .has_headers(false)
-                .flexible(true)
-                .trim(Trim::All)
-                .from_reader(file);
+            let mut lines = open(path, delimiter, u64::MAX)?;
             let mut head = StringRecord::new();
-            lines.read_record(&mut head).map_err(|error| refused(error, path))?;
+            lines.read_record(&mut head).map_err(|error| refused(error, path, 1))?;
             if let Ok(places) = columns.find::<K>(&head) {
-                found = Some((lines, places));
-                break;
+                return read(lines, path, places);
             }
             if head.len() > names.len() {
                 names = head;
             }
         }
-        let Some((lines, places)) = found else {
-            let missing = columns.find::<K>(&names).err().unwrap_or_default();
-            let names = names.iter().map(str::to_string).collect();
-            return Err(FileError::NoColumn { path: path.to_owned(), missing, names });
-        };
-        read(lines, path, places)
+        let missing = columns.find::<K>(&names).err().unwrap_or_default();
+        let names = names.iter().map(str::to_string).collect();
+        Err(FileError::NoColumn { path: path.to_owned(), missing, names })
     }
+}
+
+/// The lines of the first bytes of a table.
+fn open(path: &Path, delimiter: u8, bytes: u64) -> Result<Reader<Lines<Take<File>>>, FileError> {
+    let file = File::open(path).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
+    let mut lines = ReaderBuilder::new();
+    Ok(lines
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(Lines::new(file.take(bytes))))
+}
+
+/// Whether most lines of a table, of the first, have a field that ends as the name of such a file does.
+pub(crate) fn lists<K: FileKind>(path: &Path) -> bool {
+    let is_name = |field: &[u8]| {
+        let extension = field.rsplit(|&byte| byte == b'.').next().filter(|extension| extension.len() < field.len());
+        extension.is_some_and(|is| K::EXTENSIONS.iter().any(|known| is.eq_ignore_ascii_case(known.as_bytes())))
+    };
+    DELIMITERS.into_iter().any(|delimiter| {
+        let Ok(mut lines) = open(path, delimiter, HEAD) else { return false };
+        let (mut record, mut all, mut named) = (ByteRecord::new(), 0, 0);
+        // The first line may have the names of columns.
+        while all <= LOOKED_AT && lines.read_byte_record(&mut record).unwrap_or(false) {
+            named += usize::from(all > 0 && record.iter().any(is_name));
+            all += 1;
+            lines.get_mut().begin();
+        }
+        all > 1 && 2 * named >= all - 1
+    })
 }
 
 /// Where the columns are.
@@ -90,50 +143,76 @@ impl ListColumns {
     }
 }
 
-fn read<K: FileKind>(mut lines: Reader<File>, list: &Path, places: Places) -> Result<ClassFolder<K>, FileError> {
+fn read<K: FileKind>(
+    mut lines: Reader<Lines<Take<File>>>,
+    list: &Path,
+    places: Places,
+) -> Result<Listed<K>, FileError> {
     let folder = list.parent().unwrap_or(Path::new(""));
     let mut found: Vec<(Part, String, PathBuf)> = Vec::new();
     let mut first: HashMap<PathBuf, u64> = HashMap::new();
+    let mut faults = Vec::new();
     let mut fields = StringRecord::new();
-    while lines.read_record(&mut fields).map_err(|error| refused(error, list))? {
-        let line = fields.position().map_or(0, csv::Position::line);
-        let wrong = |what: String| Err(FileError::Line { path: list.to_owned(), line, what });
+    loop {
+        lines.get_mut().begin();
+        let line = lines.position().line();
+        if !lines.read_record(&mut fields).map_err(|error| refused(error, list, line))? {
+            break;
+        }
+        let line = fields.position().map_or(line, csv::Position::line);
         let field = |place: usize| fields.get(place).unwrap_or_default();
-        let (name, label) = (field(places.path), field(places.label));
-        if name.is_empty() {
-            return wrong(format!("there is no path of a {}", K::ONE));
-        }
-        if label.is_empty() {
-            return wrong(format!("{name} has no label; leave the line out, or give it one"));
-        }
-        let path = folder.join(name);
-        if !path.is_file() {
-            return wrong(format!("{} is no file; paths start at the table's folder", path.display()));
-        }
-        if let Some(before) = first.insert(path.clone(), line) {
-            return wrong(format!("{name} is listed before, in line {before}"));
-        }
-        let part = match places.part.map(field) {
-            None => Part::Train,
-            Some(part) => match Part::of(part) {
-                Some(part) => part,
-                None => return wrong(format!("{part:?} is no part; write train, val or test")),
-            },
+        let mut item = || -> Result<(Part, String, PathBuf), String> {
+            let (name, label) = (field(places.path), field(places.label));
+            if name.is_empty() {
+                return Err(format!("there is no path of a {}", K::ONE));
+            }
+            if label.is_empty() {
+                return Err(format!("{name} has no label; leave the line out, or give it one"));
+            }
+            let path = folder.join(name);
+            if !path.is_file() {
+                return Err(format!("{} is no file; paths start at the table's folder", path.display()));
+            }
+            if let Some(before) = first.insert(path.clone(), line) {
+                return Err(format!("{name} is listed before, in line {before}"));
+            }
+            let part = places.part.map(field).map_or(Ok(Part::Train), |part| {
+                Part::of(part).ok_or_else(|| format!("{part:?} is no part; write train, val or test"))
+            });
+            Ok((part?, label.to_string(), path))
         };
-        found.push((part, label.to_string(), path));
+        match item() {
+            Ok(item) => found.push(item),
+            Err(what) => faults.push(Fault { line, what }),
+        }
     }
-    if found.is_empty() {
+    if found.is_empty() && faults.is_empty() {
         return Err(FileError::EmptyList { path: list.to_owned(), kind: K::MANY });
     }
-    ClassFolder::new(found, Vec::new(), list)
+    let trained: HashSet<String> =
+        found.iter().filter(|(part, ..)| *part == Part::Train).map(|(_, class, _)| class.clone()).collect();
+    let classes: BTreeSet<String> = found.iter().map(|(_, class, _)| class.clone()).collect();
+    let untrained = classes.into_iter().filter(|class| !trained.contains(class)).collect();
+    found.retain(|(_, class, _)| trained.contains(class));
+    Ok(Listed { folder: ClassFolder::new(found, Vec::new(), list)?, faults, untrained })
 }
 
-fn refused(error: csv::Error, path: &Path) -> FileError {
+/// What is wrong with a record that begins in a line.
+fn refused(error: csv::Error, path: &Path, begin: u64) -> FileError {
     let path = path.to_owned();
-    let line = error.position().map_or(1, csv::Position::line);
+    let line = error.position().map_or(begin, csv::Position::line);
+    let wrong = |line, what: &str| FileError::Line { path: path.clone(), line, what: what.into() };
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => FileError::Io { path, source },
-        _ => FileError::Line { path, line, what: "this is no UTF-8 text; save the table as CSV in UTF-8".into() },
+        csv::ErrorKind::Io(source) => match NoLines::of(&source) {
+            Some(NoLines::Nul { line }) => {
+                wrong(line, "a NUL byte: this is no text, or UTF-16; save the table as CSV in UTF-8")
+            }
+            Some(NoLines::Long) => {
+                wrong(line, "this line has no end in sight; is a quote not closed, or is this no table?")
+            }
+            None => FileError::Io { path, source },
+        },
+        _ => wrong(line, "this is no UTF-8 text; save the table as CSV in UTF-8"),
     }
 }
 

@@ -7,7 +7,8 @@ mod repeats;
 pub use crate::folders::Part;
 pub use folder::{ClassFolder, Item};
 pub use list::ListColumns;
-pub(crate) use repeats::{Balance, Repeat, hash, look};
+pub(crate) use list::{Listed, lists};
+pub(crate) use repeats::{Balance, Repeat, hash, look, repeated, same, unbalanced};
 
 use crate::folders::Unreadable;
 use std::io;

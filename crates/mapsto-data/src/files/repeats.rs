@@ -6,14 +6,14 @@ use crate::parallel::in_parallel;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Two files that are the same.
+/// Two examples that are the same, by their numbers.
 pub(crate) enum Repeat {
     /// In two classes.
-    SeveralClasses { path: PathBuf, other: PathBuf },
+    SeveralClasses(usize, usize),
     /// In two parts.
-    Leak { path: PathBuf, other: PathBuf },
+    Leak(usize, usize),
 }
 
 /// How classes are out of balance.
@@ -28,11 +28,49 @@ pub(crate) enum Balance {
     },
 }
 
-/// Of a file's bytes; of nothing if it cannot be read.
-pub(crate) fn hash(path: &Path) -> u64 {
+/// Of bytes.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    fs::read(path).unwrap_or_default().hash(&mut hasher);
+    bytes.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Examples, by class and part, that are the same as earlier ones, and how many others repeat one of their own class and part. Those
+/// without a hash have no part in it.
+pub(crate) fn repeated(
+    items: &[(usize, Part)],
+    hashes: impl Iterator<Item = Option<u64>>,
+    same: impl Fn(usize, usize) -> bool,
+) -> (Vec<Repeat>, usize) {
+    let mut repeats = Vec::new();
+    let mut first: HashMap<u64, usize> = HashMap::new();
+    let mut duplicates = 0;
+    for (i, hash) in hashes.enumerate() {
+        let Some(hash) = hash else { continue };
+        let j = *first.entry(hash).or_insert(i);
+        if i == j || !same(i, j) {
+            continue;
+        }
+        let ((earlier, before), (class, part)) = (items[j], items[i]);
+        match () {
+            () if earlier != class => repeats.push(Repeat::SeveralClasses(j, i)),
+            () if before != part => repeats.push(Repeat::Leak(j, i)),
+            () => duplicates += 1,
+        }
+    }
+    (repeats, duplicates)
+}
+
+/// Whether there is one class, or one that is far rarer than another, by the examples of each in each part.
+pub(crate) fn unbalanced(classes: &BTreeMap<String, BTreeMap<Part, usize>>) -> Option<Balance> {
+    let size = |(name, parts): (&String, &BTreeMap<Part, usize>)| {
+        (parts.get(&Part::Train).copied().unwrap_or(0), name.clone())
+    };
+    if classes.len() == 1 {
+        return Some(Balance::OneClass);
+    }
+    let ((least, rarest), (most, commonest)) = (classes.iter().map(size).min()?, classes.iter().map(size).max()?);
+    (least * IMBALANCE <= most).then_some(Balance::Imbalance { rarest, least, commonest, most })
 }
 
 /// `f` of each file, on all cores.
@@ -49,45 +87,9 @@ impl<K> ClassFolder<K> {
         }
         classes
     }
-
-    /// Files that are the same as earlier ones, and how many others repeat one of their own class and part. Those without a hash have
-    /// no part.
-    pub(crate) fn repeated(&self, hashes: impl Iterator<Item = Option<u64>>) -> (Vec<Repeat>, usize) {
-        let mut repeats = Vec::new();
-        let mut first: HashMap<u64, usize> = HashMap::new();
-        let mut duplicates = 0;
-        for (i, hash) in hashes.enumerate() {
-            let Some(hash) = hash else { continue };
-            let j = *first.entry(hash).or_insert(i);
-            if i == j || !same(&self.items[i].path, &self.items[j].path) {
-                continue;
-            }
-            let (earlier, item) = (&self.items[j], &self.items[i]);
-            let (path, other) = (earlier.path.clone(), item.path.clone());
-            match () {
-                () if earlier.class != item.class => repeats.push(Repeat::SeveralClasses { path, other }),
-                () if earlier.part != item.part => repeats.push(Repeat::Leak { path, other }),
-                () => duplicates += 1,
-            }
-        }
-        (repeats, duplicates)
-    }
-
-    /// Whether there is one class, or one that is far rarer than another.
-    pub(crate) fn unbalanced(&self) -> Option<Balance> {
-        let classes = self.count();
-        let size = |(name, parts): (&String, &BTreeMap<Part, usize>)| {
-            (parts.get(&Part::Train).copied().unwrap_or(0), name.clone())
-        };
-        if classes.len() == 1 {
-            return Some(Balance::OneClass);
-        }
-        let ((least, rarest), (most, commonest)) = (classes.iter().map(size).min()?, classes.iter().map(size).max()?);
-        (least * IMBALANCE <= most).then_some(Balance::Imbalance { rarest, least, commonest, most })
-    }
 }
 
 /// Whether two files have the same bytes.
-fn same(a: &Path, b: &Path) -> bool {
+pub(crate) fn same(a: &Path, b: &Path) -> bool {
     matches!((fs::read(a), fs::read(b)), (Ok(a), Ok(b)) if a == b)
 }

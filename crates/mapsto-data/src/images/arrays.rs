@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Pictures of one size, all in memory.
+#[derive(Debug)]
 pub(super) struct Arrays {
     pub height: usize,
     pub width: usize,
@@ -14,6 +15,24 @@ pub(super) struct Arrays {
     pub pixels: Vec<u8>,
     /// The class and part of each.
     pub items: Vec<(usize, Part)>,
+}
+
+impl Arrays {
+    /// The classes are called by their numbers.
+    pub fn classes(&self) -> Vec<String> {
+        (0..=self.items.iter().map(|item| item.0).max().unwrap_or(0)).map(|class| class.to_string()).collect()
+    }
+
+    /// The pixels of a picture.
+    pub fn picture(&self, index: usize) -> &[u8] {
+        let bytes = self.height * self.width * self.channels.count();
+        &self.pixels[index * bytes..][..bytes]
+    }
+}
+
+/// What a picture is called that lies in a folder or a file with others.
+pub(super) fn name(path: &Path, index: usize) -> String {
+    format!("{}: picture {index}", path.display())
 }
 
 /// A pair of files.

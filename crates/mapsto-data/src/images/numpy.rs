@@ -4,6 +4,7 @@ use super::arrays::{Arrays, add};
 use super::{ImageError, Part};
 use mapsto_formats::read_npz;
 use mapsto_tensor::{DType, Tensor};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The names of a part's pictures and labels, each a set that files use: Keras's, MedMNIST's, and plain ones.
@@ -30,7 +31,22 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// Reads `.npz`: pictures of bytes `[N, height, width]` or `[N, height, width, 1 or 3]` with whole numbers `[N]` or `[N, 1]` for
 /// classes.
 pub(super) fn read(path: &Path) -> Result<Arrays, ImageError> {
+    pictures(&read_npz(path).map_err(ImageError::Numpy)?, path)
+}
+
+/// The same of an archive that has pictures: arrays of more than rows and columns, by these names. None of another one.
+pub(super) fn read_pictures(path: &Path) -> Result<Option<Arrays>, ImageError> {
     let arrays = read_npz(path).map_err(ImageError::Numpy)?;
+    let deep = |[name, labels]: &[&str; 2]| {
+        arrays.contains_key(*labels) && arrays.get(*name).is_some_and(|array| array.shape().rank() > 2)
+    };
+    match NAMES.iter().any(|(_, names)| names.iter().any(deep)) {
+        true => pictures(&arrays, path).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn pictures(arrays: &BTreeMap<String, Tensor>, path: &Path) -> Result<Arrays, ImageError> {
     let wrong = |what: String| ImageError::Array { path: path.to_owned(), what };
     let mut all = None;
     for (part, names) in NAMES {

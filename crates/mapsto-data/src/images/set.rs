@@ -26,14 +26,7 @@ pub struct ImageSet {
 #[derive(Debug)]
 enum Source {
     Files(Vec<PathBuf>),
-    /// Of one size, one after another.
-    Memory {
-        folder: PathBuf,
-        height: usize,
-        width: usize,
-        channels: Channels,
-        pixels: Vec<u8>,
-    },
+    Memory { path: PathBuf, arrays: Arrays },
 }
 
 /// Decoded pictures that stay in memory.
@@ -80,11 +73,10 @@ impl ImageSet {
         ImageSet { classes, items, channels, source: Source::Files(paths), kept: Kept::default() }
     }
 
-    /// The classes are called by their numbers.
-    fn from_arrays(folder: &Path, arrays: Arrays) -> ImageSet {
-        let Arrays { height, width, channels, pixels, items } = arrays;
-        let classes = (0..=items.iter().map(|item| item.0).max().unwrap_or(0)).map(|class| class.to_string()).collect();
-        let source = Source::Memory { folder: folder.to_owned(), height, width, channels, pixels };
+    fn from_arrays(path: &Path, mut arrays: Arrays) -> ImageSet {
+        let (classes, channels) = (arrays.classes(), arrays.channels);
+        let items = std::mem::take(&mut arrays.items);
+        let source = Source::Memory { path: path.to_owned(), arrays };
         ImageSet { classes, items, channels, source, kept: Kept::default() }
     }
 
@@ -140,7 +132,7 @@ impl ImageSet {
     pub fn name(&self, index: usize) -> String {
         match &self.source {
             Source::Files(paths) => paths[index].display().to_string(),
-            Source::Memory { folder, .. } => format!("{}: picture {index}", folder.display()),
+            Source::Memory { path, .. } => arrays::name(path, index),
         }
     }
 
@@ -158,10 +150,9 @@ impl ImageSet {
         }
         let picture = match &self.source {
             Source::Files(paths) => Picture::read(&paths[index], self.channels)?,
-            Source::Memory { height, width, channels, pixels, .. } => {
-                let bytes = height * width * channels.count();
-                let pixels = pixels[index * bytes..][..bytes].to_vec();
-                Picture { height: *height, width: *width, channels: *channels, pixels }.into_channels(self.channels)
+            Source::Memory { arrays, .. } => {
+                let &Arrays { height, width, channels, .. } = arrays;
+                Picture { height, width, channels, pixels: arrays.picture(index).to_vec() }.into_channels(self.channels)
             }
         };
         if let Some(place) = kept {

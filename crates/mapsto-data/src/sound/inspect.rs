@@ -2,10 +2,11 @@
 
 use super::read::{Decoded, decode};
 use super::{SoundError, SoundFolder};
-use crate::files::{Balance, Part, Repeat, hash, look};
+use crate::files::{Balance, Part, Repeat, hash, look, repeated, same, unbalanced};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The level from which a sample is taken to be cut off: the greatest of 12 bits.
@@ -155,7 +156,8 @@ struct Heard {
 impl SoundFolder {
     /// Reads every sound, on all cores, and tells what there is and what looks wrong.
     pub fn inspect(&self) -> SoundInspection {
-        let looked = look(&self.items, |path| Looked { sound: listen(path), hash: hash(path) });
+        let looked =
+            look(&self.items, |path| Looked { sound: listen(path), hash: hash(&fs::read(path).unwrap_or_default()) });
         let mut findings = Vec::new();
         let mut seconds = Vec::new();
         let (mut rates, mut channels) = (BTreeMap::<u32, usize>::new(), BTreeMap::<usize, usize>::new());
@@ -181,13 +183,16 @@ impl SoundFolder {
         }
         let several = channels.range(2..).map(|(_, sounds)| sounds).sum();
         findings.extend((several > 0).then_some(SoundFinding::SeveralChannels { sounds: several }));
-        let (repeats, sounds) = self.repeated(looked.iter().map(|looked| looked.sound.is_ok().then_some(looked.hash)));
+        let items: Vec<(usize, Part)> = self.items.iter().map(|item| (item.class, item.part)).collect();
+        let path = |index: usize| self.items[index].path.clone();
+        let hashes = looked.iter().map(|looked| looked.sound.is_ok().then_some(looked.hash));
+        let (repeats, sounds) = repeated(&items, hashes, |a, b| same(&self.items[a].path, &self.items[b].path));
         findings.extend(repeats.into_iter().map(|repeat| match repeat {
-            Repeat::SeveralClasses { path, other } => SoundFinding::SeveralClasses { path, other },
-            Repeat::Leak { path, other } => SoundFinding::Leak { path, other },
+            Repeat::SeveralClasses(a, b) => SoundFinding::SeveralClasses { path: path(a), other: path(b) },
+            Repeat::Leak(a, b) => SoundFinding::Leak { path: path(a), other: path(b) },
         }));
         findings.extend((sounds > 0).then_some(SoundFinding::Duplicates { sounds }));
-        findings.extend(self.unbalanced().map(|balance| match balance {
+        findings.extend(unbalanced(&self.count()).map(|balance| match balance {
             Balance::OneClass => SoundFinding::OneClass,
             Balance::Imbalance { rarest, least, commonest, most } => {
                 SoundFinding::Imbalance { rarest, sounds: least, commonest, most }
@@ -223,7 +228,6 @@ fn listen(path: &Path) -> Result<Heard, String> {
 mod tests {
     use super::*;
     use hound::{SampleFormat, WavSpec, WavWriter};
-    use std::fs;
 
     #[test]
     fn what_looks_wrong_is_found() {

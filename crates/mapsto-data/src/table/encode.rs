@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// How columns become numbers: learned from the rows that a network is trained on, saved with it, and applied to any rows.
 ///
-/// Numbers and times are moved and scaled to mean 0 and standard deviation 1; a value that is missing, or infinite, is 0,
-/// and where the training rows had such ones, a number of its own tells which. Categories are numbered from 1; 0 stands
+/// Numbers and times are moved and scaled to mean 0 and standard deviation 1, both of the finite values. In place of a value that is
+/// missing, or infinite, whatever its sign, a network sees the mean, 0; and where the training rows had such ones, a number of its
+/// own is 1 for them and 0 for the others. Categories are numbered from 1; 0 stands
 /// for a missing one and for one that the training rows did not have. Texts, and columns that say nothing in the
 /// training rows, are left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,15 +138,26 @@ fn check(table: &Table, rows: &[usize]) -> Result<(), TableError> {
     }
 }
 
+/// The mean and the standard deviation of finite numbers, NaN where there are none.
+pub(super) fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let count = values.clone().count() as f64;
+    let scaled = |scale: f64| {
+        let mean = values.clone().map(|x| x * scale).sum::<f64>() / count;
+        let squares = values.clone().map(|x| (x * scale - mean).powi(2));
+        (mean / scale, (squares.sum::<f64>() / count).sqrt() / scale)
+    };
+    let (mean, deviation) = scaled(1.0);
+    // Squares beyond all numbers.
+    if mean.is_infinite() || !deviation.is_finite() { scaled(2f64.powi(-600)) } else { (mean, deviation) }
+}
+
 /// What some rows say of a column, if anything.
 fn rule(column: &Column, rows: &[usize]) -> Option<Rule> {
     match &column.values {
         Values::Numbers(values) | Values::Times(values) => {
-            let finite = || rows.iter().map(|&row| values[row]).filter(|x| x.is_finite());
-            let count = finite().count() as f64;
-            let mean = finite().sum::<f64>() / count;
-            let deviation = (finite().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();
-            let gaps = (count as usize) < rows.len();
+            let finite = rows.iter().map(|&row| values[row]).filter(|x| x.is_finite());
+            let gaps = finite.clone().count() < rows.len();
+            let (mean, deviation) = mean_and_deviation(finite);
             // Rounding leaves a constant column a deviation of some last digits.
             (deviation > 1e-12 * mean.abs()).then_some(Rule::Scaled { mean, deviation, gaps })
         }
@@ -205,13 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn infinite_and_huge_values_are_numbers_of_a_network() {
+        let of = |values: &[f64]| {
+            let column = Column { name: "x".into(), values: Values::Numbers(values.to_vec()) };
+            let rows: Vec<usize> = (0..values.len()).collect();
+            let table = Table::new(vec![column]).unwrap();
+            Encoding::learn(&table, &rows, &[]).unwrap().apply(&table, &rows).unwrap().numbers
+        };
+        assert_eq!(of(&[1.0, f64::INFINITY, 3.0, f64::NEG_INFINITY]), [-1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(of(&[1e300, 3e300, 1e300, 3e300]), [-1.0, 1.0, -1.0, 1.0]);
+        assert_eq!(of(&[1.5e308, 0.5e308, 1.5e308, 0.5e308]), [1.0, -1.0, 1.0, -1.0]);
+    }
+
+    #[test]
     fn another_table_is_refused() {
         let encoding = Encoding::learn(&table(), &[0, 1], &[]).unwrap();
         let other = |values| Table::new(vec![Column { name: "x".into(), values }]).unwrap();
         let said = encoding.apply(&other(Values::Texts(vec![])), &[]).unwrap_err().to_string();
-        assert!(said.starts_with("column \"x\" is a text, and was a number where"), "{said}");
+        assert!(said.starts_with("column \"x\" is a text, and was a number in the table"), "{said}");
         let said = encoding.apply(&other(Values::Times(vec![])), &[]).unwrap_err().to_string();
-        assert!(said.starts_with("column \"x\" is a time, and was a number where"), "{said}");
+        assert!(said.starts_with("column \"x\" is a time, and was a number in the table"), "{said}");
         let said = encoding.apply(&other(Values::Numbers(vec![])), &[]).unwrap_err().to_string();
         assert!(said.starts_with("there is no column \"c\""), "{said}");
         assert!(matches!(Encoding::learn(&table(), &[], &[]), Err(TableError::NoLearning)));

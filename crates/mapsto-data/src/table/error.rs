@@ -1,6 +1,7 @@
 //! What can be wrong with a table.
 
 use super::Kind;
+use crate::printable::quoted;
 use std::io;
 use std::path::PathBuf;
 
@@ -29,6 +30,42 @@ pub enum TableError {
         path: PathBuf,
         /// The line, from 1.
         line: u64,
+    },
+    /// A byte of numbers and programs.
+    #[error("{}:{line}: a NUL byte: this is no text, or UTF-16; save the table as CSV in UTF-8", path.display())]
+    Binary {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// A line, or fields in quotes over several, larger than what a table needs.
+    #[error("{}:{line}: this line has no end in sight; is a quote not closed, or is this no table?", path.display())]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+    },
+    /// More columns than what a table needs.
+    #[error("{} has {columns} fields in its first line; a table may have {most}. Does {delimiter:?} stand between them?", path.display())]
+    Wide {
+        /// The file.
+        path: PathBuf,
+        /// Fields of the first line.
+        columns: usize,
+        /// Columns that a table may have.
+        most: usize,
+        /// What stands between fields.
+        delimiter: char,
+    },
+    /// What columns of a file make no table.
+    #[error("{}: {source}", path.display())]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: Box<TableError>,
     },
     /// A line with more or fewer fields than the first.
     #[error(
@@ -77,7 +114,7 @@ pub enum TableError {
         what: String,
     },
     /// A value of another kind than the column must have.
-    #[error("{}: {text:?} in row {row} of column {column:?} is no {}", path.display(), kind.name())]
+    #[error("{}: {} in row {row} of column {column:?} is no {}", path.display(), quoted(text), kind.name())]
     Value {
         /// The file.
         path: PathBuf,
@@ -91,7 +128,7 @@ pub enum TableError {
         kind: Kind,
     },
     /// A column of another kind than what was learned needs.
-    #[error("column {column:?} is a {}, and was a {} where the encoding was learned; read the table with its kinds", got.name(), expected.name())]
+    #[error("column {column:?} is a {}, and was a {} in the table that was learned from: give it values of that kind", got.name(), expected.name())]
     Kind {
         /// The column.
         column: String,

@@ -1,19 +1,49 @@
 //! Which kind of values the texts of a column are.
 
+use super::dates;
+use super::number::{Form, number};
 use super::{Kind, Values};
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::fmt::strtime::BrokenDownTime;
-use jiff::tz::TimeZone;
 use std::collections::HashMap;
 
-/// Texts that stand for no value, in lower case; so does an empty one.
-const MISSING: [&str; 11] = ["na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing", "?"];
-/// How dates are written besides ISO 8601; the first that fits a whole column is taken, so that months come before days
-/// where both are possible.
-const DATES: [&str; 7] = ["%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%b %d %Y", "%b %d, %Y", "%d %b %Y"];
-/// What may follow a date.
-const CLOCKS: [&str; 3] = ["", " %H:%M", " %H:%M:%S"];
+/// Texts that stand for no value, in lower case; so does an empty one. They are what pandas and R write and read, and Excel's errors.
+const MISSING: [&str; 32] = [
+    "na",
+    "n/a",
+    "#n/a",
+    "#na",
+    "#n/a n/a",
+    "<na>",
+    "nan",
+    "-nan",
+    "null",
+    "none",
+    "nil",
+    "missing",
+    "?",
+    "1.#ind",
+    "-1.#ind",
+    "1.#qnan",
+    "-1.#qnan",
+    "#div/0!",
+    "#value!",
+    "#ref!",
+    "#name?",
+    "#num!",
+    "#null!",
+    "#error!",
+    "#spill!",
+    "#calc!",
+    "#field!",
+    "#blocked!",
+    "#connect!",
+    "#busy!",
+    "#unknown!",
+    "#getting_data",
+];
+/// Texts that stand for no value among numbers and times, in lower case. Among others they may be classes, as `+` and `-`.
+const BLANK: [&str; 11] = ["-", "--", "---", "–", "—", ".", "..", "...", "n.a.", "unknown", "not available"];
+/// Bytes of the longest of them.
+const LONGEST: usize = 14;
 /// Distinct texts of a column of categories, in any table.
 const FEW: usize = 32;
 /// Words of a text that is more than a name, on average.
@@ -39,11 +69,12 @@ impl<'a> Distinct<'a> {
         let (mut names, mut seen) = (Vec::new(), HashMap::new());
         let mut code = |text| {
             *seen.entry(text).or_insert_with(|| {
-                names.push(text);
-                names.len() as u32 - 1
+                let present = !is_missing(text);
+                present.then(|| names.push(text));
+                present.then(|| names.len() as u32 - 1)
             })
         };
-        let codes = texts.iter().map(|text| text.map(&mut code)).collect();
+        let codes = texts.raw().map(&mut code).collect();
         Distinct { names, codes }
     }
 
@@ -97,11 +128,11 @@ impl Texts {
     }
 
     /// `f` of every text, NaN where there is no value; none if it fails for one of them.
-    fn all(&self, f: impl Fn(&str) -> Option<f64>) -> Option<Vec<f64>> {
+    fn all(&self, is_absent: fn(&str) -> bool, f: impl Fn(&str) -> Option<f64>) -> Option<Vec<f64>> {
         let mut values = Vec::new();
         for text in self.raw() {
             // What has a value is no name of a missing one, but for NaN.
-            let value = f(text).filter(|value| !value.is_nan()).or_else(|| is_missing(text).then_some(f64::NAN))?;
+            let value = f(text).filter(|value| !value.is_nan()).or_else(|| is_absent(text).then_some(f64::NAN))?;
             if values.is_empty() {
                 values.reserve_exact(self.ends.len());
             }
@@ -111,27 +142,48 @@ impl Texts {
     }
 
     /// The values as this kind, or the row of one that is none of it, and its text.
-    pub fn of_kind(self, kind: Kind, decimal_comma: bool) -> Result<Values, (usize, String)> {
-        let wrong = |f: fn(&str) -> Option<f64>| {
-            let is_wrong = |(_, text): &(usize, Option<&str>)| text.is_some_and(|text| f(text).is_none());
-            let (row, text) = self.iter().enumerate().find(is_wrong).unwrap_or_default();
-            (row, text.unwrap_or_default().to_string())
+    pub fn of_kind(self, kind: Kind, decimal_comma: bool) -> Result<Typed, (usize, String)> {
+        let decimal_comma = decimal_comma || kind == Kind::DecimalComma;
+        let typed = match kind.base() {
+            // What had numbers may have none of them for once.
+            Kind::Number => {
+                self.numbers(decimal_comma).or_else(|| self.all(is_blank, |_| None).map(Values::Numbers).map(Typed::of))
+            }
+            Kind::Time => self.times(kind).or_else(|| self.all(is_blank, |_| None).map(Values::Times).map(Typed::of)),
+            Kind::Category => Some(Typed::of(Distinct::of(&self).categories())),
+            _ => Some(Typed::of(self.texts())),
         };
-        match kind {
-            Kind::Number => self.numbers(decimal_comma).map(Values::Numbers).ok_or_else(|| wrong(number)),
-            Kind::Time => self.times().map(Values::Times).ok_or_else(|| wrong(time)),
-            Kind::Category => Ok(Distinct::of(&self).categories()),
-            Kind::Text => Ok(self.texts()),
+        typed.ok_or_else(|| {
+            let form = Form::of_most(self.raw().map(|text| (text, 1)), decimal_comma);
+            let fits = |text: &str| match kind.base() {
+                Kind::Number => form.is_some_and(|(form, _)| form.read(text).is_some()),
+                _ => dates::is_time(text, kind),
+            };
+            let present = || self.raw().enumerate().filter(|(_, text)| !is_blank(text));
+            // Dates may each be one, and not all in one form.
+            let wrong = present().find(|(_, text)| !fits(text)).or_else(|| present().next()).unwrap_or_default();
+            (wrong.0, wrong.1.to_string())
+        })
+    }
+
+    fn numbers(&self, decimal_comma: bool) -> Option<Typed> {
+        if let Some(values) = self.all(is_missing, number) {
+            return Some(Typed::of(Values::Numbers(values)));
         }
+        let (form, guessed) = Form::of_all(self.raw().filter(|text| !is_blank(text)), decimal_comma)?;
+        let kind = if form.notation.decimal == ',' { Kind::DecimalComma } else { Kind::Number };
+        self.all(is_blank, |text| form.read(text)).map(|values| Typed {
+            values: Values::Numbers(values),
+            kind,
+            guessed,
+        })
     }
 
-    fn numbers(&self, decimal_comma: bool) -> Option<Vec<f64>> {
-        let with_comma = || self.all(|text| number(&text.replacen(',', ".", 1)));
-        self.all(number).or_else(|| if decimal_comma { with_comma() } else { None })
-    }
-
-    fn times(&self) -> Option<Vec<f64>> {
-        self.all(time).or_else(|| DATES.iter().find_map(|date| self.all(|text| written(date, text))))
+    fn times(&self, kind: Kind) -> Option<Typed> {
+        let times = dates::times(|f| self.all(is_blank, f), kind)?;
+        // A column of blanks alone is no time.
+        let some = times.values.iter().any(|time| !time.is_nan());
+        some.then_some(Typed { values: Values::Times(times.values), kind: times.kind, guessed: times.guessed })
     }
 
     fn texts(&self) -> Values {
@@ -139,19 +191,14 @@ impl Texts {
     }
 
     /// Every text but the empty ones.
-    pub fn written(&self) -> Values {
+    pub fn written(self) -> Values {
         Values::Texts(self.raw().map(|text| (!text.is_empty()).then(|| text.to_string())).collect())
     }
 
     /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
-    pub fn typed(self, decimal_comma: bool) -> Values {
-        if let Some(values) = self.numbers(decimal_comma) {
-            return Values::Numbers(values);
-        }
-        if let Some(values) = self.times() {
-            return Values::Times(values);
-        }
-        self.worded()
+    pub fn typed(self, decimal_comma: bool) -> Typed {
+        let found = self.numbers(decimal_comma).or_else(|| self.times(Kind::Time));
+        found.unwrap_or_else(|| Typed::of(self.worded()))
     }
 
     /// The values of texts that are neither numbers nor times: categories where they repeat, else texts.
@@ -161,46 +208,49 @@ impl Texts {
     }
 }
 
+/// Values, and how they were read.
+#[derive(Debug, PartialEq)]
+pub(super) struct Typed {
+    pub values: Values,
+    /// What reads others of the same column.
+    pub kind: Kind,
+    /// Whether they could have been read in another way.
+    pub guessed: bool,
+}
+
+impl Typed {
+    /// Values that can be read in one way alone.
+    pub fn of(values: Values) -> Typed {
+        Typed { kind: values.kind(), values, guessed: false }
+    }
+}
+
 /// Whether a field stands for no value.
 pub(super) fn is_missing(text: &str) -> bool {
-    text.is_empty() || MISSING.iter().any(|missing| text.eq_ignore_ascii_case(missing))
+    text.is_empty() || is_one_of(text, &MISSING)
 }
 
-/// A number as programs write it.
-pub(super) fn number(text: &str) -> Option<f64> {
-    text.parse().ok()
+/// Whether a field among numbers or times stands for no value.
+pub(super) fn is_blank(text: &str) -> bool {
+    is_missing(text) || is_one_of(text, &BLANK)
 }
 
-/// Seconds since 1970 of a date or a time of ISO 8601, with or without an offset from UTC.
-fn time(text: &str) -> Option<f64> {
-    // The parser takes bare numbers for dates, too.
-    if !text.contains(['-', ':']) {
-        return None;
-    }
-    let seconds = |time: Timestamp| time.as_second() as f64 + f64::from(time.subsec_nanosecond()) * 1e-9;
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(seconds(time));
-    }
-    let local = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(DateTime::from)).ok()?;
-    local.to_zoned(TimeZone::UTC).ok().map(|time| seconds(time.timestamp()))
-}
-
-/// Seconds since 1970 of a date in this form, with or without a time of day in UTC.
-fn written(date: &str, text: &str) -> Option<f64> {
-    let time = CLOCKS.iter().find_map(|clock| BrokenDownTime::parse(format!("{date}{clock}"), text).ok())?;
-    let clock = time.to_time().unwrap_or_default();
-    let zoned = time.to_date().ok()?.to_datetime(clock).to_zoned(TimeZone::UTC).ok()?;
-    Some(zoned.timestamp().as_second() as f64)
+fn is_one_of(text: &str, names: &[&str]) -> bool {
+    text.len() <= LONGEST && names.iter().any(|name| text.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn typed(texts: &[&str], decimal_comma: bool) -> Values {
+    fn texts(texts: &[&str]) -> Texts {
         let mut all = Texts::default();
         texts.iter().for_each(|text| all.push(text));
-        all.typed(decimal_comma)
+        all
+    }
+
+    fn typed(all: &[&str], decimal_comma: bool) -> Values {
+        texts(all).typed(decimal_comma).values
     }
 
     #[test]
@@ -210,7 +260,41 @@ mod tests {
         assert!(values[3].is_nan() && values[4].is_nan() && values[5] == f64::INFINITY);
         let Values::Numbers(values) = typed(&["1,5", "2", "?"], true) else { panic!() };
         assert_eq!(values[..2], [1.5, 2.0]);
-        assert_eq!(typed(&["1,5", "2"], false).kind(), Kind::Category);
+        assert_eq!(typed(&["1,5", "2x"], false).kind(), Kind::Category);
+    }
+
+    #[test]
+    fn what_stands_for_no_value_depends_on_the_others() {
+        for missing in MISSING.iter().chain(&BLANK) {
+            let Values::Numbers(values) = typed(&["1", missing, "2.5"], false) else { panic!("{missing}") };
+            assert!(values[0] == 1.0 && values[1].is_nan() && values[2] == 2.5 && missing.len() <= LONGEST);
+            let Values::Times(values) = typed(&["1970-01-02", missing], false) else { panic!("{missing}") };
+            assert!(values[1].is_nan());
+            let Values::Numbers(values) = typed(&["5%", missing, "inf%"], false) else { continue };
+            panic!("{missing}: {values:?}");
+        }
+        let Values::Numbers(values) = typed(&["5%", "-", "6 %"], false) else { panic!() };
+        assert!(values[0] == 5.0 && values[1].is_nan() && values[2] == 6.0);
+        let Values::Categories { names, .. } = typed(&["+", "-", "#DIV/0!", "+"], false) else { panic!() };
+        assert_eq!(names, ["+", "-"]);
+        assert_eq!(typed(&["-", "unknown", "-"], false).kind(), Kind::Category);
+    }
+
+    #[test]
+    fn what_was_read_reads_others_in_the_same_way() {
+        let kinds = |all: &[&str]| (texts(all).typed(false).kind, texts(all).typed(false).guessed);
+        assert_eq!(kinds(&["1,5", "2,25"]), (Kind::DecimalComma, false));
+        assert_eq!(kinds(&["1,500", "2,250"]), (Kind::Number, true));
+        assert_eq!(kinds(&["1/13/1970"]), (Kind::MonthFirst, false));
+        assert_eq!(kinds(&["1/2/1970"]), (Kind::MonthFirst, true));
+        assert_eq!(kinds(&["13/1/1970"]), (Kind::DayFirst, false));
+        let one = |text: &str, kind| texts(&[text]).of_kind(kind, false).map(|typed| typed.values);
+        assert_eq!(one("1,250", Kind::Number), Ok(Values::Numbers(vec![1250.0])));
+        assert_eq!(one("1,250", Kind::DecimalComma), Ok(Values::Numbers(vec![1.25])));
+        let day = 86400.0;
+        assert_eq!(one("1/2/1970", Kind::MonthFirst), Ok(Values::Times(vec![day])));
+        assert_eq!(one("1/2/1970", Kind::DayFirst), Ok(Values::Times(vec![31.0 * day])));
+        assert_eq!(one("13/1/1970", Kind::MonthFirst), Err((0, "13/1/1970".into())));
     }
 
     #[test]
@@ -254,15 +338,15 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_asked_for_is_kept_or_refused() {
-        let of = |texts: &[&str], kind| {
-            let mut all = Texts::default();
-            texts.iter().for_each(|text| all.push(text));
-            all.of_kind(kind, false)
-        };
+        let of = |all: &[&str], kind| texts(all).of_kind(kind, false).map(|typed| typed.values);
         assert_eq!(of(&["1", "", "2"], Kind::Category).unwrap().kind(), Kind::Category);
         assert_eq!(of(&["1"], Kind::Text).unwrap(), Values::Texts(vec![Some("1".into())]));
         assert_eq!(of(&["1", "", "two", "x"], Kind::Number), Err((2, "two".into())));
+        assert_eq!(of(&["5%", "6%", "7"], Kind::Number), Err((2, "7".into())));
         assert_eq!(of(&["2020-01-01", "soon"], Kind::Time), Err((1, "soon".into())));
+        assert_eq!(of(&["2020-01-01", "1/2/2020"], Kind::Time), Err((0, "2020-01-01".into())));
+        let Ok(Values::Numbers(none)) = of(&["-", ""], Kind::Number) else { panic!() };
+        assert!(none.iter().all(|value| value.is_nan()));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! What a table holds, and what looks wrong in it.
 
-use super::{Column, Kind, Table, TableError, Values};
+use super::encode::mean_and_deviation;
+use super::nearly::nearly_numeric;
+use super::{Column, Finding, Kind, Reading, Table, TableError, Values};
 use crate::IMBALANCE;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::cmp::Ordering;
-use std::fmt;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Categories that a summary names.
 const NAMED: usize = 5;
@@ -74,104 +77,13 @@ pub enum Detail {
     Nothing {},
 }
 
-/// Something that looks wrong.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "finding", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Finding {
-    /// Rows that repeat earlier ones.
-    DuplicateRows {
-        /// How many.
-        rows: usize,
-    },
-    /// A column of one value, or nearly.
-    Constant {
-        /// The column.
-        column: String,
-        /// The share of the commonest value.
-        share: f64,
-    },
-    /// A column with few values.
-    MostlyMissing {
-        /// The column.
-        column: String,
-        /// The share of rows without one.
-        share: f64,
-    },
-    /// A column that says the same as another.
-    SameAs {
-        /// The later column.
-        column: String,
-        /// The earlier one.
-        other: String,
-    },
-    /// Each row has a value of its own: a name or a number of the row, which says nothing of others.
-    Identifier {
-        /// The column.
-        column: String,
-    },
-    /// Numbers that are not finite.
-    Infinite {
-        /// The column.
-        column: String,
-        /// How many.
-        rows: usize,
-    },
-    /// Rows without the value that is to be predicted.
-    NoTarget {
-        /// How many.
-        rows: usize,
-    },
-    /// The target has one value.
-    OneClass {
-        /// The column.
-        column: String,
-    },
-    /// Classes of the target of very different sizes.
-    Imbalance {
-        /// The rarest class.
-        rarest: String,
-        /// Its rows.
-        rows: usize,
-        /// The commonest class.
-        commonest: String,
-        /// Its rows.
-        most: usize,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::DuplicateRows { rows: 1 } => write!(f, "1 row repeats an earlier one"),
-            Finding::DuplicateRows { rows } => write!(f, "{rows} rows repeat earlier ones"),
-            Finding::Constant { column, share } => {
-                write!(f, "{column:?} has the same value in {:.1} % of the rows", 100.0 * share)
-            }
-            Finding::MostlyMissing { column, share } => {
-                write!(f, "{column:?} has no value in {:.0} % of the rows", 100.0 * share)
-            }
-            Finding::SameAs { column, other } => write!(f, "{column:?} says the same as {other:?}"),
-            Finding::Identifier { column } => {
-                write!(f, "{column:?} names each row: a network would learn the rows by heart")
-            }
-            Finding::Infinite { column, rows } => write!(f, "{column:?} is infinite, rows: {rows}"),
-            Finding::NoTarget { rows } => write!(f, "rows without a value of the target: {rows}"),
-            Finding::OneClass { column } => write!(f, "the target {column:?} has one value: there is nothing to learn"),
-            Finding::Imbalance { rarest, rows, commonest, most } => {
-                write!(f, "classes are out of balance: {rows} rows of {rarest:?}, {most} of {commonest:?}")
-            }
-        }
-    }
-}
-
 impl Table {
     /// What the table holds and what looks wrong, also with respect to a column that is to be predicted.
     ///
     /// # Errors
     /// A target that is not there.
     pub fn inspect(&self, target: Option<&str>) -> Result<Inspection, TableError> {
-        let target = target.map(|name| self.column(name)).transpose()?;
+        let target = target.map(|name| self.place(name)).transpose()?;
         let identities: Vec<Vec<u64>> = self.columns().iter().map(|column| column.values.identity()).collect();
         let mut findings = Vec::new();
         // Rows that are the same lie side by side.
@@ -185,20 +97,74 @@ impl Table {
             findings.push(Finding::DuplicateRows { rows: repeated });
         }
         let mut columns = Vec::new();
+        let counts: Vec<Counts> =
+            self.columns().iter().zip(&identities).map(|(column, of)| Counts::of(&column.values, of)).collect();
+        let same = |i: usize, j: usize| {
+            identities[i] == identities[j] && self.columns()[i].values.has_words_of(&self.columns()[j].values)
+        };
+        // Columns by what they say, so that few are compared.
+        let mut alike: HashMap<u64, Vec<usize>> = HashMap::new();
         for (i, column) in self.columns().iter().enumerate() {
-            let counts = Counts::of(&column.values, &identities[i]);
-            columns.push(summary(column, counts.distinct));
-            let is_target = target.is_some_and(|target| target.name == column.name);
-            findings.extend(of_column(column, &counts, is_target));
-            let same = |j: &usize| identities[*j] == identities[i] && self.columns()[*j].values == column.values;
-            if let Some(j) = (0..i).find(same) {
-                findings.push(Finding::SameAs { column: column.name.clone(), other: self.columns()[j].name.clone() });
+            columns.push(summary(column, counts[i].distinct));
+            findings.extend(of_column(column, &counts[i], target == Some(i)));
+            findings.extend(self.readings.get(&i).and_then(|reading| guess(column, reading)));
+            let alike = alike.entry(hash(&column.values, &identities[i])).or_default();
+            let twin = alike.iter().copied().find(|&j| same(i, j));
+            if twin.is_none() {
+                alike.push(i);
+            }
+            let names = |other: usize| [i, other].map(|i| self.columns()[i].name.clone());
+            let tells = |target: usize| {
+                counts[i].distinct > 1
+                    && (same(i, target) || tell_each_other([i, target].map(|i| (&identities[i], &counts[i]))))
+            };
+            match (target, twin) {
+                (Some(target), _) if target != i && tells(target) => {
+                    let [column, target] = names(target);
+                    findings.push(Finding::Leak { column, target });
+                }
+                // That a copy tells the target is said where the copy stands.
+                (Some(target), _) if target == i => {}
+                (_, Some(twin)) => {
+                    let [column, other] = names(twin);
+                    findings.push(Finding::SameAs { column, other });
+                }
+                _ => {}
             }
         }
         if let Some(target) = target {
-            findings.extend(of_target(target));
+            findings.extend(of_target(&self.columns()[target]));
         }
         Ok(Inspection { rows: self.rows(), columns, findings })
+    }
+}
+
+/// Of all that makes columns say the same.
+fn hash(values: &Values, identity: &[u64]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    identity.hash(&mut hasher);
+    match values {
+        Values::Numbers(_) | Values::Times(_) => {}
+        Values::Categories { names, .. } => names.hash(&mut hasher),
+        Values::Texts(texts) => texts.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+/// Whether rows have the same value of one column just where they have the same of the other, and values repeat.
+fn tell_each_other(columns: [(&Vec<u64>, &Counts); 2]) -> bool {
+    let [(a, of_a), (b, of_b)] = columns;
+    let [distinct, other] = [of_a, of_b].map(|of| of.distinct + usize::from(of.present < a.len()));
+    distinct == other && 2 * distinct <= a.len() && a.iter().zip(b).collect::<HashSet<_>>().len() == distinct
+}
+
+/// What could be misread.
+fn guess(column: &Column, reading: &Reading) -> Option<Finding> {
+    let column = column.name.clone();
+    match reading {
+        Reading { guessed: false, .. } => None,
+        Reading { kind: Kind::MonthFirst, .. } => Some(Finding::DateOrder { column }),
+        Reading { .. } => Some(Finding::Thousands { column }),
     }
 }
 
@@ -251,13 +217,11 @@ fn period(values: &[f64]) -> Detail {
 
 fn range(values: &[f64]) -> Detail {
     let finite = || values.iter().copied().filter(|x| x.is_finite());
-    let count = finite().count();
-    if count == 0 {
+    if finite().next().is_none() {
         return Detail::Nothing {};
     }
     let (min, max) = finite().fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), x| (min.min(x), max.max(x)));
-    let mean = finite().sum::<f64>() / count as f64;
-    let std = (finite().map(|x| (x - mean).powi(2)).sum::<f64>() / count as f64).sqrt();
+    let (mean, std) = mean_and_deviation(finite());
     Detail::Range { min, max, mean, std }
 }
 
@@ -291,9 +255,11 @@ fn of_column(column: &Column, counts: &Counts, is_target: bool) -> Vec<Finding> 
         Values::Texts(texts) => texts.iter().flatten().all(|text| !text.contains(' ')),
         Values::Times(_) => false,
     };
-    if names_rows && distinct == rows && rows >= ENOUGH && !is_target {
+    let nearly = nearly_numeric(column);
+    if names_rows && nearly.is_none() && distinct == rows && rows >= ENOUGH && !is_target {
         findings.push(Finding::Identifier { column: name() });
     }
+    findings.extend(nearly.map(Finding::NearlyNumeric));
     if let Values::Numbers(values) = values {
         let infinite = values.iter().filter(|x| x.is_infinite()).count();
         if infinite > 0 {
@@ -401,5 +367,61 @@ mod tests {
         assert_eq!(of(texts), [Finding::NoTarget { rows: 1 }, imbalance]);
         let table = Table::new(vec![noise()]).unwrap();
         assert!(table.inspect(Some("z")).unwrap_err().to_string().contains("no column \"z\""));
+    }
+
+    #[test]
+    fn copies_of_the_target_leak() {
+        let values = |f: fn(usize) -> f64| Values::Numbers((0..40).map(f).collect());
+        let classes = |names: [&str; 3]| categories(&(0..40).map(|i| names[i * i % 7 % 3]).collect::<Vec<_>>());
+        let noise = || column("x", values(|i| (i as f64 * 0.7).sin()));
+        let leak = |column: &str, target: &str| Finding::Leak { column: column.into(), target: target.into() };
+        let label = || column("label", classes(["a", "b", ""]));
+        let copy = || column("copy", classes(["a", "b", ""]));
+        let same = Finding::SameAs { column: "label".into(), other: "copy".into() };
+        assert_eq!(findings(vec![noise(), copy(), label()], None), [same]);
+        let no_value = Finding::NoTarget { rows: 12 };
+        assert_eq!(findings(vec![noise(), copy(), label()], Some("label")), [leak("copy", "label"), no_value.clone()]);
+        assert_eq!(findings(vec![noise(), label(), copy()], Some("label")), [leak("copy", "label"), no_value.clone()]);
+        // The same groups of rows by other names, and as numbers.
+        let other = column("other", classes(["z", "y", "x"]));
+        let coded = column("coded", values(|i| [7.0, -1.0, 0.5][i * i % 7 % 3]));
+        let found = findings(vec![noise(), other, coded, label()], Some("label"));
+        assert_eq!(found, [leak("other", "label"), leak("coded", "label"), no_value]);
+        // A copy of numbers that never repeat, and one with gaps.
+        let y: fn(usize) -> f64 = |i| if i == 5 { f64::NAN } else { (i as f64 * 0.3).cos() };
+        let found = findings(vec![noise(), column("y", values(y)), column("y again", values(y))], Some("y"));
+        assert_eq!(found, [leak("y again", "y"), Finding::NoTarget { rows: 1 }]);
+        let said = leak("copy", "label").to_string();
+        assert_eq!(said, "\"copy\" tells \"label\" by itself: a leak? Leave it out unless it is known beforehand");
+    }
+
+    #[test]
+    fn what_was_guessed_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.csv");
+        let found = |text: &str| {
+            std::fs::write(&path, text).expect("a file");
+            Table::read(&path, &crate::TableOptions::default()).unwrap().inspect(None).unwrap().findings
+        };
+        let d = || "d".to_string();
+        assert_eq!(found("d\n03/04/2024\n05/06/2024\n"), [Finding::DateOrder { column: d() }]);
+        assert_eq!(found("d\n03/04/2024\n13/06/2024\n"), []);
+        assert_eq!(found("d\n\"1,234\"\n\"2,345\"\n"), [Finding::Thousands { column: d() }]);
+        assert_eq!(found("d\n\"1,234\"\n\"2,345,678\"\n"), []);
+        let nearly = found("d\n1.5\n2.5\nerr\n3.5\n");
+        assert!(matches!(&nearly[..], [Finding::NearlyNumeric(of)] if of.row == 3), "{nearly:?}");
+        let json = serde_json::to_value(&nearly).unwrap();
+        assert_eq!((&json[0]["finding"], &json[0]["text"]), (&"nearly_numeric".into(), &"err".into()));
+    }
+
+    #[test]
+    fn many_columns_take_little_time_each() {
+        let columns =
+            (0..20_000).map(|i| column(&format!("c{i}"), Values::Texts(vec![Some(format!("t{i}")), Some("x".into())])));
+        let begin = std::time::Instant::now();
+        let table = Table::new(columns.collect()).unwrap();
+        assert_eq!(table.inspect(Some("c7")).unwrap().columns.len(), 20_000);
+        // Pairs of columns would take minutes in this profile.
+        assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
     }
 }

@@ -1,20 +1,27 @@
 //! Tables: named columns of numbers, times, categories or texts.
 
+mod dates;
 mod encode;
 mod error;
+mod finding;
 mod infer;
 mod inspect;
+mod nearly;
+mod number;
 mod numpy;
 mod parquet;
 mod read;
 
 pub use encode::{Encoding, Features};
 pub use error::TableError;
-pub use inspect::{ColumnSummary, Detail, Finding, Inspection};
+pub use finding::Finding;
+pub use inspect::{ColumnSummary, Detail, Inspection};
+pub use nearly::NearlyNumeric;
 pub use read::TableOptions;
 
+use infer::Typed;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Names that are offered in place of one that is not there.
 const NEAREST: usize = 3;
@@ -25,7 +32,20 @@ const COMPARED: usize = 64;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     columns: Vec<Column>,
+    /// Where the column of a name is.
+    places: HashMap<String, usize>,
     rows: usize,
+    /// Of columns that were read, for what is not plain of their values.
+    readings: BTreeMap<usize, Reading>,
+}
+
+/// How a column was read.
+#[derive(Clone, Debug, PartialEq)]
+struct Reading {
+    /// What reads other texts of the column in the same way.
+    kind: Kind,
+    /// Whether its texts could have been read in another way.
+    guessed: bool,
 }
 
 /// A named column.
@@ -37,14 +57,20 @@ pub struct Column {
     pub values: Values,
 }
 
-/// What the values of a column are.
+/// What the values of a column are, and how texts are read where the values do not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Numbers.
     Number,
+    /// Numbers whose decimals stand behind a comma where a comma could also stand between thousands.
+    DecimalComma,
     /// Points in time.
     Time,
+    /// Points in time whose dates are written 1/31/2020 where they have bars.
+    MonthFirst,
+    /// Points in time whose dates are written 31/1/2020 where they have bars.
+    DayFirst,
     /// Some distinct texts.
     Category,
     /// Any texts.
@@ -56,9 +82,21 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Number => "number",
+            Kind::DecimalComma => "number with a decimal comma",
             Kind::Time => "time",
+            Kind::MonthFirst => "time (month/day/year)",
+            Kind::DayFirst => "time (day/month/year)",
             Kind::Category => "category",
             Kind::Text => "text",
+        }
+    }
+
+    /// The kind of the values, however they are written.
+    fn base(self) -> Kind {
+        match self {
+            Kind::DecimalComma => Kind::Number,
+            Kind::MonthFirst | Kind::DayFirst => Kind::Time,
+            kind => kind,
         }
     }
 }
@@ -115,16 +153,36 @@ impl Values {
         }
     }
 
+    /// Whether two columns of the same [`Values::identity`] are equal.
+    fn has_words_of(&self, other: &Values) -> bool {
+        match (self, other) {
+            (Values::Numbers(_), Values::Numbers(_)) | (Values::Times(_), Values::Times(_)) => true,
+            (Values::Categories { names, .. }, Values::Categories { names: others, .. }) => names == others,
+            (Values::Texts(texts), Values::Texts(others)) => texts == others,
+            _ => false,
+        }
+    }
+
+    /// The text of a row, of categories and texts.
+    fn text(&self, row: usize) -> Option<&str> {
+        match self {
+            Values::Numbers(_) | Values::Times(_) => None,
+            Values::Categories { names, codes } => codes[row].map(|code| names[code as usize].as_str()),
+            Values::Texts(texts) => texts[row].as_deref(),
+        }
+    }
+
     /// What a row's value is equal to, as a number: the same for equal values of the column alone.
     fn identity(&self) -> Vec<u64> {
+        // Zeros are equal whatever their sign, and missing values are whatever their bits.
+        let bits = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { (x + 0.0).to_bits() };
         match self {
-            // Zeros are equal whatever their sign.
-            Values::Numbers(values) | Values::Times(values) => values.iter().map(|x| (x + 0.0).to_bits()).collect(),
+            Values::Numbers(values) | Values::Times(values) => values.iter().map(bits).collect(),
             Values::Categories { codes, .. } => {
                 codes.iter().map(|code| code.map_or(0, |code| code as u64 + 1)).collect()
             }
             Values::Texts(texts) => {
-                let mut seen = BTreeMap::new();
+                let mut seen = HashMap::new();
                 let mut identity = |text| {
                     let next = seen.len() as u64;
                     *seen.entry(text).or_insert(next)
@@ -143,6 +201,7 @@ impl Table {
     pub fn new(columns: Vec<Column>) -> Result<Table, TableError> {
         let Some(first) = columns.first() else { return Err(TableError::NoColumns) };
         let rows = first.values.len();
+        let mut places = HashMap::new();
         for (i, column) in columns.iter().enumerate() {
             if column.values.len() != rows {
                 let (name, got) = (column.name.clone(), column.values.len());
@@ -153,11 +212,23 @@ impl Table {
             {
                 return Err(TableError::NoName(column.name.clone()));
             }
-            if columns[..i].iter().any(|other| other.name == column.name) {
+            if places.insert(column.name.clone(), i).is_some() {
                 return Err(TableError::Twice(column.name.clone()));
             }
         }
-        Ok(Table { columns, rows })
+        Ok(Table { columns, places, rows, readings: BTreeMap::new() })
+    }
+
+    /// Of columns that were read.
+    fn of_read(read: Vec<(String, Typed)>) -> Result<Table, TableError> {
+        let readings =
+            read.iter().enumerate().filter(|(_, (_, typed))| typed.guessed || typed.kind != typed.kind.base());
+        let reading = |(place, (_, typed)): (usize, &(String, Typed))| {
+            (place, Reading { kind: typed.kind, guessed: typed.guessed })
+        };
+        let readings = readings.map(reading).collect();
+        let column = |(name, typed): (String, Typed)| Column { name, values: typed.values };
+        Ok(Table { readings, ..Table::new(read.into_iter().map(column).collect())? })
     }
 
     /// Number of rows.
@@ -177,7 +248,10 @@ impl Table {
 
     /// The kind of each column by name: what [`TableOptions::kinds`] makes of another file.
     pub fn kinds(&self) -> BTreeMap<String, Kind> {
-        self.columns.iter().map(|column| (column.name.clone(), column.values.kind())).collect()
+        let read = |place| self.readings.get(&place).map(|reading| reading.kind);
+        let kind =
+            |(place, column): (usize, &Column)| (column.name.clone(), read(place).unwrap_or(column.values.kind()));
+        self.columns.iter().enumerate().map(kind).collect()
     }
 
     /// The column of this name.
@@ -185,10 +259,13 @@ impl Table {
     /// # Errors
     /// No column has it: the nearest names are offered.
     pub fn column(&self, name: &str) -> Result<&Column, TableError> {
-        self.columns
-            .iter()
-            .find(|column| column.name == name)
-            .ok_or_else(|| no_column(name, self.columns.iter().map(|column| &column.name[..])))
+        self.place(name).map(|place| &self.columns[place])
+    }
+
+    /// Where the column of this name is.
+    fn place(&self, name: &str) -> Result<usize, TableError> {
+        let place = self.places.get(name).copied();
+        place.ok_or_else(|| no_column(name, self.columns.iter().map(|column| &column.name[..])))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Reading tables from delimited text.
 
-use super::infer::{Texts, is_missing, number};
-use super::{Column, Kind, Table, TableError, numpy, parquet};
+use super::infer::{Texts, Typed, is_missing};
+use super::number::number;
+use super::{Kind, Table, TableError, numpy, parquet};
+use crate::lines::{Lines, NoLines};
 use crate::parallel::in_parallel;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,6 +14,9 @@ use std::path::Path;
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// Bytes of the beginning that tell how a file is written.
 const HEAD: usize = 64 << 10;
+
+/// Columns of text, at most: each takes some hundred bytes even where it has one value.
+const MOST_COLUMNS: usize = 1 << 20;
 
 /// How a table is written; what is not given is found out.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +38,14 @@ impl Table {
     ///
     /// A column holds numbers if all its values are, times if all are dates written in one way (ISO 8601, 2020/1/31,
     /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like), categories where texts repeat, and else texts. Empty
-    /// fields and `NA`, `NaN`, `null`, `?` and the like are missing values. Where semicolons stand between fields, numbers
-    /// may have decimal commas. Columns without a line of names, and those whose name is empty there, as the index that pandas
+    /// fields and `NA`, `NaN`, `null`, `?`, `#DIV/0!` and the like are missing values; among numbers and times so are `-`, `.`,
+    /// `unknown` and the like.
+    ///
+    /// Numbers may be written as people do, all of a column in one way: with one and the same unit or sign of currency, which is left
+    /// out ("5%" is 5, "5 kg" is 5, "$5" is 5); with commas, spaces or apostrophes between thousands ("1,234.5"); with decimal commas
+    /// ("1,5", "1 234,5"). Where a comma in all numbers has three digits behind it, it stands between thousands; where semicolons
+    /// stand between fields, before decimals. A stray value of another kind makes categories or texts of them all:
+    /// [`Table::nearly_numeric`] tells. Columns without a line of names, and those whose name is empty there, as the index that pandas
     /// writes, are `column 1` and so on.
     ///
     /// In Parquet the types say what is a number (integers, floats, decimals; times of day in seconds), a time (dates, timestamps)
@@ -53,38 +64,45 @@ impl Table {
         let io = |source| TableError::Io { path: path.to_owned(), source };
         let mut file = BufReader::with_capacity(HEAD, file);
         let head = file.fill_buf().map_err(io)?;
+        let in_file = |source| TableError::In { path: path.to_owned(), source: Box::new(source) };
         if numpy::is_numpy(head, path) {
-            return Table::new(numpy::read(head, path)?);
+            return Table::new(numpy::read(head, path)?).map_err(in_file);
         }
-        if !head.starts_with(parquet::MAGIC) {
-            return read(file, path, options);
-        }
-        Table::new(parquet::read(file.into_inner(), path, options)?)
+        let columns = match head.starts_with(parquet::MAGIC) {
+            true => parquet::read(file.into_inner(), path, options)?,
+            false => read(file, path, options)?,
+        };
+        Table::of_read(columns).map_err(in_file)
     }
 }
 
-fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Table, TableError> {
+fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Vec<(String, Typed)>, TableError> {
     let io = |source| TableError::Io { path: path.to_owned(), source };
     let head = file.fill_buf().map_err(io)?;
     let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let head = &head[mark..];
-    if let Some(place) = head.iter().position(|&byte| byte == 0) {
-        let line = 1 + head[..place].iter().filter(|&&byte| byte == b'\n').count() as u64;
-        return Err(not_text(path, line));
-    }
     let is_tsv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
     let delimiter = options.delimiter.unwrap_or(if is_tsv { b'\t' } else { commonest(head) });
     file.consume(mark);
-    let mut lines = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).from_reader(file);
+    let mut lines = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .buffer_capacity(HEAD)
+        .from_reader(Lines::new(file));
     let mut columns: Vec<(String, Texts)> = Vec::new();
     let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
     loop {
         let line = lines.position().line();
-        if !lines.read_byte_record(&mut record).map_err(|error| refused(error, path, delimiter))? {
+        lines.get_mut().begin();
+        if !lines.read_byte_record(&mut record).map_err(|error| refused(error, path, line, delimiter))? {
             break;
         }
         let fields = record.iter().map(|field| str::from_utf8(field).map(str::trim));
         if columns.is_empty() {
+            if record.len() > MOST_COLUMNS {
+                let (path, columns) = (path.to_owned(), record.len());
+                return Err(TableError::Wide { path, columns, most: MOST_COLUMNS, delimiter: delimiter.into() });
+            }
             let fields = fields.collect::<Result<Vec<&str>, _>>().map_err(|_| not_text(path, line))?;
             let has_names =
                 options.header.unwrap_or(!fields.iter().all(|field| is_missing(field) || number(field).is_some()));
@@ -114,16 +132,16 @@ fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<T
     }
     let decimal_comma = delimiter == b';';
     let column = |(name, texts): (String, Texts)| match options.kinds.get(&name) {
-        None if options.written => Ok(Column { name, values: texts.written() }),
-        None => Ok(Column { name, values: texts.typed(decimal_comma) }),
+        None if options.written => Ok((name, Typed::of(texts.written()))),
+        None => Ok((name, texts.typed(decimal_comma))),
         Some(&kind) => match texts.of_kind(kind, decimal_comma) {
-            Ok(values) => Ok(Column { name, values }),
+            Ok(typed) => Ok((name, typed)),
             Err((row, text)) => {
                 Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
             }
         },
     };
-    Table::new(in_parallel(columns, column).into_iter().collect::<Result<_, _>>()?)
+    in_parallel(columns, column).into_iter().collect()
 }
 
 fn not_text(path: &Path, line: u64) -> TableError {
@@ -149,11 +167,16 @@ fn commonest(head: &[u8]) -> u8 {
     DELIMITERS[counts.iter().position(|&count| count == most).unwrap_or(0)]
 }
 
-fn refused(error: csv::Error, path: &Path, delimiter: u8) -> TableError {
+/// What is wrong with a record that begins in a line.
+fn refused(error: csv::Error, path: &Path, begin: u64, delimiter: u8) -> TableError {
     let path = path.to_owned();
-    let line = error.position().map_or(1, csv::Position::line);
+    let line = error.position().map_or(begin, csv::Position::line);
     match error.into_kind() {
-        csv::ErrorKind::Io(source) => TableError::Io { path, source },
+        csv::ErrorKind::Io(source) => match NoLines::of(&source) {
+            Some(NoLines::Nul { line }) => TableError::Binary { path, line },
+            Some(NoLines::Long) => TableError::LongLine { path, line },
+            None => TableError::Io { path, source },
+        },
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             TableError::Ragged { path, line, got: len, expected: expected_len, delimiter: delimiter.into() }
         }
@@ -165,6 +188,10 @@ fn refused(error: csv::Error, path: &Path, delimiter: u8) -> TableError {
 mod tests {
     use super::super::Values;
     use super::*;
+
+    fn read(bytes: impl BufRead, path: &Path, options: &TableOptions) -> Result<Table, TableError> {
+        Table::of_read(super::read(bytes, path, options)?)
+    }
 
     fn table(name: &str, bytes: &[u8]) -> Result<Table, TableError> {
         read(bytes, Path::new(name), &TableOptions::default())
@@ -209,6 +236,29 @@ mod tests {
     }
 
     #[test]
+    fn notations_of_another_file_are_kept() {
+        let text = "price,weight,day,share\n\"1,50\",3 kg,13/1/2020,\"1,234\"\n\"2,25\",4 kg,14/1/2020,\"2,345,678\"\n";
+        let first = table("t.csv", text.as_bytes()).unwrap();
+        assert_eq!(kinds(&first), [("price", "number"), ("weight", "number"), ("day", "time"), ("share", "number")]);
+        let options = TableOptions { kinds: first.kinds(), ..TableOptions::default() };
+        // Alone, the commas and the date would be read otherwise.
+        let one = &b"price,weight,day,share\n\"1,234\",5 kg,1/2/2020,\"5,678\"\n"[..];
+        let second = read(one, Path::new("t.csv"), &options).unwrap();
+        let values = |name: &str| match &second.column(name).unwrap().values {
+            Values::Numbers(values) | Values::Times(values) => values[0],
+            other => panic!("{other:?}"),
+        };
+        let february = 1580515200.0;
+        assert_eq!(["price", "weight", "day", "share"].map(values), [1.234, 5.0, february, 5678.0]);
+        assert_eq!(second.kinds(), first.kinds());
+        let saved = serde_json::to_string(&first.kinds()).unwrap();
+        assert_eq!(serde_json::from_str::<BTreeMap<String, Kind>>(&saved).unwrap(), first.kinds());
+        let wrong = &b"price,weight,day,share\n1,5 kg,12/31/2020,1\n"[..];
+        let said = read(wrong, Path::new("t.csv"), &options).unwrap_err().to_string();
+        assert_eq!(said, "t.csv: \"12/31/2020\" in row 1 of column \"day\" is no time (day/month/year)");
+    }
+
+    #[test]
     fn kinds_of_another_file_are_kept() {
         let first = table("t.csv", b"a,b\n1,x\n2,y\n").unwrap();
         let options = TableOptions { kinds: first.kinds(), ..TableOptions::default() };
@@ -239,7 +289,16 @@ mod tests {
         assert_eq!(complaint(b"a,b\n1\n"), short);
         assert_eq!(complaint(b"a,a\n1,2\n"), "two columns are named \"a\": rename one");
         assert_eq!(complaint(b"a,b\n1,\xff\n"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");
-        assert_eq!(complaint(b"PK\x03\x04\n\x00"), "t.csv:2: this is no UTF-8 text; save the table as CSV in UTF-8");
+        let binary = "t.csv:2: a NUL byte: this is no text, or UTF-16; save the table as CSV in UTF-8";
+        assert_eq!(complaint(b"PK\x03\x04\n\x00"), binary);
+        let endless = csv::Error::from(std::io::Error::other(NoLines::Long));
+        let said = refused(endless, Path::new("t.csv"), 7, b',').to_string();
+        assert_eq!(said, "t.csv:7: this line has no end in sight; is a quote not closed, or is this no table?");
+        let wide = complaint(&[b','; MOST_COLUMNS]);
+        assert_eq!(
+            wide,
+            "t.csv has 1048577 fields in its first line; a table may have 1048576. Does ',' stand between them?"
+        );
         let missing = Table::read(Path::new("no/such.csv"), &TableOptions::default()).unwrap_err().to_string();
         assert!(missing.starts_with("cannot read no/such.csv: "), "{missing}");
     }

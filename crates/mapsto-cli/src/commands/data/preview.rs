@@ -2,11 +2,13 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use image::{DynamicImage, GrayImage, Rgb, RgbImage, imageops};
-use mapsto_data::{Augmentation, Channels, ImageSet, Picture, Preset, Step};
+use image::{DynamicImage, GrayImage, ImageFormat, Rgb, RgbImage, imageops};
+use mapsto_data::{Augmentation, Channels, ImageSet, Picture, Preset, Step, printable};
+use mapsto_nn::write_atomic;
 use mapsto_tensor::Rng;
 use serde_json::json;
 use std::fs;
+use std::io::{Cursor, Write, stderr};
 use std::path::{Path, PathBuf};
 
 /// Pixels of a cell's side.
@@ -24,7 +26,7 @@ const SMALL: usize = 64;
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A folder with one of pictures for each class, a table of paths and labels, or a folder of IDX files
+    /// A folder with one of pictures for each class, a table of paths and labels, a folder of IDX files, or an archive of NumPy's (.npz)
     path: PathBuf,
     /// How pictures are changed: none, light, standard, strong, or a TOML file with a list of steps
     #[arg(long, value_name = "PRESET|FILE", default_value = "standard")]
@@ -32,7 +34,7 @@ pub struct Arguments {
     /// One step alone, with its usual settings: rotate, colour_jitter, ...
     #[arg(long, value_name = "NAME", conflicts_with = "augment")]
     step: Option<String>,
-    /// Where the sheet is written
+    /// Where the sheet is written: .png, .jpg, .bmp, .webp or .ppm
     #[arg(long, value_name = "FILE", default_value = "preview.png")]
     out: PathBuf,
     /// Pictures, a row each
@@ -48,9 +50,15 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Arguments { path, augment, step, out, count, seed, json } = arguments;
+    let format = format(out)?;
     let set = ImageSet::open(path).map_err(|error| Failure::user(error.to_string()))?;
     let rng = Rng::new(*seed).split("preview");
-    let pictures = chosen(&set, *count as usize, rng.split("pictures"))?;
+    let Chosen { pictures, passed_over } = chosen(&set, *count as usize, rng.split("pictures"))?;
+    if let [first, ..] = &passed_over[..] {
+        let what = if let [_] = passed_over[..] { "picture is" } else { "pictures are" };
+        // Where that is closed, there is nobody to tell.
+        let _ = writeln!(stderr(), "warning: {} {what} passed over: {}", passed_over.len(), printable(first));
+    }
     let (what, augmentation) = match step {
         Some(name) => (name, one_step(name)?),
         None => (augment, augmentation(augment, &pictures)?),
@@ -60,34 +68,57 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(|(index, picture)| row(picture, &augmentation, &rng.fork(*index as u64)))
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::user(error.to_string()))?;
-    let sheet = sheet(rows)?;
-    sheet.save(out).map_err(|error| Failure::user(format!("cannot write {}: {error}", out.display())))?;
+    let mut bytes = Cursor::new(Vec::new());
+    sheet(rows)?.write_to(&mut bytes, format).map_err(|error| Failure::Internal(error.to_string()))?;
+    write_atomic(out, |file| file.write_all(bytes.get_ref()))
+        .map_err(|error| Failure::user(format!("cannot write {}: {error}", out.display())))?;
     let output = Output { json: *json, goes_on: false };
     let names: Vec<String> = pictures.iter().map(|(index, _)| set.name(*index)).collect();
     output.text(&format!(
-        "{}: {} pictures, a row each; at the left as they are, then changed by {what} {VERSIONS} times",
+        "{}: {} {}, a row each; at the left as they are, then changed by {what} {VERSIONS} times",
         out.display(),
-        names.len()
+        names.len(),
+        if names.len() == 1 { "picture" } else { "pictures" }
     ))?;
     let steps = augmentation.steps();
-    output
-        .event(&json!({"event": "preview", "path": path, "out": out, "pictures": names, "steps": steps, "seed": seed}))
+    let [path, out] = [path, out].map(|path| path.to_string_lossy());
+    output.event(&json!({
+        "event": "preview", "path": path, "out": out, "pictures": names, "passed_over": passed_over, "steps": steps, "seed": seed
+    }))
 }
 
-/// Some pictures that can be read, and their indices.
-fn chosen(set: &ImageSet, count: usize, mut rng: Rng) -> Result<Vec<(usize, Picture)>, Failure> {
-    let mut complaint = String::from("there are no pictures");
-    let mut pictures = Vec::new();
+/// The format that a file's name ends in, if pictures are written in it.
+fn format(out: &Path) -> Result<ImageFormat, Failure> {
+    let format = ImageFormat::from_path(out).ok().filter(ImageFormat::writing_enabled);
+    format.ok_or_else(|| {
+        let mend = "its name must end in .png, .jpg, .bmp, .webp or .ppm";
+        Failure::user(format!("cannot write {}: {mend}", out.display()))
+    })
+}
+
+/// Some pictures.
+struct Chosen {
+    /// Those that can be read, and their indices.
+    pictures: Vec<(usize, Picture)>,
+    /// What is wrong with the others that were tried.
+    passed_over: Vec<String>,
+}
+
+fn chosen(set: &ImageSet, count: usize, mut rng: Rng) -> Result<Chosen, Failure> {
+    let (mut pictures, mut passed_over) = (Vec::new(), Vec::new());
     for index in rng.permutation(set.len())? {
         match set.picture(index) {
             Ok(picture) => pictures.push((index, picture)),
-            Err(error) => complaint = error.to_string(),
+            Err(error) => passed_over.push(error.to_string()),
         }
         if pictures.len() == count {
             break;
         }
     }
-    if pictures.is_empty() { Err(Failure::user(complaint)) } else { Ok(pictures) }
+    match pictures.is_empty() {
+        true => Err(Failure::user(passed_over.pop().unwrap_or_else(|| "there are no pictures".into()))),
+        false => Ok(Chosen { pictures, passed_over }),
+    }
 }
 
 /// A preset for pictures of such sizes, or what a file says.

@@ -3,8 +3,8 @@
 mod meaning;
 
 use self::meaning::{Meaning, of_bytes, of_i32, of_i64, of_int96};
-use super::infer::Texts;
-use super::{Column, Kind, TableError, TableOptions, Values};
+use super::infer::{Texts, Typed};
+use super::{Kind, TableError, TableOptions, Values};
 use crate::parallel::in_parallel;
 use crate::quiet::{message, quietly};
 use jiff::Timestamp;
@@ -47,7 +47,7 @@ enum Found {
 }
 
 /// The columns of a file, those of texts as the kind that they look like where none is asked for.
-pub(super) fn read(file: File, path: &Path, options: &TableOptions) -> Result<Vec<Column>, TableError> {
+pub(super) fn read(file: File, path: &Path, options: &TableOptions) -> Result<Vec<(String, Typed)>, TableError> {
     let bytes = file.metadata().map_err(|source| TableError::Io { path: path.to_owned(), source })?.len();
     let found = quietly(|| decode(file, bytes));
     let wrong = |reason| TableError::Parquet { path: path.to_owned(), reason };
@@ -62,7 +62,7 @@ pub(super) fn read(file: File, path: &Path, options: &TableOptions) -> Result<Ve
             }
         })?;
     let typed = |(name, found): (String, Found)| match found.typed(options.kinds.get(&name).copied(), options.written) {
-        Ok(values) => Ok(Column { name, values }),
+        Ok(typed) => Ok((name, typed)),
         Err((row, text, kind)) => {
             Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
         }
@@ -179,9 +179,9 @@ impl Found {
 
     /// The values as this kind; without one as they are written, or else texts as the kind that they look like. Fails with the row
     /// of a value that is none of the kind, with its text.
-    fn typed(self, kind: Option<Kind>, written: bool) -> Result<Values, (usize, String, Kind)> {
+    fn typed(self, kind: Option<Kind>, written: bool) -> Result<Typed, (usize, String, Kind)> {
         let values = match (self, kind) {
-            (Found::Texts(texts), None) if written => return Ok(texts.written()),
+            (Found::Texts(texts), None) if written => return Ok(Typed::of(texts.written())),
             (Found::Texts(texts), Some(kind)) => {
                 return texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind));
             }
@@ -196,11 +196,11 @@ impl Found {
             texts
         };
         match kind {
-            Some(kind) if kind != values.kind() => {
+            Some(kind) if kind.base() != values.kind() => {
                 texts().of_kind(kind, false).map_err(|(row, text)| (row, text, kind))
             }
-            None if written => Ok(texts().written()),
-            _ => Ok(values),
+            None if written => Ok(Typed::of(texts().written())),
+            _ => Ok(Typed::of(values)),
         }
     }
 }
