@@ -146,7 +146,7 @@ fn the_faults_of_a_list_are_told_line_by_line() {
     let line = |line: u64, what: &str| ImageFinding::Line { line, what: what.to_string() };
     let text = "path,label,split\na/0.png,x,train\nno.png,x,train\na/1.png,,train\na/2.png,x,zzz\nb/0.png,y,test\na/0.png,x,train\n";
     let inspection = found(text);
-    assert_eq!((inspection.pictures, inspection.classes["y"][&Part::Test]), (2, 1));
+    assert_eq!((inspection.pictures, inspection.classes["x"][&Part::Train]), (1, 1));
     let missing = format!("{} is no file; paths start at the table's folder", root.path().join("no.png").display());
     let expected = [
         line(3, &missing),
@@ -154,7 +154,7 @@ fn the_faults_of_a_list_are_told_line_by_line() {
         line(5, "\"zzz\" is no part; write train, val or test"),
         line(7, "a/0.png is listed before, in line 2"),
         ImageFinding::NotTrained { class: "y".into() },
-        ImageFinding::Imbalance { rarest: "y".into(), pictures: 0, commonest: "x".into(), most: 1 },
+        ImageFinding::OneClass,
     ];
     assert_eq!(inspection.findings, expected);
     assert_eq!(inspection.findings[2].to_string(), "line 5: \"zzz\" is no part; write train, val or test");
