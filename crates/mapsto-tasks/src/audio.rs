@@ -8,6 +8,7 @@ use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
+use crate::skipped;
 use crate::weights::read_weights;
 use mapsto_data::{
     Batch, Dataset, ListColumns, Loader, LoaderOptions, LogMel, Order, Part, Sound, SoundAugmentation, SoundError,
@@ -219,22 +220,18 @@ impl AudioExamples {
         let heard = Arc::new(Heard::new(folder.items.into_iter().map(|item| item.path).collect(), config));
         let all = Spectrograms::new(&heard, (0..labels.len()).collect(), false)?;
         let loader = Loader::new(Arc::new(all), LoaderOptions::default()).map_err(TaskError::input)?;
-        let (mut lengths, mut bad, mut why) = (Vec::new(), Vec::new(), None);
+        let (mut lengths, mut bad, mut why) = (Vec::new(), Vec::new(), Vec::new());
         for (index, one) in loader.epoch(0, 0).flatten().enumerate() {
             match one {
                 Ok((_, spectrogram)) => lengths.push(spectrogram.frames),
                 Err(error) => {
                     lengths.push(0);
                     bad.push(index);
-                    why.get_or_insert(error.to_string());
+                    why.push(error.to_string());
                 }
             }
         }
-        if let Some(why) = why.filter(|_| !skip_bad) {
-            let more = if bad.len() > 1 { format!(", and {} more like it", bad.len() - 1) } else { String::new() };
-            let mend = "mend or remove what cannot be read, or pass over it with --skip-bad";
-            return Err(TaskError::Input(format!("{why}{more}; {mend}")));
-        }
+        skipped::refuse(&why, skip_bad)?;
         let of = |wanted: Part| {
             let mine = |&index: &usize| parts[index] == wanted && bad.binary_search(&index).is_err();
             (0..labels.len()).filter(mine).collect()
@@ -384,12 +381,7 @@ impl Examples for AudioExamples {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let first = self.skipped.first();
-        let count = match self.skipped.len() {
-            1 => "1 sound cannot be read and is passed over: ".to_string(),
-            count => format!("{count} sounds cannot be read and are passed over, the first of them "),
-        };
-        first.map(|first| count + first).into_iter().collect()
+        skipped::warnings(["sound", "sounds"], &self.skipped)
     }
 
     fn truth(&self) -> &Truth {

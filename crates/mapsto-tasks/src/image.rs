@@ -8,6 +8,7 @@ use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Rule, Settings, Training};
+use crate::skipped;
 use crate::weights::read_weights;
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
@@ -429,12 +430,7 @@ impl Examples for ImageExamples {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let first = self.skipped.first();
-        let count = match self.skipped.len() {
-            1 => "1 picture cannot be read and is passed over: ".to_string(),
-            count => format!("{count} pictures cannot be read and are passed over, the first of them "),
-        };
-        first.map(|first| count + first).into_iter().collect()
+        skipped::warnings(["picture", "pictures"], &self.skipped)
     }
 
     fn truth(&self) -> &Truth {
@@ -516,11 +512,6 @@ fn unreadable(set: &Arc<ImageSet>, skip_bad: bool) -> Result<Vec<usize>, TaskErr
     let read = loader.epoch(0, 0).flatten().enumerate();
     let (bad, why): (Vec<usize>, Vec<String>) =
         read.filter_map(|(index, sample)| Some((index, sample.err()?.to_string()))).unzip();
-    let mend = "mend or remove what cannot be read, or pass over it with --skip-bad";
-    match &why[..] {
-        [] => Ok(bad),
-        _ if skip_bad => Ok(bad),
-        [only] => Err(TaskError::Input(format!("{only}; {mend}"))),
-        [first, others @ ..] => Err(TaskError::Input(format!("{first}, and {} more like it; {mend}", others.len()))),
-    }
+    skipped::refuse(&why, skip_bad)?;
+    Ok(bad)
 }

@@ -19,6 +19,7 @@ mod request;
 mod run;
 mod saved;
 mod settings;
+mod skipped;
 mod stage;
 pub mod table;
 pub mod text;
