@@ -31,6 +31,16 @@ impl Failure {
         Failure::User(format!("{error:#}"))
     }
 
+    /// With more to say: what can be done now.
+    pub fn and(self, more: &str) -> Failure {
+        match self {
+            Failure::User(what) => Failure::User(format!("{what}; {more}")),
+            Failure::Internal(what) => Failure::Internal(format!("{what}; {more}")),
+            Failure::Interrupted(what) => Failure::Interrupted(format!("{what}; {more}")),
+            Failure::Pipe => Failure::Pipe,
+        }
+    }
+
     /// The exit code that stands for it.
     pub fn exit_code(&self) -> ExitCode {
         match self {

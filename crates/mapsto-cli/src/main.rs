@@ -6,7 +6,6 @@ mod failure;
 mod interrupt;
 mod output;
 mod shell;
-mod show;
 mod tasks;
 mod watcher;
 

@@ -1,6 +1,7 @@
 //! What goes to standard output, as text or as one JSON object a line, and complaints to standard error.
 
 use crate::failure::Failure;
+use mapsto_data::printable;
 use serde_json::Value;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -20,6 +21,15 @@ impl Output {
         if self.json { Ok(()) } else { self.write(&line) }
     }
 
+    /// A piece of a line that grows, at once; nothing in JSON.
+    pub fn piece(self, text: &str) -> Result<(), Failure> {
+        if self.json {
+            return Ok(());
+        }
+        write!(stdout(), "{text}")?;
+        Ok(stdout().flush()?)
+    }
+
     /// An event for a program; nothing in text.
     pub fn event(self, event: &Value) -> Result<(), Failure> {
         if self.json { self.write(event) } else { Ok(()) }
@@ -35,10 +45,10 @@ impl Output {
 
 /// What a person should know, on standard error: the command goes on.
 pub fn warn(what: &str) {
-    let _ = writeln!(stderr(), "warning: {what}");
+    let _ = writeln!(stderr(), "warning: {}", printable(what));
 }
 
 /// One complaint on standard error. Where that is closed, too, there is nobody to tell.
 pub fn complain(what: &str) {
-    let _ = writeln!(stderr(), "error: {what}");
+    let _ = writeln!(stderr(), "error: {}", printable(what));
 }

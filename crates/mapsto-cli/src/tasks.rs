@@ -7,12 +7,12 @@ use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
-use mapsto_tasks::{Examples, Saved};
+use mapsto_tasks::{Answered, Saved, Task};
 use std::marker::PhantomData;
 use std::path::Path;
 
 /// A task as the commands know it.
-pub trait Task: Sync {
+pub trait Known: Sync {
     /// Its name.
     fn name(&self) -> &'static str;
     /// What it learns, in a few words.
@@ -29,51 +29,51 @@ pub trait Task: Sync {
     fn summary(&self, arguments: &summary::Arguments, saved: &Saved) -> Result<(), Failure>;
 }
 
-/// A task of examples with answers.
-struct Answered<E>(PhantomData<fn() -> E>);
+/// A task, without its data.
+struct Of<T>(PhantomData<fn() -> T>);
 
-impl<E: Examples> Task for Answered<E> {
+impl<T: Task> Known for Of<T> {
     fn name(&self) -> &'static str {
-        E::NAME
+        T::NAME
     }
 
     fn about(&self) -> &'static str {
-        E::ABOUT
+        T::ABOUT
     }
 
     fn train(&self, arguments: &train::Arguments) -> Result<(), Failure> {
-        train::begin::<E>(arguments)
+        train::begin::<T>(arguments)
     }
 
     fn resume(&self, arguments: &train::Arguments, run: &Path) -> Result<(), Failure> {
-        train::resume::<E>(arguments, run)
+        train::resume::<T>(arguments, run)
     }
 
     fn eval(&self, arguments: &eval::Arguments, saved: &Saved) -> Result<(), Failure> {
-        eval::evaluate::<E>(arguments, saved)
+        eval::evaluate::<T>(arguments, saved)
     }
 
     fn predict(&self, arguments: &predict::Arguments, saved: &Saved) -> Result<(), Failure> {
-        predict::predict::<E>(arguments, saved)
+        predict::predict::<T>(arguments, saved)
     }
 
     fn summary(&self, arguments: &summary::Arguments, saved: &Saved) -> Result<(), Failure> {
-        summary::summarise::<E>(arguments, saved)
+        summary::summarise::<T>(arguments, saved)
     }
 }
 
 /// All tasks.
-pub static TASKS: [&dyn Task; 5] = [
-    &Answered::<DigitsExamples>(PhantomData),
-    &Answered::<ImageExamples>(PhantomData),
-    &Answered::<TableExamples>(PhantomData),
-    &Answered::<TextExamples>(PhantomData),
-    &Answered::<AudioExamples>(PhantomData),
+pub static TASKS: [&dyn Known; 5] = [
+    &Of::<Answered<DigitsExamples>>(PhantomData),
+    &Of::<Answered<ImageExamples>>(PhantomData),
+    &Of::<Answered<TableExamples>>(PhantomData),
+    &Of::<Answered<TextExamples>>(PhantomData),
+    &Of::<Answered<AudioExamples>>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.
-pub fn task(name: &str, file: &Path) -> Result<&'static dyn Task, Failure> {
-    let known = || TASKS.map(Task::name).join(", ");
+pub fn task(name: &str, file: &Path) -> Result<&'static dyn Known, Failure> {
+    let known = || TASKS.map(|task| task.name()).join(", ");
     let unknown = || format!("{} is of the task {name:?}, this version knows {}", file.display(), known());
     TASKS.into_iter().find(|task| task.name() == name).ok_or_else(|| Failure::user(unknown()))
 }

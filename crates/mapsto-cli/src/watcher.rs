@@ -2,10 +2,10 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::show::short;
 use mapsto_tasks::{Observer, TaskError};
 use mapsto_train::Measures;
 use mapsto_train::progress::{Mode, Progress};
+use mapsto_train::short;
 use serde_json::{Value, json};
 
 /// Shows a run.

@@ -182,7 +182,7 @@ fn check(report: &LoadReport) -> Result<()> {
         return Ok(());
     }
     Err(Error::data(complaints.join("; "))
-        .mend("load what fits with LoadOptions::partial(), or rename with .rename(from, to)"))
+        .mend("are these values of another network, or of other settings? LoadOptions::partial() loads what fits, .rename(from, to) renames"))
 }
 
 /// The first few of a list, and how many more there are.

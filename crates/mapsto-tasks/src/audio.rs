@@ -1,7 +1,8 @@
 //! Sounds: which class each is of.
 
+use crate::answered::Answered;
 use crate::error::TaskError;
-use crate::examples::{Answers, Ask, Asked, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
@@ -9,6 +10,7 @@ use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
 use crate::skipped;
+use crate::task::Given;
 use crate::weights::read_weights;
 use mapsto_data::{
     Batch, Dataset, ListColumns, Loader, LoaderOptions, LogMel, Order, Part, Sound, SoundAugmentation, SoundError,
@@ -302,7 +304,7 @@ impl Examples for AudioExamples {
     type Input = AudioInput;
     type Network = AudioNet;
 
-    fn begun(request: &Request) -> Result<Begun<AudioExamples>, TaskError> {
+    fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
         request.takes(Self::NAME, &["--data", "--model", "--pretrained", "--skip-bad"])?;
         let data = request.data("a folder with one of sounds for each class, or a table of paths and labels")?;
         let folder = listed(&data)?;
@@ -327,26 +329,34 @@ impl Examples for AudioExamples {
         let classes = examples.truth.answers(&[]).outputs();
         let AudioConfig { features, seconds, .. } = &settings.config;
         let heard = format!("{} samples a second, {seconds} seconds at most", features.rate);
-        Ok(Begun { examples, settings, notes: vec![format!("{classes} classes; sounds are heard at {heard}")] })
+        Ok(Begun {
+            task: Answered(examples),
+            settings,
+            notes: vec![format!("{classes} classes; sounds are heard at {heard}")],
+        })
     }
 
     fn open(config: &AudioConfig) -> Result<AudioExamples, TaskError> {
         AudioExamples::read_all(&config.data, config, config.skip_bad)
     }
 
-    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, skip_bad: bool) -> Result<AudioExamples, TaskError> {
+    fn open_for(
+        predictor: &Predictor<Answered<Self>>,
+        data: Option<&Path>,
+        skip_bad: bool,
+    ) -> Result<AudioExamples, TaskError> {
         let config = &predictor.settings.config;
         let Some(path) = data else {
             return AudioExamples::read_all(&config.data, config, config.skip_bad || skip_bad);
         };
         let examples = AudioExamples::read_all(path, config, skip_bad)?;
-        let truth = predictor.answers.truth_of(&examples.truth);
+        let truth = predictor.preparation.answers.truth_of(&examples.truth);
         let truth = truth.map_err(|what| TaskError::Input(format!("{}: {what}", path.display())))?;
         Ok(AudioExamples { truth, ..examples })
     }
 
     fn read(
-        predictor: &Predictor<Self>,
+        predictor: &Predictor<Answered<Self>>,
         files: &[PathBuf],
         skip_bad: bool,
         ask: Ask<'_, AudioInput>,
@@ -374,7 +384,7 @@ impl Examples for AudioExamples {
                     }
                 }
             }
-            let input = AudioInput::of(&found, &predictor.preparation)?;
+            let input = AudioInput::of(&found, &predictor.preparation.inputs)?;
             ask(Asked { refused, ..Asked::unknown(names, input) })?;
         }
         Ok(())

@@ -1,10 +1,12 @@
 //! What a task has to say of its data and its network; the rest is the same for all that learn from examples with answers.
 
+use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
+use crate::task::{Division, Given};
 use mapsto_nn::{Module, Summary};
 use mapsto_tensor::{Result, Tensor};
 use mapsto_train::{Batches, Labelled};
@@ -131,37 +133,6 @@ impl Truth {
     }
 }
 
-/// How examples are to be divided.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Division {
-    /// At random; each class's share is kept.
-    Random,
-    /// At random, the examples of a group on one side.
-    Groups(Vec<usize>),
-    /// By time: what is tested is later than what was learned from.
-    Times(Vec<f64>),
-}
-
-/// Which examples are for what.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Given {
-    /// To learn from.
-    pub train: Vec<usize>,
-    /// To choose the best epoch by, where the data have such a part.
-    pub validation: Vec<usize>,
-    /// To be tested on, where the data have such a part.
-    pub test: Vec<usize>,
-}
-
-impl Given {
-    /// All examples, in their order.
-    pub fn everything(&self) -> Vec<usize> {
-        let mut all = [&self.train[..], &self.validation, &self.test].concat();
-        all.sort_unstable();
-        all
-    }
-}
-
 /// Batches of labelled inputs.
 pub type LabelledBatches<'a, I> = Box<dyn Batches<Batch = Labelled<I>> + 'a>;
 
@@ -210,7 +181,7 @@ pub trait Examples: Sized {
     ///
     /// # Errors
     /// A request that means nothing to the task; data that cannot be read or learned from.
-    fn begun(request: &Request) -> Result<Begun<Self>, TaskError>;
+    fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError>;
 
     /// Reads the data of a run's settings again.
     ///
@@ -222,14 +193,14 @@ pub trait Examples: Sized {
     ///
     /// # Errors
     /// Data that cannot be read, or do not fit the network.
-    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, skip_bad: bool) -> Result<Self, TaskError>;
+    fn open_for(predictor: &Predictor<Answered<Self>>, data: Option<&Path>, skip_bad: bool) -> Result<Self, TaskError>;
 
     /// Reads what a network is asked about, a piece at a time.
     ///
     /// # Errors
     /// Files that cannot be read, or do not fit the network; those of `ask`.
     fn read(
-        predictor: &Predictor<Self>,
+        predictor: &Predictor<Answered<Self>>,
         files: &[PathBuf],
         skip_bad: bool,
         ask: Ask<'_, Self::Input>,

@@ -1,7 +1,8 @@
 //! Pictures: which class each is of.
 
+use crate::answered::Answered;
 use crate::error::TaskError;
-use crate::examples::{Answers, Ask, Asked, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
@@ -9,6 +10,7 @@ use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Rule, Settings, Training};
 use crate::skipped;
+use crate::task::Given;
 use crate::weights::read_weights;
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
@@ -361,7 +363,7 @@ impl Examples for ImageExamples {
     type Input = Tensor;
     type Network = Box<dyn Layer>;
 
-    fn begun(request: &Request) -> Result<Begun<ImageExamples>, TaskError> {
+    fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
         request.takes(Self::NAME, &["--data", "--model", "--pretrained", "--skip-bad"])?;
         let data = request.data("a folder with one of pictures for each class, or a table of paths and labels")?;
         let model = |usual| request.model("images", usual, ImageModel::named, ImageModel::NAMES);
@@ -377,7 +379,7 @@ impl Examples for ImageExamples {
         let ImageConfig { height, width, channels, .. } = settings.config;
         let classes = examples.truth.answers(&[]).outputs();
         let seen = format!("{classes} classes; pictures are taken {height} high and {width} wide, {channels} channels");
-        Ok(Begun { examples, settings, notes: vec![seen] })
+        Ok(Begun { task: Answered(examples), settings, notes: vec![seen] })
     }
 
     /// Every picture is read once, so that a damaged one is not found in the middle of a run; as many as
@@ -394,7 +396,11 @@ impl Examples for ImageExamples {
         Ok(ImageExamples { skipped, ..ImageExamples::of(set, given) })
     }
 
-    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, skip_bad: bool) -> Result<ImageExamples, TaskError> {
+    fn open_for(
+        predictor: &Predictor<Answered<Self>>,
+        data: Option<&Path>,
+        skip_bad: bool,
+    ) -> Result<ImageExamples, TaskError> {
         let config = &predictor.settings.config;
         let Some(path) = data else {
             return ImageExamples::open(&ImageConfig { skip_bad: config.skip_bad || skip_bad, ..config.clone() });
@@ -406,20 +412,20 @@ impl Examples for ImageExamples {
         let skipped = bad.iter().map(|&index| set.name(index)).collect();
         let given = Given { test, ..Given::default() };
         let examples = ImageExamples { skipped, ..ImageExamples::of(set, given) };
-        let truth = predictor.answers.truth_of(&examples.truth);
+        let truth = predictor.preparation.answers.truth_of(&examples.truth);
         let truth = truth.map_err(|what| TaskError::Input(format!("{}: {what}", path.display())))?;
         Ok(ImageExamples { truth, ..examples })
     }
 
     fn read(
-        predictor: &Predictor<Self>,
+        predictor: &Predictor<Answered<Self>>,
         files: &[PathBuf],
         skip_bad: bool,
         ask: Ask<'_, Tensor>,
     ) -> Result<(), TaskError> {
         for paths in list_pictures(files)?.chunks(ASKED) {
             let ReadPictures { input, read, refused } =
-                read_pictures(&predictor.settings.config, &predictor.preparation, paths)?;
+                read_pictures(&predictor.settings.config, &predictor.preparation.inputs, paths)?;
             if let Some(why) = refused.first().filter(|_| !skip_bad) {
                 return Err(TaskError::Input(format!("{why}; --skip-bad passes over what cannot be read")));
             }

@@ -1,12 +1,12 @@
 //! Learning rates: their course over a run, and the search for one to begin with.
 
 use crate::error::TaskError;
-use crate::examples::Examples;
 use crate::run::divide;
 use crate::settings::{Course, Method, Settings, Training};
-use crate::stage::{Stage, build, plan, student};
+use crate::stage::{Stage, plan, student};
+use crate::task::Task;
 use mapsto_nn::schedule::{OneCycle, Schedule};
-use mapsto_nn::{Module, RateFinder, RateFinderConfig};
+use mapsto_nn::{RateFinder, RateFinderConfig};
 use mapsto_tensor::DType;
 
 /// What is left of the rate at the end of an exponential fall.
@@ -79,22 +79,18 @@ pub struct FoundRate {
 ///
 /// # Errors
 /// Examples that cannot be learned from; no rate that lets the loss fall.
-pub fn find_rate<E: Examples>(
-    examples: &E,
-    settings: &Settings<E::Config>,
+pub fn find_rate<T: Task>(
+    task: &T,
+    settings: &Settings<T::Config>,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<Option<FoundRate>, TaskError> {
-    let parts = divide(examples, settings)?;
-    let preparation = examples.prepare(&settings.config, &parts.train)?;
-    let answers = examples.truth().answers(&parts.train);
+    let parts = divide(task, settings)?;
+    let preparation = task.prepare(&settings.config, &parts.train)?;
     let seed = settings.training.seed;
     let stage = Stage { name: "rate".into(), train: parts.train, validation: Vec::new(), weights: None, seed };
-    let plan = plan(&settings.training, examples.truth(), &stage);
-    let batches = examples.batches(&settings.config, &preparation, &answers, plan)?;
-    let network = build::<E>(settings, &preparation, &answers)?.init(seed)?;
-    E::begin(&settings.config, &network)?;
-    network.train();
-    let mut student = student::<E>(settings, network, &answers, examples.truth(), &stage.train, batches.per_epoch())?;
+    let plan = plan(&settings.training, task.classes(), &stage);
+    let batches = task.batches(&settings.config, &preparation, plan)?;
+    let mut student = student(task, settings, &preparation, &stage, batches.per_epoch())?;
     let mut finder = RateFinder::new(RateFinderConfig { start: LEAST, ..RateFinderConfig::default() })?;
     let endless = (0..).map(|epoch| batches.epoch(epoch, 0));
     for batch in endless.flat_map(|epoch| match epoch {
@@ -102,9 +98,7 @@ pub fn find_rate<E: Examples>(
         Err(error) => Box::new(std::iter::once(Err(error))),
     }) {
         let Some(rate) = finder.rate() else { break };
-        let batch = batch?;
-        let outputs = E::forward(&student.model, &batch.input)?;
-        let loss = student.objective.loss(&outputs, &batch.target)?;
+        let loss = (student.loss)(&student.model, &batch?)?.value;
         finder.record(loss.detach().to_dtype(DType::F64)?.item::<f64>()?);
         if interrupted() {
             return Ok(None);

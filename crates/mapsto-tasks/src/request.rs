@@ -1,8 +1,8 @@
 //! What a person asks a task to learn, and what comes of it before the run begins.
 
 use crate::error::TaskError;
-use crate::examples::Examples;
 use crate::settings::Settings;
+use crate::task::Task;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,12 @@ pub struct Request {
     pub set: Vec<String>,
 }
 
-/// Examples that a run can begin with.
-pub struct Begun<E: Examples> {
-    /// The examples.
-    pub examples: E,
+/// A task that a run can begin with.
+pub struct Begun<T: Task> {
+    /// The task with its data.
+    pub task: T,
     /// Settings that suit them; of these, [`Request::set`] is not yet applied.
-    pub settings: Settings<E::Config>,
+    pub settings: Settings<T::Config>,
     /// What was decided, for a person.
     pub notes: Vec<String>,
 }

@@ -2,13 +2,13 @@
 
 use crate::ensemble;
 use crate::error::TaskError;
-use crate::examples::{Answers, Division, Examples, Given, Truth};
 use crate::observer::Observer;
-use crate::predictor::{Evaluation, Predictor};
+use crate::predictor::Predictor;
 use crate::report;
-use crate::saved::{MODEL_FILE, Saved};
-use crate::settings::Settings;
+use crate::saved::{Combination, MODEL_FILE, Saved};
+use crate::settings::{Method, Settings};
 use crate::stage::{Context, DONE, Stage};
+use crate::task::{Division, Figures, Given, Task};
 use mapsto_data::{
     SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,
@@ -46,15 +46,13 @@ pub struct Run<C> {
 }
 
 /// What a run came to.
-pub struct Outcome<E: Examples> {
+pub struct Outcome<T: Task> {
     /// The network.
-    pub predictor: Predictor<E>,
+    pub predictor: Predictor<T>,
     /// The examples that it was tested on.
     pub tested: Vec<usize>,
-    /// What it said of them.
-    pub predicted: Vec<f64>,
-    /// How good that is; none where nothing was held back to test on.
-    pub test: Option<Evaluation>,
+    /// How good it is; none where nothing was held back to test on.
+    pub test: Option<T::Evaluation>,
     /// The figures of each fold of a cross-validation.
     pub folds: Vec<Value>,
 }
@@ -67,8 +65,8 @@ struct Known {
 }
 
 impl Known {
-    fn of(examples: &impl Examples) -> Known {
-        Known { examples: examples.truth().len(), fingerprint: format!("{:016x}", examples.fingerprint()) }
+    fn of(task: &impl Task) -> Known {
+        Known { examples: task.count(), fingerprint: format!("{:016x}", task.fingerprint()) }
     }
 
     /// What a run's folder tells, if it does.
@@ -142,16 +140,17 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
     ///
     /// # Errors
     /// Data that cannot be learned from, or that are not those of before; what the training ended by.
-    pub fn train<E: Examples<Config = C>>(
+    pub fn train<T: Task<Config = C>>(
         &self,
-        examples: &E,
+        task: &T,
         observer: &mut dyn Observer,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Outcome<E>, TaskError> {
+    ) -> Result<Outcome<T>, TaskError> {
+        votes::<T>(&self.settings)?;
         let (settings, path) = (&self.settings, self.folder.path());
         let folder = path.join(CHECKPOINTS);
         make(&folder)?;
-        let known = Known::of(examples);
+        let known = Known::of(task);
         match Known::before(path) {
             Some(before) if before != known => {
                 let what = "the data have changed since the run began: begin a new one";
@@ -160,62 +159,69 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
             Some(_) => {}
             None => write(&path.join(DATA_FILE), json!(known).to_string().as_bytes())?,
         }
-        let parts = divide(examples, settings)?;
+        let parts = divide(task, settings)?;
         let mut context = Context {
             settings,
-            examples,
+            task,
             folder,
             events: path.join(EVENTS),
             observer,
             interrupted,
             log: self.folder.metrics()?,
         };
-        let preparation = examples.prepare(&settings.config, &parts.train)?;
-        examples.notes(&preparation).iter().try_for_each(|note| context.observer.note(note))?;
+        let preparation = task.prepare(&settings.config, &parts.train)?;
+        task.notes(&preparation).iter().try_for_each(|note| context.observer.note(note))?;
         let folds = context.cross_validate(&parts)?;
 
-        let answers = examples.truth().answers(&parts.train);
-        let (weights, combination) = ensemble::learn(&mut context, &parts, &preparation, &answers)?;
-        let member = |weights: &StateDict| network::<E>(settings, &preparation, &answers, weights);
+        let (weights, combination) = ensemble::learn(&mut context, &parts, &preparation)?;
+        let member = |weights: &StateDict| network::<T>(settings, &preparation, weights);
         let members = weights.iter().map(member).collect::<Result<Vec<_>, TaskError>>()?;
-        let predictor = Predictor { settings: settings.clone(), answers, preparation, members, combination };
+        let predictor = Predictor { settings: settings.clone(), preparation, members, combination };
         let saved = Saved {
-            task: E::NAME.into(),
+            task: T::NAME.into(),
             settings: json!(settings),
-            answers: predictor.answers.clone(),
             preparation: json!(predictor.preparation),
             combination: predictor.combination.clone(),
             weights: predictor.weights()?,
             path: path.join(MODEL_FILE),
         };
         saved.write()?;
-        let (mut test, mut predicted) = (None, Vec::new());
+        let mut test = None;
         if !parts.test.is_empty() {
-            let (evaluation, found) = predictor.evaluate(examples, &parts.test)?;
+            let evaluation = task.evaluate(&predictor, &parts.test)?;
             write(&path.join(TEST_FILE), json!(evaluation).to_string().as_bytes())?;
-            (test, predicted) = (Some(evaluation), found);
+            test = Some(evaluation);
         }
-        let outcome = Outcome { predictor, tested: parts.test, predicted, test, folds };
-        report::of_run(path, examples, &outcome, [parts.train.len(), parts.validation.len()])?;
+        let outcome = Outcome { predictor, tested: parts.test, test, folds };
+        report::of_run(path, task, &outcome, [parts.train.len(), parts.validation.len()])?;
         Ok(outcome)
     }
 }
 
 /// A network with these weights, ready to be used.
-pub(crate) fn network<E: Examples>(
-    settings: &Settings<E::Config>,
-    preparation: &E::Preparation,
-    answers: &Answers,
+pub(crate) fn network<T: Task>(
+    settings: &Settings<T::Config>,
+    preparation: &T::Preparation,
     weights: &StateDict,
-) -> Result<E::Network, TaskError> {
-    let network = E::network(&settings.config, preparation, answers.outputs())?;
+) -> Result<T::Network, TaskError> {
+    let network = T::network(&settings.config, preparation)?;
     network.load_state_dict(weights, &LoadOptions::strict())?;
     let network = network.init(settings.training.seed)?;
     network.eval();
     Ok(network)
 }
 
-impl<E: Examples> Context<'_, E> {
+/// Refuses several networks where a task has no answer of several.
+fn votes<T: Task>(settings: &Settings<T::Config>) -> Result<(), TaskError> {
+    let alone = matches!(settings.ensemble.method, Method::Single | Method::Average);
+    if T::VOTES || alone {
+        return Ok(());
+    }
+    let (asked, name) = (settings.ensemble, T::NAME);
+    Err(TaskError::Input(format!("--ensemble {asked} means nothing to {name}: of ensembles it knows average:N")))
+}
+
+impl<T: Task> Context<'_, T> {
     /// Trains and tests on each fold of what is not kept for the last test.
     fn cross_validate(&mut self, parts: &Given) -> Result<Vec<Value>, TaskError> {
         let count = self.settings.folds;
@@ -226,24 +232,22 @@ impl<E: Examples> Context<'_, E> {
         items.sort_unstable();
         let mut found = Vec::new();
         for (number, (train, test)) in
-            folds(self.examples, &items, count, self.settings.training.split_seed)?.iter().enumerate()
+            folds(self.task, &items, count, self.settings.training.split_seed)?.iter().enumerate()
         {
             let name = format!("fold-{}", number + 1);
-            let (train, validation) = hold_back(self.examples, train, self.settings, "validation of a fold")?;
-            let preparation = self.examples.prepare(&self.settings.config, &train)?;
-            let answers = self.examples.truth().answers(&train);
+            let (train, validation) = hold_back(self.task, train, self.settings, "validation of a fold")?;
+            let preparation = self.task.prepare(&self.settings.config, &train)?;
             let seed = Rng::new(self.settings.training.seed).split(&name).key();
             let stage = Stage { name: name.clone(), train, validation, weights: None, seed };
-            let weights = self.learn(&stage, &preparation, &answers)?;
-            let members = weights.iter().map(|weights| network::<E>(self.settings, &preparation, &answers, weights));
+            let weights = self.learn(&stage, &preparation)?;
+            let members = weights.iter().map(|weights| network::<T>(self.settings, &preparation, weights));
             let members = members.collect::<Result<Vec<_>, TaskError>>()?;
-            let combination = crate::saved::Combination::mean(members.len());
-            let predictor =
-                Predictor::<E> { settings: self.settings.clone(), answers, preparation, members, combination };
-            let (evaluation, _) = predictor.evaluate(self.examples, test)?;
-            let record = json!({"event": "fold", "fold": number + 1, "folds": count, "test": evaluation.metrics()});
+            let combination = Combination::mean(members.len());
+            let predictor = Predictor::<T> { settings: self.settings.clone(), preparation, members, combination };
+            let metrics = self.task.evaluate(&predictor, test)?.metrics();
+            let record = json!({"event": "fold", "fold": number + 1, "folds": count, "test": metrics});
             self.observer.stage_end(&record)?;
-            found.push(evaluation.metrics());
+            found.push(metrics);
         }
         Ok(found)
     }
@@ -253,13 +257,9 @@ impl<E: Examples> Context<'_, E> {
 ///
 /// # Errors
 /// Other examples than those that the run began with: which it kept back cannot be told.
-pub fn test_part<E: Examples>(
-    examples: &E,
-    settings: &Settings<E::Config>,
-    folder: &Path,
-) -> Result<Vec<usize>, TaskError> {
+pub fn test_part<T: Task>(task: &T, settings: &Settings<T::Config>, folder: &Path) -> Result<Vec<usize>, TaskError> {
     let what = match Known::before(folder) {
-        Some(before) if before == Known::of(examples) => return Ok(divide(examples, settings)?.test),
+        Some(before) if before == Known::of(task) => return Ok(divide(task, settings)?.test),
         Some(_) => "the data have changed since the run began".to_string(),
         None => format!("there is no {DATA_FILE} to know the data by"),
     };
@@ -268,49 +268,40 @@ pub fn test_part<E: Examples>(
 }
 
 /// Divides examples where their data do not.
-pub(crate) fn divide<E: Examples>(examples: &E, settings: &Settings<E::Config>) -> Result<Given, TaskError> {
-    let mut parts = examples.given().clone();
+pub(crate) fn divide<T: Task>(task: &T, settings: &Settings<T::Config>) -> Result<Given, TaskError> {
+    let mut parts = task.given().clone();
     if parts.test.is_empty() && settings.training.test > 0.0 {
         let share = settings.training.test;
-        (parts.train, parts.test) = split(examples, &parts.train, share, settings.training.split_seed, "test")?;
+        (parts.train, parts.test) = split(task, &parts.train, share, settings.training.split_seed, "test")?;
     }
     if parts.validation.is_empty() {
-        (parts.train, parts.validation) = hold_back(examples, &parts.train, settings, "validation")?;
+        (parts.train, parts.validation) = hold_back(task, &parts.train, settings, "validation")?;
     }
     if parts.train.len() < LEAST_TRAIN {
         let found = parts.train.len();
         return Err(TaskError::Input(format!("{found} examples are left to learn from, {LEAST_TRAIN} are the least")));
     }
-    if let Truth::Classes { names, labels } = examples.truth() {
-        let first = parts.train.first().map(|&item| labels[item]);
-        if parts.train.iter().all(|&item| Some(labels[item]) == first) {
-            let name = first.and_then(|label| names.get(label)).cloned().unwrap_or_default();
-            return Err(TaskError::Input(format!(
-                "all examples to learn from are of one class, {name:?}: there is nothing to tell apart"
-            )));
-        }
-    }
     Ok(parts)
 }
 
 /// Holds back what the best epoch is chosen by.
-fn hold_back<E: Examples>(
-    examples: &E,
+fn hold_back<T: Task>(
+    task: &T,
     items: &[usize],
-    settings: &Settings<E::Config>,
+    settings: &Settings<T::Config>,
     what: &str,
 ) -> Result<(Vec<usize>, Vec<usize>), TaskError> {
     let training = &settings.training;
     if training.validation > 0.0 {
-        split(examples, items, training.validation, training.split_seed, what)
+        split(task, items, training.validation, training.split_seed, what)
     } else {
         Ok((items.to_vec(), Vec::new()))
     }
 }
 
 /// Divides some examples into two parts.
-fn split<E: Examples>(
-    examples: &E,
+fn split<T: Task>(
+    task: &T,
     items: &[usize],
     share: f64,
     seed: u64,
@@ -318,9 +309,9 @@ fn split<E: Examples>(
 ) -> Result<(Vec<usize>, Vec<usize>), TaskError> {
     let mut rng = Rng::new(seed).split(what);
     let below = &mut |n| rng.below(n);
-    let labels = labels(examples.truth(), items);
-    let (first, second) = match examples.division() {
-        Division::Random => stratified_split(&labels, share, below),
+    let classes = labels(task, items);
+    let (first, second) = match task.division() {
+        Division::Random => stratified_split(&classes, share, below),
         Division::Groups(groups) => grouped_split(&of(&groups, items), share, below),
         Division::Times(times) => ordered_split(&of(&times, items), share),
     }
@@ -329,12 +320,12 @@ fn split<E: Examples>(
 }
 
 /// The folds of a cross-validation: what is learned from and what is tested on.
-fn folds<E: Examples>(examples: &E, items: &[usize], count: usize, seed: u64) -> Result<mapsto_data::Folds, TaskError> {
+fn folds<T: Task>(task: &T, items: &[usize], count: usize, seed: u64) -> Result<mapsto_data::Folds, TaskError> {
     let mut rng = Rng::new(seed).split("folds");
     let below = &mut |n| rng.below(n);
-    let found = match (examples.division(), examples.truth()) {
-        (Division::Random, Truth::Classes { .. }) => stratified_k_fold(&labels(examples.truth(), items), count, below),
-        (Division::Random, Truth::Numbers { .. }) => k_fold(items.len(), count, below),
+    let found = match (task.division(), task.classes()) {
+        (Division::Random, Some(classes)) => stratified_k_fold(&of(classes, items), count, below),
+        (Division::Random, None) => k_fold(items.len(), count, below),
         (Division::Groups(groups), _) => grouped_k_fold(&of(&groups, items), count, below),
         (Division::Times(times), _) => ordered_k_fold(&of(&times, items), count, 0),
     }
@@ -346,12 +337,9 @@ fn not_divided(what: &str, error: &SplitError) -> TaskError {
     TaskError::Input(format!("the examples cannot be divided for the {what}: {error}"))
 }
 
-/// Classes to keep the shares of; numbers have none.
-fn labels(truth: &Truth, items: &[usize]) -> Vec<usize> {
-    match truth {
-        Truth::Classes { labels, .. } => of(labels, items),
-        Truth::Numbers { .. } => vec![0; items.len()],
-    }
+/// Classes to keep the shares of; without any, all are of one.
+fn labels(task: &impl Task, items: &[usize]) -> Vec<usize> {
+    task.classes().map_or_else(|| vec![0; items.len()], |classes| of(classes, items))
 }
 
 fn of<T: Copy>(all: &[T], items: &[usize]) -> Vec<T> {

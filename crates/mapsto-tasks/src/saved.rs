@@ -1,7 +1,6 @@
 //! The file of a trained network: its weights, and all that is needed to build it again and to use it.
 
 use crate::error::TaskError;
-use crate::examples::Answers;
 use mapsto_nn::{StateDict, read_state, write_state};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The name of a run's model file.
 pub const MODEL_FILE: &str = "model.safetensors";
 /// The format that is written. A file of a greater one is of a newer version.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// How the members of an ensemble count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,9 +37,7 @@ pub struct Saved {
     pub task: String,
     /// The settings of its run.
     pub settings: Value,
-    /// What its outputs stand for.
-    pub answers: Answers,
-    /// What makes its inputs.
+    /// What makes its inputs, and reads its outputs.
     pub preparation: Value,
     /// How several networks become one.
     pub combination: Combination,
@@ -72,12 +69,11 @@ impl Saved {
             let what = format!("{} is of format {format:?}, this version knows {FORMAT}", path.display());
             return Err(TaskError::Input(format!("{what}: use the version of mapsto that wrote it, or a newer one")));
         }
-        let (task, settings, answers) = (text("task")?, text("settings")?, text("answers")?);
+        let (task, settings) = (text("task")?, text("settings")?);
         let (preparation, combination) = (text("preparation")?, text("combination")?);
         let saved = Saved {
             task,
             settings: parsed(&path, "settings", &settings)?,
-            answers: parsed(&path, "answers", &answers)?,
             preparation: parsed(&path, "preparation", &preparation)?,
             combination: parsed(&path, "combination", &combination)?,
             weights: file.tensors,
@@ -94,13 +90,7 @@ impl Saved {
         {
             return Err(self.wrong("combination", "the weights of its members are no shares"));
         }
-        match &self.answers {
-            Answers::Classes { names } if names.is_empty() => Err(self.wrong("answers", "there are no classes")),
-            Answers::Number { mean, deviation, .. } if !(mean.is_finite() && *deviation > 0.0) => {
-                Err(self.wrong("answers", "the mean and the deviation are no such numbers"))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Writes it: the same network gives the same bytes.
@@ -114,7 +104,6 @@ impl Saved {
             ("format".to_string(), FORMAT.to_string()),
             ("task".to_string(), self.task.clone()),
             ("settings".to_string(), self.settings.to_string()),
-            ("answers".to_string(), json("answers", serde_json::to_string(&self.answers))?),
             ("preparation".to_string(), self.preparation.to_string()),
             ("combination".to_string(), json("combination", serde_json::to_string(&self.combination))?),
         ]);

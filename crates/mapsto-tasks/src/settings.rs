@@ -279,66 +279,70 @@ impl<C> Settings<C> {
 }
 
 impl<C: Serialize + DeserializeOwned> Settings<C> {
-    /// With `key=value` in place of what it says. A key is the name of a setting, or enough of its path to tell it from others:
-    /// `epochs`, `config.model.dropout`; a value is written as in TOML, texts may go without quotes.
+    /// With `key=value` in place of what it says: see [`assign`].
     ///
     /// # Errors
-    /// A key that is no setting, or could be several; a value that does not fit.
+    /// Those of [`assign`].
     pub fn with(&self, assignment: &str) -> Result<Settings<C>, TaskError> {
-        let mut tree = toml::Table::try_from(self).map_err(|e| TaskError::Internal(e.to_string()))?;
-        let mut paths = Vec::new();
-        list(&tree, "", &mut paths);
-        paths.retain(|path| !FIXED.contains(&path.as_str()));
-        let is_group = |path: &&String| paths.iter().any(|inner| inner.starts_with(&format!("{path}.")));
-        let all = || {
-            let all: Vec<&str> = paths.iter().filter(|path| !is_group(path)).map(String::as_str).collect();
-            format!("there are {}", all.join(", "))
-        };
-        let (key, value) = assignment
-            .split_once('=')
-            .map(|(key, value)| (key.trim(), value.trim()))
-            .ok_or_else(|| TaskError::Input(format!("{assignment:?} sets nothing: give key=value; {}", all())))?;
-        let fits = |path: &&String| **path == *key || path.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'));
-        let found: Vec<&String> = match paths.iter().find(|path| *path == key) {
-            Some(path) => vec![path],
-            None => paths.iter().filter(fits).collect(),
-        };
-        let path = match &found[..] {
-            [path] => *path,
-            [] => {
-                return Err(TaskError::Input(format!(
-                    "there is no setting {key:?}; the nearest are {}; {}",
-                    nearest(key, &paths).join(", "),
-                    all()
-                )));
-            }
-            several => {
-                let all: Vec<&str> = several.iter().map(|path| path.as_str()).collect();
-                return Err(TaskError::Input(format!("{key:?} could be {}: give its path", all.join(" or "))));
-            }
-        };
-        let parsed =
-            toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
-        let parsed = parsed.unwrap_or_else(|| toml::Value::String(value.to_string()));
-        let wrong = |why: String| TaskError::Input(format!("{path} = {value} does not fit: {why}"));
-        if let Some(place) = find(&mut tree, path) {
-            *place = match (&place, parsed) {
-                // A whole number is a number, too, and one value a list of one.
-                (toml::Value::Float(_), toml::Value::Integer(whole)) => toml::Value::Float(whole as f64),
-                (toml::Value::Array(_), one) if !one.is_array() => toml::Value::Array(vec![one]),
-                (toml::Value::Table(_), other) if !other.is_table() => {
-                    let inside: Vec<&str> = paths
-                        .iter()
-                        .filter(|inner| inner.starts_with(&format!("{path}.")))
-                        .map(String::as_str)
-                        .collect();
-                    return Err(wrong(format!("it has settings of its own: {}", inside.join(", "))));
-                }
-                (_, parsed) => parsed,
-            };
-        }
-        tree.try_into().map_err(|e: toml::de::Error| wrong(e.message().to_string()))
+        assign(self, assignment)
     }
+}
+
+/// Settings with `key=value` in place of what they say. A key is the name of a setting, or enough of its path to tell it from others:
+/// `epochs`, `config.model.dropout`; a value is written as in TOML, texts may go without quotes.
+///
+/// # Errors
+/// A key that is no setting, or could be several; a value that does not fit.
+pub(crate) fn assign<S: Serialize + DeserializeOwned>(settings: &S, assignment: &str) -> Result<S, TaskError> {
+    let mut tree = toml::Table::try_from(settings).map_err(|e| TaskError::Internal(e.to_string()))?;
+    let mut paths = Vec::new();
+    list(&tree, "", &mut paths);
+    paths.retain(|path| !FIXED.contains(&path.as_str()));
+    let is_group = |path: &&String| paths.iter().any(|inner| inner.starts_with(&format!("{path}.")));
+    let all = || {
+        let all: Vec<&str> = paths.iter().filter(|path| !is_group(path)).map(String::as_str).collect();
+        format!("there are {}", all.join(", "))
+    };
+    let (key, value) = assignment
+        .split_once('=')
+        .map(|(key, value)| (key.trim(), value.trim()))
+        .ok_or_else(|| TaskError::Input(format!("{assignment:?} sets nothing: give key=value; {}", all())))?;
+    let fits = |path: &&String| **path == *key || path.strip_suffix(key).is_some_and(|rest| rest.ends_with('.'));
+    let found: Vec<&String> = match paths.iter().find(|path| *path == key) {
+        Some(path) => vec![path],
+        None => paths.iter().filter(fits).collect(),
+    };
+    let path = match &found[..] {
+        [path] => *path,
+        [] => {
+            return Err(TaskError::Input(format!(
+                "there is no setting {key:?}; the nearest are {}; {}",
+                nearest(key, &paths).join(", "),
+                all()
+            )));
+        }
+        several => {
+            let all: Vec<&str> = several.iter().map(|path| path.as_str()).collect();
+            return Err(TaskError::Input(format!("{key:?} could be {}: give its path", all.join(" or "))));
+        }
+    };
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok().and_then(|mut t| t.remove("value"));
+    let parsed = parsed.unwrap_or_else(|| toml::Value::String(value.to_string()));
+    let wrong = |why: String| TaskError::Input(format!("{path} = {value} does not fit: {why}"));
+    if let Some(place) = find(&mut tree, path) {
+        *place = match (&place, parsed) {
+            // A whole number is a number, too, and one value a list of one.
+            (toml::Value::Float(_), toml::Value::Integer(whole)) => toml::Value::Float(whole as f64),
+            (toml::Value::Array(_), one) if !one.is_array() => toml::Value::Array(vec![one]),
+            (toml::Value::Table(_), other) if !other.is_table() => {
+                let inside: Vec<&str> =
+                    paths.iter().filter(|inner| inner.starts_with(&format!("{path}."))).map(String::as_str).collect();
+                return Err(wrong(format!("it has settings of its own: {}", inside.join(", "))));
+            }
+            (_, parsed) => parsed,
+        };
+    }
+    tree.try_into().map_err(|e: toml::de::Error| wrong(e.message().to_string()))
 }
 
 /// The settings whose names are the most like a key: by its letters, or as the first letters of its words.

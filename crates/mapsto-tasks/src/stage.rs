@@ -1,21 +1,19 @@
 //! One network learns.
 
 use crate::error::TaskError;
-use crate::examples::{Answers, Examples, LabelledBatches, Truth};
 use crate::observer::Observer;
 use crate::plan::Plan;
-use crate::predictor::{Evaluation, answers};
 use crate::settings::{Balance, Course, Method, Rule, Settings, Training};
-use mapsto_data::{Order, class_weights};
+use crate::task::{BatchesOf, Task};
+use mapsto_data::Order;
 use mapsto_nn::schedule::PlateauConfig;
-use mapsto_nn::{AdamW, Average, Averaged, CrossEntropyLoss, Module, Optimizer, Sgd, StateDict};
-use mapsto_tensor::{Result, Tensor, no_grad};
+use mapsto_nn::{AdamW, Average, Averaged, Module, Optimizer, Sgd, StateDict};
+use mapsto_tensor::{Result, no_grad};
 use mapsto_train::callbacks::{Evaluate, Events, KeepBest, Log, Plateau, Stopping, epoch_record};
 use mapsto_train::early_stopping::EarlyStopping;
 use mapsto_train::run_dir::MetricsLog;
 use mapsto_train::{
-    Callback, Checkpoint, Clock, Fit, Flow, Learner, Measures, Objective, Parts, Snapshot, Stateful, Supervised,
-    TrainError, Update,
+    Callback, Checkpoint, Clock, Descent, Fit, Flow, Learner, Measures, Parts, Snapshot, Stateful, TrainError, Update,
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -27,9 +25,9 @@ pub(crate) const DONE: &str = "done";
 const STATISTICS: usize = 100;
 
 /// What all stages of a run share.
-pub(crate) struct Context<'a, E: Examples> {
-    pub settings: &'a Settings<E::Config>,
-    pub examples: &'a E,
+pub(crate) struct Context<'a, T: Task> {
+    pub settings: &'a Settings<T::Config>,
+    pub task: &'a T,
     /// The folder of checkpoints.
     pub folder: PathBuf,
     /// The folder of TensorBoard's events.
@@ -49,7 +47,7 @@ pub(crate) struct Stage {
     pub seed: u64,
 }
 
-pub(crate) type Student<E> = Supervised<<E as Examples>::Network, <E as Examples>::Input>;
+pub(crate) type Student<'a, T> = Descent<'a, <T as Task>::Network, <T as Task>::Batch>;
 
 /// Weights of networks: what a stage came to, or its snapshots so far.
 #[derive(Default)]
@@ -65,21 +63,16 @@ impl Stateful for Weights {
     }
 }
 
-impl<E: Examples> Context<'_, E> {
+impl<T: Task> Context<'_, T> {
     /// Lets a network learn, or goes on where it was left, or takes what it has learned.
-    pub fn learn(
-        &mut self,
-        stage: &Stage,
-        preparation: &E::Preparation,
-        answers: &Answers,
-    ) -> Result<Vec<StateDict>, TaskError> {
+    pub fn learn(&mut self, stage: &Stage, preparation: &T::Preparation) -> Result<Vec<StateDict>, TaskError> {
         let done_path = self.folder.join(format!("{}.{DONE}", stage.name));
         let mut done = Weights::default();
         if done_path.exists() {
             Parts::restore(&mut done, &Snapshot::read(&done_path)?)?;
             return Ok(done.0);
         }
-        done.0 = self.fit(stage, preparation, answers)?;
+        done.0 = self.fit(stage, preparation)?;
         Parts::save(&mut done)?.write(&done_path)?;
         // What was needed to go on is not any more.
         let _ = std::fs::remove_file(self.checkpoint(stage));
@@ -90,37 +83,27 @@ impl<E: Examples> Context<'_, E> {
         self.folder.join(format!("{}.safetensors", stage.name))
     }
 
-    fn fit(
-        &mut self,
-        stage: &Stage,
-        preparation: &E::Preparation,
-        answers: &Answers,
-    ) -> Result<Vec<StateDict>, TaskError> {
-        let (settings, examples, path) = (self.settings, self.examples, self.checkpoint(stage));
+    fn fit(&mut self, stage: &Stage, preparation: &T::Preparation) -> Result<Vec<StateDict>, TaskError> {
+        let (settings, task, path) = (self.settings, self.task, self.checkpoint(stage));
         let training = &settings.training;
         if stage.train.is_empty() {
             return Err(TaskError::input("there are no examples to learn from"));
         }
-        let plan = plan(training, examples.truth(), stage);
-        let batches = examples.batches(&settings.config, preparation, answers, plan)?;
-        let network = build::<E>(settings, preparation, answers)?.init(stage.seed)?;
-        E::begin(&settings.config, &network)?;
-        network.train();
-        let mut student =
-            student::<E>(settings, network, answers, examples.truth(), &stage.train, batches.per_epoch())?;
+        let plan = plan(training, task.classes(), stage);
+        let batches = task.batches(&settings.config, preparation, plan)?;
+        let mut student = student(task, settings, preparation, stage, batches.per_epoch())?;
 
         let average = settings.ensemble.method == Method::Average || training.average > 0.0;
-        let mut evaluate = Evaluate(|student: &mut Student<E>, _: &Clock| {
+        let mut evaluate = Evaluate(|student: &mut Student<'_, T>, _: &Clock| {
             if stage.validation.is_empty() {
                 return Ok(Measures::new());
             }
-            measured(student, settings, examples, preparation, answers, &stage.validation)
-                .map_err(|e| TrainError::Data(Box::new(e)))
+            measured(student, settings, task, preparation, &stage.validation).map_err(|e| TrainError::Data(Box::new(e)))
         });
         let mut best = KeepBest::new("val_loss", false);
         let mut stopping = Stopping { measure: "val_loss".into(), rule: EarlyStopping::lowest(training.patience) };
         let plateau = PlateauConfig { patience: 5, ..PlateauConfig::default() };
-        let mut plateau = Plateau::new("val_loss", plateau, |student: &mut Student<E>| &mut student.update.optimizer);
+        let mut plateau = Plateau::new("val_loss", plateau, |student: &mut Student<T>| &mut student.update.optimizer);
         let cycle = settings.epochs_of_a_cycle();
         let mut snapshots = Snapshots { every: cycle, taken: Weights::default() };
         let fields = json!({"stage": stage.name});
@@ -128,7 +111,7 @@ impl<E: Examples> Context<'_, E> {
         let mut events = Events::new(self.events.join(&stage.name));
         let checkpoint = Checkpoint { path, every: Duration::from_secs_f64(training.checkpoint_seconds) };
         let mut watch = Watch { observer: &mut *self.observer, fields, began: Instant::now(), stage: &stage.name };
-        let mut callbacks: Vec<&mut dyn Callback<Student<E>>> = vec![&mut evaluate];
+        let mut callbacks: Vec<&mut dyn Callback<Student<'_, T>>> = vec![&mut evaluate];
         let validated = !stage.validation.is_empty();
         if training.schedule == Course::Plateau && validated {
             callbacks.push(&mut plateau);
@@ -153,7 +136,7 @@ impl<E: Examples> Context<'_, E> {
         };
         fit.run(&mut student)?;
         if average {
-            settle::<E>(&mut student, &batches)?;
+            settle::<T>(&mut student, &batches)?;
         }
         match settings.ensemble.method {
             Method::Snapshot => Ok(snapshots.taken.0),
@@ -163,21 +146,17 @@ impl<E: Examples> Context<'_, E> {
 }
 
 /// The network of a run's settings, without values; settings that do not fit are the user's affair.
-pub(crate) fn build<E: Examples>(
-    settings: &Settings<E::Config>,
-    preparation: &E::Preparation,
-    answers: &Answers,
-) -> Result<E::Network, TaskError> {
+fn build<T: Task>(settings: &Settings<T::Config>, preparation: &T::Preparation) -> Result<T::Network, TaskError> {
     let refused = |error| TaskError::Input(format!("the network cannot be built by these settings: {error:#}"));
-    E::network(&settings.config, preparation, answers.outputs()).map_err(refused)
+    T::network(&settings.config, preparation).map_err(refused)
 }
 
 /// Which of a stage's examples come when.
-pub(crate) fn plan(training: &Training, truth: &Truth, stage: &Stage) -> Plan {
-    let order = match (&stage.weights, truth, training.balance) {
+pub(crate) fn plan(training: &Training, classes: Option<&[usize]>, stage: &Stage) -> Plan {
+    let order = match (&stage.weights, classes, training.balance) {
         (Some(weights), ..) => Order::Drawn { weights: weights.clone() },
-        (None, Truth::Classes { labels, .. }, Balance::Sampling) => {
-            Order::Balanced { labels: stage.train.iter().map(|&item| labels[item]).collect() }
+        (None, Some(classes), Balance::Sampling) => {
+            Order::Balanced { labels: stage.train.iter().map(|&item| classes[item]).collect() }
         }
         _ => Order::Shuffled,
     };
@@ -197,15 +176,17 @@ pub(crate) fn optimizer(network: &impl Module, training: &Training) -> Result<Op
     })
 }
 
-/// A network with all that its steps need.
-pub(crate) fn student<E: Examples>(
-    settings: &Settings<E::Config>,
-    model: E::Network,
-    answers: &Answers,
-    truth: &Truth,
-    train: &[usize],
+/// A network that is to learn from a stage's examples, with all that its steps need.
+pub(crate) fn student<'a, T: Task>(
+    task: &'a T,
+    settings: &'a Settings<T::Config>,
+    preparation: &'a T::Preparation,
+    stage: &Stage,
     per_epoch: u64,
-) -> Result<Student<E>, TaskError> {
+) -> Result<Student<'a, T>, TaskError> {
+    let model = build::<T>(settings, preparation)?.init(stage.seed)?;
+    T::begin(&settings.config, &model)?;
+    model.train();
     let training = &settings.training;
     let optimizer = optimizer(&model, training)?;
     let total = settings.epochs_of_a_cycle() * settings.cycles() * per_epoch;
@@ -221,33 +202,15 @@ pub(crate) fn student<E: Examples>(
     };
     let clip_norm = (training.clip_norm > 0.0).then_some(training.clip_norm);
     let update = Update { optimizer, schedule: settings.schedule(per_epoch), clip_norm, average };
-    let objective = match (answers, truth) {
-        (Answers::Classes { names }, Truth::Classes { labels, .. }) => {
-            let mut loss =
-                CrossEntropyLoss { label_smoothing: training.label_smoothing, ..CrossEntropyLoss::default() };
-            if training.balance == Balance::Weights {
-                let own: Vec<usize> = train.iter().map(|&item| labels[item]).collect();
-                let weights = class_weights(&own, names.len())
-                    .map_err(TaskError::input)?
-                    .into_iter()
-                    .map(|weight| weight as f32)
-                    .collect();
-                loss.weight = Some(Tensor::from_vec(weights, [names.len()])?);
-            }
-            Objective::Classes(loss)
-        }
-        _ => Objective::Numbers,
-    };
-    Ok(Supervised { model, forward: E::forward, objective, update })
+    Ok(Descent { model, loss: task.loss(settings, preparation, &stage.train)?, update })
 }
 
 /// The figures on the validation part.
-fn measured<E: Examples>(
-    student: &mut Student<E>,
-    settings: &Settings<E::Config>,
-    examples: &E,
-    preparation: &E::Preparation,
-    to: &Answers,
+fn measured<T: Task>(
+    student: &mut Student<'_, T>,
+    settings: &Settings<T::Config>,
+    task: &T,
+    preparation: &T::Preparation,
     items: &[usize],
 ) -> Result<Measures, TaskError> {
     let average = student.update.average.as_mut().map(|(average, _)| average).filter(|average| average.count() > 0);
@@ -256,25 +219,16 @@ fn measured<E: Examples>(
         None => false,
     };
     student.model.eval();
-    let predicted = items
-        .chunks(examples.chunk().max(1))
-        .map(|chunk| answers::<E>(&student.model, &examples.input(&settings.config, preparation, chunk)?, to));
-    let predicted = predicted.collect::<Result<Vec<_>, TaskError>>();
+    let measures = task.measures(settings, &student.model, preparation, items);
     student.model.train();
     if let Some((average, _)) = student.update.average.as_mut().filter(|_| swapped) {
         average.swap_out()?;
     }
-    let evaluation = Evaluation::of(examples.truth(), to, items, &predicted?.concat())?;
-    let mut measures = Measures::from([("val_loss".to_string(), evaluation.loss().1)]);
-    match evaluation {
-        Evaluation::Classes(report) => _ = measures.insert("val_accuracy".into(), report.accuracy),
-        Evaluation::Numbers(report) => _ = measures.insert("val_mae".into(), report.mae),
-    }
-    Ok(measures)
+    measures
 }
 
 /// Puts the averaged weights in, and lets running statistics follow them.
-fn settle<E: Examples>(student: &mut Student<E>, batches: &LabelledBatches<'_, E::Input>) -> Result<(), TaskError> {
+fn settle<T: Task>(student: &mut Student<'_, T>, batches: &BatchesOf<'_, T>) -> Result<(), TaskError> {
     let Some((average, _)) = student.update.average.as_mut().filter(|(average, _)| average.count() > 0) else {
         return Ok(());
     };
@@ -284,7 +238,7 @@ fn settle<E: Examples>(student: &mut Student<E>, batches: &LabelledBatches<'_, E
     }
     student.model.train();
     for batch in batches.epoch(0, 0)?.take(STATISTICS) {
-        no_grad(|| E::forward(&student.model, &batch?.input).map_err(TaskError::from))?;
+        no_grad(|| (student.loss)(&student.model, &batch?).map_err(TaskError::from))?;
     }
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! Tables: a column predicted from the others, a class or a number.
 
+use crate::answered::Answered;
 use crate::error::TaskError;
-use crate::examples::{Answers, Ask, Asked, Division, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
+use crate::task::{Division, Given};
 use jiff::Timestamp;
 use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
 use mapsto_models::{TableModel, TableNet, TableShape};
@@ -305,7 +307,7 @@ impl Examples for TableExamples {
     type Input = TableInput;
     type Network = TableNet;
 
-    fn begun(request: &Request) -> Result<Begun<TableExamples>, TaskError> {
+    fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
         request.takes(Self::NAME, &["--data", "--target", "--model"])?;
         let missing = || TaskError::input("--target is missing: name the column that is to be predicted");
         let config = TableConfig {
@@ -333,7 +335,7 @@ impl Examples for TableExamples {
         };
         let notes = if config.problem == Problem::Auto { vec![decided] } else { Vec::new() };
         let settings = examples.settings(config);
-        Ok(Begun { examples, settings, notes })
+        Ok(Begun { task: Answered(examples), settings, notes })
     }
 
     fn open(config: &TableConfig) -> Result<TableExamples, TaskError> {
@@ -341,22 +343,26 @@ impl Examples for TableExamples {
         TableExamples::of(table, config, None)
     }
 
-    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, _: bool) -> Result<TableExamples, TaskError> {
+    fn open_for(
+        predictor: &Predictor<Answered<Self>>,
+        data: Option<&Path>,
+        _: bool,
+    ) -> Result<TableExamples, TaskError> {
         let own = &predictor.settings.config;
         let config = TableConfig { data: data.unwrap_or(&own.data).to_owned(), ..own.clone() };
-        let table = read_like(&predictor.preparation, &config.data)?;
-        TableExamples::of(table, &config, Some(&predictor.answers))
+        let table = read_like(&predictor.preparation.inputs, &config.data)?;
+        TableExamples::of(table, &config, Some(&predictor.preparation.answers))
     }
 
     fn read(
-        predictor: &Predictor<Self>,
+        predictor: &Predictor<Answered<Self>>,
         files: &[PathBuf],
         _: bool,
         ask: Ask<'_, TableInput>,
     ) -> Result<(), TaskError> {
-        let TablePreparation { encoding, .. } = &predictor.preparation;
+        let TablePreparation { encoding, .. } = &predictor.preparation.inputs;
         for path in files {
-            let table = read_like(&predictor.preparation, path)?;
+            let table = read_like(&predictor.preparation.inputs, path)?;
             let rows: Vec<usize> = (0..table.rows()).collect();
             let wrong = |e: mapsto_data::TableError| TaskError::Input(format!("{}: {e}", path.display()));
             let input = input(&encoding.apply(&table, &rows).map_err(wrong)?, encoding)?;

@@ -1,13 +1,15 @@
 //! Texts: which class each is of.
 
+use crate::answered::Answered;
 use crate::error::TaskError;
-use crate::examples::{Answers, Ask, Asked, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
+use crate::task::Given;
 use crate::weights::read_weights;
 use mapsto_data::{Order, Part, Synonyms, TextAugmentation, TextColumns, TextSet, TokenKind, Tokenizer, read_texts};
 use mapsto_models::text::{Bert, BertConfig};
@@ -189,7 +191,7 @@ impl Examples for TextExamples {
     type Input = TextInput;
     type Network = TextNet;
 
-    fn begun(request: &Request) -> Result<Begun<TextExamples>, TaskError> {
+    fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
         request.takes(Self::NAME, &["--data", "--target", "--model", "--pretrained"])?;
         let pretrained = request.pretrained()?;
         let is_encoder = pretrained.is_dir();
@@ -220,7 +222,7 @@ impl Examples for TextExamples {
         let classes = examples.set.classes.len();
         let column = examples.set.column().map(|column| format!(" of the column {column:?}")).unwrap_or_default();
         let note = format!("{classes} classes; texts{column}, of which {} tokens are read", settings.config.length);
-        Ok(Begun { examples, settings, notes: vec![note] })
+        Ok(Begun { task: Answered(examples), settings, notes: vec![note] })
     }
 
     fn open(config: &TextConfig) -> Result<TextExamples, TaskError> {
@@ -229,22 +231,32 @@ impl Examples for TextExamples {
         Ok(TextExamples::of(TextSet::open(&config.data, &config.columns()).map_err(TaskError::input)?))
     }
 
-    fn open_for(predictor: &Predictor<Self>, data: Option<&Path>, _: bool) -> Result<TextExamples, TaskError> {
+    fn open_for(
+        predictor: &Predictor<Answered<Self>>,
+        data: Option<&Path>,
+        _: bool,
+    ) -> Result<TextExamples, TaskError> {
         let own = &predictor.settings.config;
         let Some(path) = data else { return TextExamples::open(own) };
         let mut columns = own.columns();
-        columns.text = columns.text.or_else(|| predictor.preparation.column.clone()).filter(|_| !path.is_dir());
+        columns.text = columns.text.or_else(|| predictor.preparation.inputs.column.clone()).filter(|_| !path.is_dir());
         let set = TextSet::open(path, &columns).map_err(TaskError::input)?;
         let mut examples = TextExamples::of(set);
         examples.truth = predictor
+            .preparation
             .answers
             .truth_of(&examples.truth)
             .map_err(|what| TaskError::Input(format!("{}: {what}", path.display())))?;
         Ok(examples)
     }
 
-    fn read(predictor: &Predictor<Self>, files: &[PathBuf], _: bool, ask: Ask<'_, TextInput>) -> Result<(), TaskError> {
-        let Predictor { settings, preparation, .. } = predictor;
+    fn read(
+        predictor: &Predictor<Answered<Self>>,
+        files: &[PathBuf],
+        _: bool,
+        ask: Ask<'_, TextInput>,
+    ) -> Result<(), TaskError> {
+        let (settings, preparation) = (&predictor.settings, &predictor.preparation.inputs);
         for path in files {
             let texts = read_texts(path, preparation.column.as_deref()).map_err(TaskError::input)?;
             for texts in texts.chunks(ASKED) {

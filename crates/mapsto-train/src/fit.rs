@@ -265,8 +265,9 @@ impl<L: Learner> Fit<'_, L> {
         else {
             return Ok(false);
         };
-        let within = |e: mapsto_tensor::Error| e.within(path.display().to_string());
-        let snapshot = Snapshot::read(path)?;
+        let mend = "without this checkpoint the training begins anew: remove it to do so";
+        let within = |e: mapsto_tensor::Error| e.within(path.display().to_string()).mend(mend);
+        let snapshot = Snapshot::read(path).map_err(|e| e.mend(mend))?;
         Parts::restore(&mut Whole { position, learner, callbacks: &mut self.callbacks }, &snapshot).map_err(within)?;
         Ok(true)
     }

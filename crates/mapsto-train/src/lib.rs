@@ -2,6 +2,7 @@
 //! the folder that a run leaves behind.
 
 pub mod callbacks;
+mod descent;
 pub mod early_stopping;
 mod error;
 mod fit;
@@ -15,10 +16,11 @@ mod supervised;
 mod update;
 mod watch;
 
+pub use descent::{Descent, Loss};
 pub use error::TrainError;
 pub use fit::{BatchIter, Batches, Callback, Checkpoint, Clock, Fit, Flow, Learner, Step};
 pub use measures::{Means, Measures};
 pub use short::short;
 pub use snapshot::{Parts, Snapshot, Stateful};
-pub use supervised::{Labelled, Objective, Supervised};
+pub use supervised::{Labelled, Objective};
 pub use update::Update;

@@ -1,9 +1,7 @@
 //! Learning from examples with answers: classes, or numbers.
 
-use crate::fit::{Learner, Step};
-use crate::snapshot::{Parts, Stateful};
-use crate::update::Update;
-use mapsto_nn::{CrossEntropyLoss, Module, MseLoss};
+use crate::descent::Loss;
+use mapsto_nn::{CrossEntropyLoss, MseLoss};
 use mapsto_tensor::{DType, Error, Result, Tensor, no_grad};
 
 /// Examples with their answers.
@@ -35,6 +33,17 @@ impl Objective {
         }
     }
 
+    /// The loss of a batch whose outputs these are, with the share of hits.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn of(&self, outputs: &Tensor, target: &Tensor) -> Result<Loss> {
+        let items = *target.shape().first().ok_or_else(|| Error::shape("targets without items"))? as f64;
+        let hits = self.hits(outputs, target)?;
+        let measures = hits.map(|hits| ("accuracy", hits / items)).into_iter().collect();
+        Ok(Loss { value: self.loss(outputs, target)?, items, measures })
+    }
+
     /// How many outputs name the right class; of shares, the greatest.
     fn hits(&self, outputs: &Tensor, target: &Tensor) -> Result<Option<f64>> {
         let Objective::Classes(_) = self else { return Ok(None) };
@@ -43,40 +52,5 @@ impl Objective {
             let hits = outputs.detach().argmax_axis(-1, false)?.eq(&right)?.to_dtype(DType::F64)?.sum()?;
             Ok(Some(hits.item::<f64>()?))
         })
-    }
-}
-
-/// A network that learns from examples.
-pub struct Supervised<M, I> {
-    /// The network.
-    pub model: M,
-    /// Its forward pass.
-    pub forward: fn(&M, &I) -> Result<Tensor>,
-    /// What it is to get right.
-    pub objective: Objective,
-    /// How it moves.
-    pub update: Update,
-}
-
-impl<M: Module, I> Stateful for Supervised<M, I> {
-    fn visit(&mut self, parts: &mut Parts<'_>) -> Result<()> {
-        parts.model("model", &self.model)?;
-        parts.inside("update", &mut self.update)
-    }
-}
-
-impl<M: Module, I> Learner for Supervised<M, I> {
-    type Batch = Labelled<I>;
-
-    fn step(&mut self, batch: &Labelled<I>, step: &mut Step<'_>) -> Result<()> {
-        let items = *batch.target.shape().first().ok_or_else(|| Error::shape("targets without items"))?;
-        let outputs = (self.forward)(&self.model, &batch.input)?;
-        let loss = self.objective.loss(&outputs, &batch.target)?;
-        let value = self.update.descend(&self.model, &loss, step)?;
-        step.measure("loss", value, items as f64);
-        if let Some(hits) = self.objective.hits(&outputs, &batch.target)? {
-            step.measure("accuracy", hits / items as f64, items as f64);
-        }
-        Ok(())
     }
 }

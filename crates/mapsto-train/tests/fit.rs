@@ -10,8 +10,8 @@ use mapsto_train::callbacks::{Evaluate, KeepBest, Log, Plateau, Stopping};
 use mapsto_train::early_stopping::EarlyStopping;
 use mapsto_train::run_dir::MetricsLog;
 use mapsto_train::{
-    BatchIter, Batches, Callback, Checkpoint, Clock, Fit, Flow, Labelled, Learner, Measures, Objective, Parts,
-    Stateful, Step, Supervised, TrainError, Update,
+    BatchIter, Batches, Callback, Checkpoint, Clock, Descent, Fit, Flow, Labelled, Learner, Measures, Objective, Parts,
+    Stateful, Step, TrainError, Update,
 };
 use std::cell::Cell;
 use std::path::Path;
@@ -59,7 +59,15 @@ impl Batches for Points {
     }
 }
 
-type Classifier = Supervised<Sequential, Tensor>;
+type Classifier = Descent<'static, Sequential, Labelled<Tensor>>;
+
+/// A network that is to tell classes.
+fn telling(model: Sequential, update: Update) -> Classifier {
+    let objective = Objective::Classes(CrossEntropyLoss::default());
+    let loss =
+        move |model: &Sequential, batch: &Labelled<Tensor>| objective.of(&model.forward(&batch.input)?, &batch.target);
+    Descent { model, loss: Box::new(loss), update }
+}
 
 fn classifier(schedule: Option<Schedule>) -> Classifier {
     let model = sequential![
@@ -73,8 +81,7 @@ fn classifier(schedule: Option<Schedule>) -> Classifier {
     let optimizer = Optimizer::new(&model, Adam { lr: 0.02, ..Adam::default() }).unwrap();
     let average = Averaged::new(&model, Average::Exponential { decay: 0.9 }).unwrap();
     let update = Update { schedule, clip_norm: Some(1.0), average: Some((average, 4)), ..Update::new(optimizer) };
-    let objective = Objective::Classes(CrossEntropyLoss::default());
-    Supervised { model, forward: |model, x| model.forward(x), objective, update }
+    telling(model, update)
 }
 
 /// Everything that a run leaves, as bytes.
@@ -182,13 +189,7 @@ fn a_checkpoint_of_another_network_or_a_damaged_one_is_refused() {
     fit(&mut classifier(None)).unwrap();
     let model = Linear::new(2, CLASSES).unwrap().init(0).unwrap();
     let update = Update::new(Optimizer::new(&model, Adam::default()).unwrap());
-    let objective = Objective::Classes(CrossEntropyLoss::default());
-    let mut other = Supervised {
-        model: sequential![model],
-        forward: |model: &Sequential, x: &Tensor| model.forward(x),
-        objective,
-        update,
-    };
+    let mut other = telling(sequential![model], update);
     let text = fit(&mut other).unwrap_err().to_string();
     assert!(text.contains("unexpected: ") && text.contains("checkpoint"), "{text}");
     let bytes = std::fs::read(&path).unwrap();
@@ -292,9 +293,7 @@ fn nan_is_traced_to_the_operation_and_the_layer() {
     let said = |model: Sequential, lr: f64| {
         let model = model.init(3).unwrap();
         let update = Update::new(Optimizer::new(&model, Sgd { lr, ..Sgd::default() }).unwrap());
-        let objective = Objective::Classes(CrossEntropyLoss::default());
-        let forward = |model: &Sequential, x: &Tensor| model.forward(x);
-        let mut learner = Supervised { model, forward, objective, update };
+        let mut learner = telling(model, update);
         let fit = Fit { batches: &points, epochs: 50, callbacks: vec![], checkpoint: None, interrupted: &|| false };
         let error = fit.run(&mut learner).unwrap_err();
         assert!(matches!(error, TrainError::NotFinite { .. }), "{error}");

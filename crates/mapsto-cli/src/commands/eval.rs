@@ -3,9 +3,8 @@
 use super::train::merge;
 use crate::failure::Failure;
 use crate::output::{Output, warn};
-use crate::show;
 use crate::tasks::task;
-use mapsto_tasks::{Examples, Predictor, Saved, test_part};
+use mapsto_tasks::{Figures, Predictor, Saved, Task, test_part};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -31,33 +30,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Evaluates a network of the task.
-pub fn evaluate<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
-    super::check_skip_bad::<E>(arguments.skip_bad)?;
-    let predictor = Predictor::<E>::load(saved)?;
+pub fn evaluate<T: Task>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+    super::check_skip_bad::<T>(arguments.skip_bad)?;
+    let predictor = Predictor::<T>::load(saved)?;
     let data = arguments.data.as_deref();
-    let examples = E::open_for(&predictor, data, arguments.skip_bad)?;
-    examples.warnings().iter().for_each(|warning| warn(warning));
+    let task = T::open_for(&predictor, data, arguments.skip_bad)?;
+    task.warnings().iter().for_each(|warning| warn(warning));
     let (items, name) = match data {
-        Some(path) => (examples.given().everything(), path.display().to_string()),
-        None => {
-            (test_part(&examples, &predictor.settings, saved.folder())?, "the part that the run kept back".to_string())
-        }
+        Some(path) => (task.given().everything(), path.display().to_string()),
+        None => (test_part(&task, &predictor.settings, saved.folder())?, "the part that the run kept back".to_string()),
     };
     if items.is_empty() {
         return Err(Failure::user("the run kept nothing back to test on: give --data"));
     }
-    let (evaluation, _) = predictor.evaluate(&examples, &items)?;
+    let evaluation = task.evaluate(&predictor, &items)?;
     let output = Output { json: arguments.json, goes_on: false };
-    output.text(&format!(
-        "{} on {name}: {} examples\n\n{}",
-        saved.path.display(),
-        items.len(),
-        show::text(&evaluation)?
-    ))?;
+    output.text(&format!("{} on {name}: {} examples\n\n{}", saved.path.display(), items.len(), evaluation.text()))?;
     let mut event = json!({
         "event": "evaluation", "run": saved.folder().display().to_string(), "data": name, "items": items.len(),
         "metrics": evaluation.metrics(),
     });
-    merge(&mut event, show::details(&evaluation));
+    merge(&mut event, evaluation.details());
     output.event(&event)
 }

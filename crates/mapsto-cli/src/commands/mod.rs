@@ -10,12 +10,12 @@ pub mod summary;
 pub mod train;
 
 use crate::failure::Failure;
-use mapsto_tasks::Examples;
+use mapsto_tasks::Task;
 
 /// Refuses `--skip-bad` where nothing is passed over.
-fn check_skip_bad<E: Examples>(asked: bool) -> Result<(), Failure> {
-    if asked && !E::SKIPS_BAD {
-        return Err(Failure::user(format!("--skip-bad means nothing to {}", E::NAME)));
+fn check_skip_bad<T: Task>(asked: bool) -> Result<(), Failure> {
+    if asked && !T::SKIPS_BAD {
+        return Err(Failure::user(format!("--skip-bad means nothing to {}", T::NAME)));
     }
     Ok(())
 }

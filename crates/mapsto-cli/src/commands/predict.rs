@@ -2,9 +2,8 @@
 
 use crate::failure::Failure;
 use crate::output::{Output, warn};
-use crate::show::short;
 use crate::tasks::task;
-use mapsto_tasks::{Answers, Examples, Predictor, Saved, TaskError};
+use mapsto_tasks::{Listener, Prediction, Predictor, Question, Saved, Task, TaskError};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -12,9 +11,15 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// A run's folder, or the model file in it
     run: PathBuf,
-    /// What the run was trained for: tables, pictures, folders of pictures
-    #[arg(required = true, value_name = "FILE")]
+    /// What the run was trained for: tables, pictures, folders of pictures, texts
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// A text in place of a file, for runs that take texts; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    text: Vec<String>,
+    /// How to answer, in place of what is usual: temperature, beam, ...
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Pass over what cannot be read
     #[arg(long)]
     skip_bad: bool,
@@ -33,82 +38,77 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Predicts with a network of the task.
-pub fn predict<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
-    super::check_skip_bad::<E>(arguments.skip_bad)?;
-    let predictor = Predictor::<E>::load(saved)?;
-    let show = Shown::new(arguments, &predictor.answers)?;
+pub fn predict<T: Task>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+    super::check_skip_bad::<T>(arguments.skip_bad)?;
+    let predictor = Predictor::<T>::load(saved)?;
+    let output = Output { json: arguments.json, goes_on: false };
+    let mut shown = Shown { output, csv: arguments.csv, streams: false, refused: None };
+    if shown.csv {
+        let columns = T::columns(&predictor);
+        shown.output.text(&line(["input"].into_iter().chain(columns.iter().map(String::as_str))))?;
+    }
+    let question = Question {
+        files: arguments.files.clone(),
+        texts: arguments.text.clone(),
+        set: arguments.set.clone(),
+        skip_bad: arguments.skip_bad,
+    };
+    let answered = T::predict(&predictor, &question, &mut shown);
     // What standard output refuses is no mistake of the data.
-    let mut refused = None;
-    let answered = E::read(&predictor, &arguments.files, arguments.skip_bad, &mut |asked| {
-        asked.refused.iter().for_each(|why| warn(why));
-        if asked.names.is_empty() {
-            return Ok(());
-        }
-        let found = predictor.of_input(&asked.input)?;
-        let rows = found.chunks(predictor.answers.outputs());
-        for ((name, known), row) in asked.names.iter().zip(&asked.known).zip(rows) {
-            if let Err(failure) = show.one(name, row, known.as_deref()) {
-                let told = TaskError::Internal(failure.to_string());
-                refused = Some(failure);
-                return Err(told);
-            }
-        }
-        Ok(())
-    });
-    refused.map_or_else(|| Ok(answered?), Err)
+    shown.refused.map_or_else(|| Ok(answered?), Err)
 }
 
 /// How predictions are shown.
-struct Shown<'a> {
-    answers: &'a Answers,
+struct Shown {
     output: Output,
     csv: bool,
+    /// Whether the answer that grows is being shown.
+    streams: bool,
+    refused: Option<Failure>,
 }
 
-impl<'a> Shown<'a> {
-    fn new(arguments: &Arguments, answers: &'a Answers) -> Result<Shown<'a>, Failure> {
-        let shown = Shown { answers, output: Output { json: arguments.json, goes_on: false }, csv: arguments.csv };
-        if shown.csv {
-            let head = match answers {
-                Answers::Classes { names } => {
-                    ["input", "prediction"].into_iter().chain(names.iter().map(String::as_str))
-                }
-                Answers::Number { name, .. } => return shown.output.text(&line(["input", name])).map(|()| shown),
-            };
-            shown.output.text(&line(head))?;
-        }
-        Ok(shown)
-    }
-
-    /// One prediction.
-    fn one(&self, input: &str, answer: &[f64], truth: Option<&str>) -> Result<(), Failure> {
-        let names = match self.answers {
-            Answers::Classes { names } => names,
-            Answers::Number { .. } => {
-                let value = answer[0];
-                if self.csv {
-                    return self.output.text(&line([input, &value.to_string()]));
-                }
-                self.output.text(&format!("{input}: {}", short(value)))?;
-                return self.output.event(&json!({"event": "prediction", "input": input, "value": value}));
-            }
-        };
-        let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by(|&a, &b| answer[b].total_cmp(&answer[a]));
-        let best = &names[order[0]];
+impl Shown {
+    fn one(&mut self, prediction: &Prediction) -> Result<(), Failure> {
+        let Prediction { input, text, cells, fields } = prediction;
         if self.csv {
-            let shares: Vec<String> = answer.iter().map(f64::to_string).collect();
-            let cells = [input, best].into_iter().chain(shares.iter().map(String::as_str));
+            let cells = [input.as_str()].into_iter().chain(cells.iter().map(String::as_str));
             return self.output.text(&line(cells));
         }
-        let percent = |class: usize| format!("{} {:.1} %", names[class], answer[class] * 100.0);
-        let others: Vec<String> = order.iter().skip(1).take(2).map(|&class| percent(class)).collect();
-        let others = if others.is_empty() { String::new() } else { format!("   (then {})", others.join(", ")) };
-        self.output.text(&format!("{input}: {}{others}", percent(order[0])))?;
-        self.output.event(&json!({
-            "event": "prediction", "input": input, "label": best, "probability": answer[order[0]],
-            "probabilities": answer, "true_label": truth,
-        }))
+        match std::mem::take(&mut self.streams) {
+            true => self.output.text("")?,
+            false => self.output.text(&format!("{input}: {text}"))?,
+        }
+        let mut event = json!({"event": "prediction", "input": input});
+        super::train::merge(&mut event, fields.clone());
+        self.output.event(&event)
+    }
+
+    fn keep(&mut self, shown: Result<(), Failure>) -> Result<(), TaskError> {
+        shown.map_err(|failure| {
+            let told = TaskError::Internal(failure.to_string());
+            self.refused = Some(failure);
+            told
+        })
+    }
+}
+
+impl Listener for Shown {
+    fn answer(&mut self, prediction: Prediction) -> Result<(), TaskError> {
+        let shown = self.one(&prediction);
+        self.keep(shown)
+    }
+
+    fn piece(&mut self, text: &str) -> Result<(), TaskError> {
+        if self.csv {
+            return Ok(());
+        }
+        self.streams = true;
+        let shown = self.output.piece(text).and_then(|()| self.output.event(&json!({"event": "piece", "text": text})));
+        self.keep(shown)
+    }
+
+    fn warn(&mut self, why: &str) {
+        warn(why);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::show::short;
 use mapsto_tasks::{CONFIG_FILE, MODEL_FILE, TEST_FILE};
 use mapsto_train::run_dir::{METRICS_FILE, RunDir};
+use mapsto_train::short;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;

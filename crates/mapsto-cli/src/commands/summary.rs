@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::tasks::task;
 use mapsto_models::{ImageModel, ImageShape, TableModel, TableShape};
 use mapsto_nn::{AdamW, Module, Optimizer, Summary};
-use mapsto_tasks::{Examples, Predictor, Saved};
+use mapsto_tasks::{Predictor, Saved, Task};
 use mapsto_tensor::{DType, Error, Result as TensorResult, Tensor};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -113,8 +113,8 @@ fn of_table_model(
 }
 
 /// Summarises a network of the task.
-pub fn summarise<E: Examples>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
-    let predictor = Predictor::<E>::load(saved)?;
+pub fn summarise<T: Task>(arguments: &Arguments, saved: &Saved) -> Result<(), Failure> {
+    let predictor = Predictor::<T>::load(saved)?;
     let batch = arguments.batch_size.map_or(predictor.settings.training.batch_size, |size| size as usize);
     let summary = predictor.summary(batch)?;
     let output = Output { json: arguments.json, goes_on: false };

@@ -3,16 +3,17 @@
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::{Output, complain};
+use crate::shell;
 use crate::tasks::{TASKS, task};
 use crate::watcher::Watcher;
-use crate::{shell, show};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use mapsto_nn::{Module, chart};
 use mapsto_tasks::{
-    Begun, Ensemble, Examples, FoundRate, Outcome, Request, Run, Settings, TaskError, find_rate, has_learned, task_of,
+    Begun, Ensemble, Figures, FoundRate, Outcome, Request, Run, Settings, Task, TaskError, find_rate, has_learned,
+    task_of,
 };
-use mapsto_train::TrainError;
 use mapsto_train::run_dir::RunDir;
+use mapsto_train::{TrainError, short};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -113,50 +114,56 @@ impl Arguments {
 }
 
 /// Begins a run of the task.
-pub fn begin<E: Examples>(arguments: &Arguments) -> Result<(), Failure> {
+pub fn begin<T: Task>(arguments: &Arguments) -> Result<(), Failure> {
     let request = arguments.request();
-    let Begun { examples, settings, notes } = E::begun(&request)?;
+    let Begun { task, settings, notes } = T::begun(&request)?;
     let mut settings = request.settle(settings)?;
     settings.training.epochs = arguments.epochs.unwrap_or(settings.training.epochs);
     settings.folds = arguments.cv.map_or(settings.folds, usize::from);
     settings.ensemble = arguments.ensemble.unwrap_or(settings.ensemble);
     settings.check()?;
     if arguments.find_rate {
-        settings.training.learning_rate = search_rate(arguments, &examples, &settings)?;
+        settings.training.learning_rate = search_rate(arguments, &task, &settings)?;
     }
     let is_first = !arguments.runs.exists();
     let (folder, lock) = match &arguments.run {
         Some(name) => RunDir::create(&arguments.runs, name)?,
-        None => RunDir::create_next(&arguments.runs, E::NAME)?,
+        None => RunDir::create_next(&arguments.runs, T::NAME)?,
     };
     let begun = Run::begin((folder.clone(), lock), settings).map_err(Failure::from);
-    let done = begun.and_then(|run| go(arguments, &run, &examples, &notes));
-    // A folder in which nothing was learned is of no use, and takes a name.
-    if matches!(&done, Err(failure) if !matches!(failure, Failure::Interrupted(_))) && !has_learned(folder.path()) {
-        folder.remove().unwrap_or_else(|error| complain(&error.to_string()));
-        if is_first {
-            // Unless somebody else has begun a run there.
-            let _ = std::fs::remove_dir(&arguments.runs);
+    let done = begun.and_then(|run| go(arguments, &run, &task, &notes));
+    match done {
+        Err(failure) if matches!(failure, Failure::Interrupted(_)) => Err(failure),
+        Err(failure) if has_learned(folder.path()) => Err(failure.and(&how_to_go_on::<T>(folder.path()))),
+        Err(failure) => {
+            // A folder in which nothing was learned is of no use, and takes a name.
+            folder.remove().unwrap_or_else(|error| complain(&error.to_string()));
+            if is_first {
+                // Unless somebody else has begun a run there.
+                let _ = std::fs::remove_dir(&arguments.runs);
+            }
+            Err(failure)
         }
+        Ok(()) => Ok(()),
     }
-    done
+}
+
+fn how_to_go_on<T: Task>(run: &Path) -> String {
+    let (mapsto, folder) = (shell::program(), shell::quoted(&run.display().to_string()));
+    format!("go on with: {mapsto} train {} --resume {folder}", T::NAME)
 }
 
 /// Goes on with a run of the task.
-pub fn resume<E: Examples>(arguments: &Arguments, path: &Path) -> Result<(), Failure> {
+pub fn resume<T: Task>(arguments: &Arguments, path: &Path) -> Result<(), Failure> {
     let run = Run::open(path)?;
-    let examples = E::open(&run.settings.config)?;
-    go(arguments, &run, &examples, &[])
+    let task = T::open(&run.settings.config)?;
+    go(arguments, &run, &task, &[])
 }
 
 /// Searches the learning rate, and shows what was seen on the way.
-fn search_rate<E: Examples>(
-    arguments: &Arguments,
-    examples: &E,
-    settings: &Settings<E::Config>,
-) -> Result<f64, Failure> {
+fn search_rate<T: Task>(arguments: &Arguments, task: &T, settings: &Settings<T::Config>) -> Result<f64, Failure> {
     let output = Output { json: arguments.json, goes_on: true };
-    let found = find_rate(examples, settings, &interrupt::is_asked)?;
+    let found = find_rate(task, settings, &interrupt::is_asked)?;
     let Some(FoundRate { rate, curve }) = found else {
         return Err(Failure::Interrupted("interrupted in the search for a learning rate; nothing is saved".into()));
     };
@@ -165,43 +172,39 @@ fn search_rate<E: Examples>(
     let drawn = chart(CHART, &[('●', &losses)]).join("\n");
     output.text(&format!(
         "{drawn}\nlosses of steps at rates from {} to {}; it falls fastest at {}, with which the training goes on",
-        show::short(first),
-        show::short(last),
-        show::short(rate)
+        short(first),
+        short(last),
+        short(rate)
     ))?;
     output.event(&json!({"event": "rate", "rate": rate, "curve": curve}))?;
     Ok(rate)
 }
 
 /// Trains and tells what comes of it.
-fn go<E: Examples>(arguments: &Arguments, run: &Run<E::Config>, examples: &E, notes: &[String]) -> Result<(), Failure> {
+fn go<T: Task>(arguments: &Arguments, run: &Run<T::Config>, task: &T, notes: &[String]) -> Result<(), Failure> {
     let output = Output { json: arguments.json, goes_on: true };
     let (path, settings) = (run.folder.path(), &run.settings);
-    let (folder, count, threads) = (path.display().to_string(), examples.truth().len(), mapsto_tensor::num_threads());
+    let (folder, count, threads) = (path.display().to_string(), task.count(), mapsto_tensor::num_threads());
     output.event(&json!({
-        "event": "start", "task": E::NAME, "run": folder, "settings": settings, "threads": threads, "examples": count,
+        "event": "start", "task": T::NAME, "run": folder, "settings": settings, "threads": threads, "examples": count,
     }))?;
     let seed = settings.training.seed;
     output.text(&format!("{count} examples, {threads} threads, seed {seed}; the run is {folder}"))?;
-    notes.iter().chain(&examples.warnings()).try_for_each(|note| output.text(note))?;
+    notes.iter().chain(&task.warnings()).try_for_each(|note| output.text(note))?;
     let start = Instant::now();
     let mut watcher = Watcher::new(output, settings.folds > 1 || settings.ensemble.members > 1);
-    let trained = run.train(examples, &mut watcher, &interrupt::is_asked);
+    let trained = run.train(task, &mut watcher, &interrupt::is_asked);
     watcher.finish();
     let outcome = match trained {
         Err(TaskError::Train(error @ TrainError::Interrupted { .. })) => {
-            let (mapsto, folder) = (shell::program(), shell::quoted(&folder));
-            return Err(Failure::Interrupted(format!(
-                "{error}; go on with: {mapsto} train {} --resume {folder}",
-                E::NAME
-            )));
+            return Err(Failure::Interrupted(format!("{error}; {}", how_to_go_on::<T>(path))));
         }
         trained => trained?,
     };
     tell(output, path, &outcome, start.elapsed().as_secs_f64())
 }
 
-fn tell<E: Examples>(output: Output, path: &Path, outcome: &Outcome<E>, seconds: f64) -> Result<(), Failure> {
+fn tell<T: Task>(output: Output, path: &Path, outcome: &Outcome<T>, seconds: f64) -> Result<(), Failure> {
     let folder = path.display().to_string();
     if !outcome.folds.is_empty() {
         output.text(&over_folds(&outcome.folds))?;
@@ -213,9 +216,9 @@ fn tell<E: Examples>(output: Output, path: &Path, outcome: &Outcome<E>, seconds:
             let items = outcome.tested.len();
             output.text(&format!(
                 "\n{}\non {items} examples that it had not seen, after {seconds:.1} s\n",
-                show::text(test)?
+                test.text()
             ))?;
-            merge(&mut done, show::details(test));
+            merge(&mut done, test.details());
             done["test"] = test.metrics();
         }
         None => output.text("nothing was held back to test on")?,
@@ -225,7 +228,7 @@ fn tell<E: Examples>(output: Output, path: &Path, outcome: &Outcome<E>, seconds:
         done["folds"] = json!(outcome.folds);
     }
     let (mapsto, run) = (shell::program(), shell::quoted(&folder));
-    let file = E::FILE;
+    let file = T::ASKED;
     output
         .text(&format!("saved in {folder}\n\nnext:\n  {mapsto} eval {run}{more}\n  {mapsto} predict {run} {file}"))?;
     output.event(&done)
@@ -246,7 +249,7 @@ fn over_folds(folds: &[Value]) -> String {
         let count = values.len() as f64;
         let mean = values.iter().sum::<f64>() / count;
         let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-        (!values.is_empty()).then(|| format!("  {name} {} ± {}", show::short(mean), show::short(deviation)))
+        (!values.is_empty()).then(|| format!("  {name} {} ± {}", short(mean), short(deviation)))
     };
     let shown: Vec<String> = names.iter().filter_map(figure).collect();
     format!("over {} folds:\n{}", folds.len(), shown.join("\n"))

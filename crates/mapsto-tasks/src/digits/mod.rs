@@ -2,14 +2,16 @@
 
 mod input;
 
+use crate::answered::Answered;
 use crate::error::TaskError;
-use crate::examples::{Answers, Ask, Asked, Examples, Given, LabelledBatches, Truth};
+use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
+use crate::task::Given;
 use input::PIXELS;
 use mapsto_data::{Channels, Digits, Picture, digits, stratified_split};
 use mapsto_nn::{
@@ -157,17 +159,17 @@ impl Examples for DigitsExamples {
     type Input = Tensor;
     type Network = Sequential;
 
-    fn begun(request: &Request) -> Result<Begun<DigitsExamples>, TaskError> {
+    fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
         request.takes(Self::NAME, &[])?;
         let examples = DigitsExamples::embedded()?;
-        Ok(Begun { examples, settings: DigitsExamples::settings(), notes: Vec::new() })
+        Ok(Begun { task: Answered(examples), settings: DigitsExamples::settings(), notes: Vec::new() })
     }
 
     fn open(_: &DigitsConfig) -> Result<DigitsExamples, TaskError> {
         DigitsExamples::embedded()
     }
 
-    fn open_for(_: &Predictor<Self>, data: Option<&Path>, _: bool) -> Result<DigitsExamples, TaskError> {
+    fn open_for(_: &Predictor<Answered<Self>>, data: Option<&Path>, _: bool) -> Result<DigitsExamples, TaskError> {
         let Some(path) = data else { return DigitsExamples::embedded() };
         let examples = DigitsExamples::read_files(&[path])?;
         if !examples.is_labelled {
@@ -177,7 +179,7 @@ impl Examples for DigitsExamples {
         Ok(examples)
     }
 
-    fn read(_: &Predictor<Self>, files: &[PathBuf], _: bool, ask: Ask<'_, Tensor>) -> Result<(), TaskError> {
+    fn read(_: &Predictor<Answered<Self>>, files: &[PathBuf], _: bool, ask: Ask<'_, Tensor>) -> Result<(), TaskError> {
         let DigitsExamples { images, truth, places, is_labelled, .. } = DigitsExamples::read_files(files)?;
         let known = match truth {
             Truth::Classes { names, labels } if is_labelled => {

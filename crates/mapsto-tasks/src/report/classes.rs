@@ -1,8 +1,8 @@
 //! What a classifier's predictions are worth.
 
+use super::answers::{Told, mistakes};
 use super::markup::Markup;
 use super::plot::{Line, Plot};
-use super::{Facts, mistakes};
 use mapsto_train::metrics::{ClassReport, ClassificationReport, ConfusionMatrix};
 
 /// More classes than this make a confusion matrix that nobody reads.
@@ -15,7 +15,7 @@ const CURVES: usize = 10;
 const LEAST: f64 = 1e-15;
 
 /// The confusion matrix, each class's figures, curves, and the worst mistakes.
-pub fn draw(facts: &Facts<'_>, report: &ClassificationReport, labels: &[usize], page: &mut Markup) {
+pub fn draw(them: &Told<'_>, report: &ClassificationReport, labels: &[usize], page: &mut Markup) {
     page.text("h2", &[], "Classes");
     if report.classes.len() <= MATRIX {
         matrix(&report.confusion, page);
@@ -28,13 +28,13 @@ pub fn draw(facts: &Facts<'_>, report: &ClassificationReport, labels: &[usize], 
         reliability(report, figures);
     });
     let (names, classes) = (report.confusion.names(), report.classes.len());
-    let row = |place: usize| &facts.predicted[place * classes..][..classes];
+    let row = |place: usize| &them.predicted[place * classes..][..classes];
     let said = |place: usize| {
         let row = row(place);
         (0..classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
     };
     let loss = |place: usize| (said(place) != labels[place]).then(|| -row(place)[labels[place]].max(LEAST).ln());
-    mistakes(facts, loss, page, |place, card| {
+    mistakes(them, loss, page, |place, card| {
         card.element("p", &[], |p| {
             for (what, class) in [("said ", said(place)), (", is ", labels[place])] {
                 p.text("span", &[], what);

@@ -4,6 +4,7 @@ use super::markup::Markup;
 use super::plot::{Line, Plot};
 use mapsto_train::short;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What the names of the gradients of layers begin with.
 const GRADIENT: &str = "gradient/";
@@ -37,7 +38,8 @@ pub fn seconds(records: &[Value]) -> f64 {
 /// Curves over the epochs.
 ///
 /// The training loss of numbers is one of scaled numbers, the validation loss is not: they cannot stand side by side.
-pub fn draw(records: &[Value], numbers: bool, page: &mut Markup) {
+pub fn draw(records: &[Value], page: &mut Markup) {
+    let numbers = records.iter().any(|record| record.get("val_mae").is_some());
     let stages = stages(records);
     if stages.is_empty() {
         return;
@@ -67,11 +69,23 @@ pub fn draw(records: &[Value], numbers: bool, page: &mut Markup) {
             };
             plot.draw(figures);
         }
+        for name in others(records) {
+            let measured = name.trim_start_matches("val_").replace('_', " ");
+            let lines = lines(&stages, &[(&name, "validation")], 1.0);
+            Plot { title: measured.clone(), axes: ["epoch".into(), measured], lines, ..Plot::default() }.draw(figures);
+        }
         // Of a cross-validation, the network that is kept tells most.
         if let Some(stage) = stages.iter().find(|stage| !stage.name.starts_with("fold")).or(stages.first()) {
             gradients(stage, stages.len() > 1, figures);
         }
     });
+}
+
+/// What tasks measure on the validation part besides what most of them do.
+fn others(records: &[Value]) -> BTreeSet<String> {
+    let names = records.iter().filter_map(Value::as_object).flat_map(|record| record.keys());
+    let known = ["val_loss", "val_accuracy", "val_mae"];
+    names.filter(|name| name.starts_with("val_") && !known.contains(&name.as_str())).cloned().collect()
 }
 
 /// The lines of some fields: of one network a colour for each field, of several a colour for each network.

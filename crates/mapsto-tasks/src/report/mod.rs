@@ -1,5 +1,6 @@
 //! A run as one page: what it learned from, how that went, and how good it is. The page needs no network and no script.
 
+mod answers;
 mod classes;
 mod curves;
 mod markup;
@@ -7,28 +8,24 @@ mod numbers;
 mod plot;
 mod shown;
 
+pub(crate) use answers::draw_answers;
+pub use markup::Markup;
 pub use shown::Shown;
 
 use crate::error::TaskError;
-use crate::examples::{Answers, Examples, Truth};
-use crate::predictor::Evaluation;
 use crate::run::{Outcome, write};
 use crate::saved::Combination;
+use crate::task::{Figures, Task};
 use jiff::Zoned;
 use mapsto_tensor::{isa, num_threads};
 use mapsto_train::run_dir::METRICS_FILE;
 use mapsto_train::short;
-use markup::Markup;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
 /// The name of a run's report.
 pub const REPORT_FILE: &str = "report.html";
-/// The most mistakes that are shown of pictures.
-const WORST_PICTURES: usize = 24;
-/// The most mistakes that are shown of rows.
-const WORST_ROWS: usize = 10;
 /// Examples of the step that the summary is of: batch norm needs more than one.
 const SUMMARISED: usize = 2;
 /// The most bytes of a metrics file that are read.
@@ -37,51 +34,51 @@ const MOST_METRICS: u64 = 1 << 28;
 /// All that a report tells.
 struct Facts<'a> {
     task: &'a str,
-    answers: &'a Answers,
-    truth: &'a Truth,
+    /// What is predicted, where the settings name no target.
+    title: String,
+    /// What else is to be told first.
+    about: Vec<(&'static str, String)>,
     /// The settings as `config.toml` has them.
     settings: String,
     version: &'a str,
     summary: String,
     /// Examples that were learned from, chosen by and tested on.
     parts: [usize; 3],
-    tested: &'a [usize],
-    predicted: &'a [f64],
-    test: Option<&'a Evaluation>,
+    headline: Option<Vec<(&'static str, String)>>,
     folds: &'a [Value],
     combination: &'a Combination,
     /// The lines of the metrics file.
     records: Vec<Value>,
-    show: &'a dyn Fn(usize) -> Result<Shown, TaskError>,
+    /// Draws what is the task's own.
+    own: &'a dyn Fn(&mut Markup) -> Result<(), TaskError>,
 }
 
 /// Writes the report of a run into its folder; it learned from and was chosen by so many examples.
 ///
 /// # Errors
 /// A refusal of the system.
-pub(crate) fn of_run<E: Examples>(
+pub(crate) fn of_run<T: Task>(
     folder: &Path,
-    examples: &E,
-    outcome: &Outcome<E>,
+    task: &T,
+    outcome: &Outcome<T>,
     [train, validation]: [usize; 2],
 ) -> Result<(), TaskError> {
     let predictor = &outcome.predictor;
     let told = |e: TaskError| format!("The summary cannot be made: {e}");
+    let (title, about) = task.facts(&predictor.preparation);
     let facts = Facts {
-        task: E::NAME,
-        answers: &predictor.answers,
-        truth: examples.truth(),
+        task: T::NAME,
+        title,
+        about,
         settings: toml::to_string(&predictor.settings).map_err(|e| TaskError::Internal(e.to_string()))?,
         version: &predictor.settings.mapsto,
         summary: predictor.summary(SUMMARISED).map_or_else(told, |summary| summary.to_string()),
         parts: [train, validation, outcome.tested.len()],
-        tested: &outcome.tested,
-        predicted: &outcome.predicted,
-        test: outcome.test.as_ref(),
+        headline: outcome.test.as_ref().map(Figures::headline),
         folds: &outcome.folds,
         combination: &predictor.combination,
         records: records(&folder.join(METRICS_FILE)),
-        show: &|item| examples.show(item),
+        own: &|page| task.draw(outcome, page),
     };
     write(&folder.join(REPORT_FILE), facts.page().as_bytes())
 }
@@ -113,27 +110,16 @@ impl Facts<'_> {
 
     /// What is predicted.
     fn target(&self) -> String {
-        match self.answers {
-            Answers::Classes { names } => self.setting("target").unwrap_or_else(|| format!("{} classes", names.len())),
-            Answers::Number { name, .. } => name.clone(),
-        }
+        self.setting("target").filter(|target| !target.is_empty()).unwrap_or_else(|| self.title.clone())
     }
 
     fn content(&self, page: &mut Markup) {
         self.head(page);
-        curves::draw(&self.records, matches!(self.answers, Answers::Number { .. }), page);
+        curves::draw(&self.records, page);
         self.ensemble(page);
         self.cross_validation(page);
-        match (self.test, self.truth) {
-            (Some(Evaluation::Classes(report)), Truth::Classes { labels, .. }) => {
-                let labels: Vec<usize> = self.tested.iter().map(|&item| labels[item]).collect();
-                classes::draw(self, report, &labels, page);
-            }
-            (Some(Evaluation::Numbers(_)), Truth::Numbers { name, values }) => {
-                let values: Vec<f64> = self.tested.iter().map(|&item| values[item]).collect();
-                numbers::draw(self, name, &values, page);
-            }
-            _ => {}
+        if let Err(error) = (self.own)(page) {
+            page.told("p", &[], &error.to_string());
         }
         page.text("h2", &[], "Network");
         page.text("pre", &[("tabindex", "0")], &self.summary);
@@ -150,12 +136,12 @@ impl Facts<'_> {
             header.text("p", &[("class", "note")], &format!("mapsto {}, task {}", self.version, self.task));
             header.told("h1", &[], &self.target());
         });
-        match self.test {
-            Some(test) => page.element("dl", &[("class", "tiles")], |tiles| {
-                for (name, figure) in headline(test) {
+        match &self.headline {
+            Some(headline) => page.element("dl", &[("class", "tiles")], |tiles| {
+                for (name, figure) in headline {
                     tiles.element("div", &[], |tile| {
                         tile.text("dt", &[], name);
-                        tile.text("dd", &[], &figure);
+                        tile.text("dd", &[], figure);
                     });
                 }
             }),
@@ -173,11 +159,7 @@ impl Facts<'_> {
                 facts.insert(0, (name, text));
             }
         }
-        if let Answers::Classes { names } = self.answers {
-            let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
-            let more = if names.len() > shown.len() { ", …" } else { "" };
-            facts.insert(0, ("Classes", format!("{}: {}{more}", names.len(), shown.join(", "))));
-        }
+        facts.splice(0..0, self.about.clone());
         page.element("dl", &[("class", "facts")], |list| {
             for (name, text) in facts {
                 list.text("dt", &[], name);
@@ -235,57 +217,6 @@ fn spread(values: &[f64]) -> [f64; 2] {
 
 fn system() -> String {
     format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
-}
-
-fn headline(test: &Evaluation) -> Vec<(&'static str, String)> {
-    let share = |share: f64| format!("{:.2} %", 100.0 * share);
-    match test {
-        Evaluation::Classes(report) => {
-            let auc = report.auc.map(|auc| ("AUC", format!("{auc:.4}")));
-            let first = [
-                ("accuracy", share(report.accuracy)),
-                ("F1, mean of classes", format!("{:.4}", report.f1_macro)),
-                ("log-loss", short(report.log_loss)),
-            ];
-            first.into_iter().chain(auc).chain([("calibration error", format!("{:.4}", report.ece))]).collect()
-        }
-        Evaluation::Numbers(report) => {
-            let r2 = report.r2.map(|r2| ("R²", format!("{r2:.4}")));
-            let first = [("RMSE", short(report.rmse)), ("mean absolute error", short(report.mae))];
-            first.into_iter().chain(r2).chain([("greatest error", short(report.max_error))]).collect()
-        }
-    }
-}
-
-/// Shows the tested examples of which predictions were worst, by places among them; those without a badness were right.
-fn mistakes(
-    facts: &Facts<'_>,
-    badness: impl Fn(usize) -> Option<f64>,
-    page: &mut Markup,
-    told: impl Fn(usize, &mut Markup),
-) {
-    let places = 0..facts.tested.len();
-    let mut worst: Vec<(f64, usize)> = places.filter_map(|place| Some((badness(place)?, place))).collect();
-    worst.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    page.text("h2", &[], "Worst mistakes");
-    if worst.is_empty() {
-        return page.text("p", &[], "There are none: all examples were told right.");
-    }
-    page.element("ol", &[("class", "cards")], |list| {
-        for (rank, &(_, place)) in worst.iter().take(WORST_PICTURES).enumerate() {
-            let shown = (facts.show)(facts.tested[place]);
-            if rank >= WORST_ROWS && !matches!(shown, Ok(Shown::Picture { .. })) {
-                break;
-            }
-            list.element("li", &[], |card| {
-                match shown {
-                    Ok(shown) => shown.draw(card),
-                    Err(error) => card.told("p", &[], &error.to_string()),
-                }
-                card.element("div", &[("class", "said")], |said| told(place, said));
-            });
-        }
-    });
 }
 
 #[cfg(test)]

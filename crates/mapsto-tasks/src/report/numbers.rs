@@ -1,8 +1,8 @@
 //! What a regressor's predictions are worth.
 
+use super::answers::{Told, mistakes};
 use super::markup::Markup;
 use super::plot::Plot;
-use super::{Facts, mistakes};
 use mapsto_train::short;
 
 /// Bars of a histogram.
@@ -11,8 +11,8 @@ const BARS: usize = 30;
 const POINTS: usize = 2000;
 
 /// Predicted against true values, how the errors are spread, and the worst rows.
-pub fn draw(facts: &Facts<'_>, name: &str, truth: &[f64], page: &mut Markup) {
-    let predicted = facts.predicted;
+pub fn draw(them: &Told<'_>, name: &str, truth: &[f64], page: &mut Markup) {
+    let predicted = them.predicted;
     let [low, high] = span(truth.iter().chain(predicted).copied());
     let room = 0.04 * (high - low).max(f64::MIN_POSITIVE);
     let both = Some([low - room, high + room]).filter(|_| high > low);
@@ -43,7 +43,7 @@ pub fn draw(facts: &Facts<'_>, name: &str, truth: &[f64], page: &mut Markup) {
         plot.draw(figures);
     });
     let error = |place: usize| Some((predicted[place] - truth[place]).abs());
-    mistakes(facts, error, page, |place, card| {
+    mistakes(them, error, page, |place, card| {
         let (truth, predicted) = (truth[place], predicted[place]);
         let told = format!("said {}, is {}: off by {}", short(predicted), short(truth), short(predicted - truth));
         card.text("p", &[], &told);

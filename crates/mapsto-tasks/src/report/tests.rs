@@ -1,5 +1,8 @@
 use super::*;
+use crate::Answered;
 use crate::Unwatched;
+use crate::evaluation::Evaluation;
+use crate::examples::{Answers, Truth};
 use crate::run::Run;
 use crate::table::{Problem, TableConfig, TableExamples};
 use mapsto_models::TableModel;
@@ -32,21 +35,24 @@ fn with_class<'a>(page: &'a Document<'_>, class: &str) -> Vec<Node<'a, 'a>> {
 fn page(answers: &Answers, truth: &Truth, predicted: &[f64], folds: &[Value], records: Vec<Value>) -> String {
     let tested: Vec<usize> = (0..truth.len()).collect();
     let test = Evaluation::of(truth, answers, &tested, predicted).unwrap();
+    let show = |item: usize| Ok(Shown::Row(vec![("row".into(), item.to_string()), (WILD[1].into(), WILD[0].into())]));
+    let own = |page: &mut Markup| {
+        draw_answers(truth, &test, &tested, predicted, &show, page);
+        Ok(())
+    };
     let facts = Facts {
         task: "table",
-        answers,
-        truth,
+        title: WILD[0].into(),
+        about: vec![("Classes", WILD.join(", "))],
         settings: "[config]\ndata = \"<a>.csv\"\n".into(),
         version: "0",
         summary: "a < b".into(),
         parts: [7, 2, truth.len()],
-        tested: &tested,
-        predicted,
-        test: Some(&test),
+        headline: Some(test.headline()),
         folds,
         combination: &Combination { weights: vec![3.0, 1.0], median: false },
         records,
-        show: &|item| Ok(Shown::Row(vec![("row".into(), item.to_string()), (WILD[1].into(), WILD[0].into())])),
+        own: &own,
     };
     facts.page()
 }
@@ -167,7 +173,7 @@ fn a_run_ends_with_its_report() {
     let mut settings = examples.settings(config);
     (settings.training.epochs, settings.folds) = (3, 2);
     let run = Run::begin(RunDir::create(&folder.path().join("runs"), "r").unwrap(), settings).unwrap();
-    let outcome = run.train(&examples, &mut Unwatched, &|| false).unwrap();
+    let outcome = run.train(&Answered(examples), &mut Unwatched, &|| false).unwrap();
     let html = fs::read_to_string(run.folder.path().join(REPORT_FILE)).unwrap();
     let page = parsed(&html);
     let Some(Evaluation::Classes(report)) = outcome.test else { panic!("classes") };

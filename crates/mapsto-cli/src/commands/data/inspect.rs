@@ -2,11 +2,11 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::show::short;
 use mapsto_data::{
     ColumnSummary, Detail, FileError, Finding, ImageError, ImageInspection, Inspection, Part, SoundFolder, Table,
     TableError, TableOptions, TextColumns, TextSet, printable,
 };
+use mapsto_train::short;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
