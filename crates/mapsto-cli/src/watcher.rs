@@ -42,7 +42,13 @@ fn epoch_line(record: &Value) -> String {
     let learned = known([plain("loss", "loss"), share("accuracy"), None]);
     // Of numbers it is the root of the mean square, in their own units.
     let loss = if of("val_mae").is_some() { "RMSE" } else { "loss" };
-    let held_back = known([plain(loss, "val_loss"), share("val_accuracy"), plain("MAE", "val_mae")]);
+    let mut held_back = known([plain(loss, "val_loss"), share("val_accuracy"), plain("MAE", "val_mae")]);
+    for (name, value) in record.as_object().into_iter().flatten() {
+        let other = name.strip_prefix("val_").filter(|name| !["loss", "accuracy", "mae"].contains(name));
+        if let (Some(name), Some(value)) = (other, value.as_f64()) {
+            held_back += &format!("   {} {}", name.replace('_', " "), short(value));
+        }
+    }
     let line = format!("epoch {:>3}   {learned}", record["epoch"].as_u64().unwrap_or(0));
     if held_back.is_empty() { line } else { format!("{line}   validation: {held_back}") }
 }
@@ -109,5 +115,7 @@ mod tests {
         let numbers = json!({"epoch": 12, "loss": 0.5, "val_loss": 30.5, "val_mae": 20.25});
         assert_eq!(epoch_line(&numbers), "epoch  12   loss 0.5   validation: RMSE 30.5   MAE 20.25");
         assert_eq!(epoch_line(&json!({"epoch": 100, "loss": 0.5})), "epoch 100   loss 0.5");
+        let other = json!({"epoch": 1, "loss": 0.5, "val_loss": 0.25, "val_word_errors": 0.125});
+        assert_eq!(epoch_line(&other), "epoch   1   loss 0.5   validation: loss 0.25   word errors 0.125");
     }
 }

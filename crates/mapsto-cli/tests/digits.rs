@@ -131,7 +131,7 @@ fn a_model_file_that_cannot_be_is_refused() {
     };
 
     let told = broken(&["predict", "x", "row.csv"], &|file| {
-        change(file, "answers", |answers| answers["names"] = json!(["0", "1"]))
+        change(file, "preparation", |preparation| preparation["answers"]["names"] = json!(["0", "1"]))
     });
     assert!(told.starts_with("error: x: its weights cannot be used: "), "{told}");
     assert!(told.contains("7.bias is f32[2], given f32[10]"), "{told}");
@@ -159,7 +159,7 @@ fn a_model_file_that_cannot_be_is_refused() {
     assert!(told.contains("mismatched: 0.0.weight is f32[40000, 1, 3, 3], given f32[32, 1, 3, 3]"), "{told}");
     let told = broken(&["eval", "x"], &|file| _ = file.metadata.insert("format".into(), "7".into()));
     let mend = "use the version of mapsto that wrote it, or a newer one";
-    assert_eq!(told, format!("error: x is of format \"7\", this version knows 1: {mend}\n"));
+    assert_eq!(told, format!("error: x is of format \"7\", this version knows 2: {mend}\n"));
     let told = broken(&["eval", "x"], &|file| _ = file.metadata.insert("task".into(), "cooking".into()));
     assert!(told.starts_with("error: x is of the task \"cooking\", this version knows digits, "), "{told}");
 

@@ -615,7 +615,7 @@ fn loading_explains() -> Result<()> {
         let values: StateDict = values.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
         layer.load_state_dict(&values, &LoadOptions::strict())
     };
-    let mend = "load what fits with LoadOptions::partial(), or rename with .rename(from, to)";
+    let mend = "are these values of another network, or of other settings? LoadOptions::partial() loads what fits, .rename(from, to) renames";
     says(load(&[]), &format!("load_state_dict: missing: weight, bias; {mend}"));
     says(
         load(&[("weight", ones(&[2, 3])), ("bais", ones(&[2]))]),

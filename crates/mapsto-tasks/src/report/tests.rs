@@ -2,7 +2,7 @@ use super::*;
 use crate::Answered;
 use crate::Unwatched;
 use crate::evaluation::Evaluation;
-use crate::examples::{Answers, Truth};
+use crate::examples::{Answers, Examples, Truth};
 use crate::run::Run;
 use crate::table::{Problem, TableConfig, TableExamples};
 use mapsto_models::TableModel;
@@ -121,7 +121,8 @@ fn a_page_of_classes() {
 fn a_page_of_numbers() {
     let answers = Answers::Number { name: WILD[0].into(), mean: 0.0, deviation: 1.0 };
     let truth = Truth::Numbers { name: WILD[0].into(), values: vec![1.0, 2.0, 3.0, 4.0] };
-    let epoch = json!({"event": "epoch", "stage": "network", "epoch": 1, "loss": 0.5, "val_loss": 20.0});
+    let epoch =
+        json!({"event": "epoch", "stage": "network", "epoch": 1, "loss": 0.5, "val_loss": 20.0, "val_mae": 10.0});
     let html = page(&answers, &truth, &[1.0, 2.5, 2.0, 4.0], &[], vec![epoch]);
     let page = parsed(&html);
     assert!(!html.contains("<script"));
@@ -176,7 +177,7 @@ fn a_run_ends_with_its_report() {
     let outcome = run.train(&Answered(examples), &mut Unwatched, &|| false).unwrap();
     let html = fs::read_to_string(run.folder.path().join(REPORT_FILE)).unwrap();
     let page = parsed(&html);
-    let Some(Evaluation::Classes(report)) = outcome.test else { panic!("classes") };
+    let Some(Evaluation::Classes(report)) = outcome.test.map(|test| test.evaluation) else { panic!("classes") };
     let tiles = text(with_class(&page, "tiles")[0]);
     assert!(tiles.starts_with(&format!("accuracy{:.2} %", 100.0 * report.accuracy)), "{tiles}");
     assert!(text(page.root()).contains("y & z"));
