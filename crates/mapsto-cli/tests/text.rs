@@ -79,6 +79,19 @@ fn every_network_learns_the_same_for_any_number_of_threads() {
 }
 
 #[test]
+fn the_report_shows_words_and_where_the_network_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    speeches(folder);
+    let train = ["train", "text", "--data", "speeches.csv", "--target", "century", "--set", "text=paragraph"];
+    text(folder, &[&train[..], &["--model", "gru", "--epochs", "1", "--set", "length=40", "--run", "mine"]].concat());
+    let page = std::fs::read_to_string(folder.join("runs/mine/report.html")).unwrap();
+    for shown in ["Principal components", "Neighbours", ">government</text>", "What it looks at: ", "--share: 1.00"] {
+        assert!(page.contains(shown), "{shown}");
+    }
+}
+
+#[test]
 fn texts_that_cannot_be_learned_from_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -327,7 +327,7 @@ impl<E: Examples> Task for Answered<E> {
             let show = |item| self.0.show(item);
             draw_answers(self.0.truth(), evaluation, &outcome.tested, predicted, &show, page);
         }
-        Ok(())
+        self.0.draw(outcome, page)
     }
 }
 

@@ -4,8 +4,9 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
-use crate::report::Shown;
+use crate::report::{Markup, Shown};
 use crate::request::{Begun, Request};
+use crate::run::Outcome;
 use crate::task::{Division, Given};
 use mapsto_nn::{Module, Summary};
 use mapsto_tensor::{Result, Tensor};
@@ -300,4 +301,12 @@ pub trait Examples: Sized {
     /// # Errors
     /// Data that cannot be read.
     fn show(&self, item: usize) -> Result<Shown, TaskError>;
+
+    /// The part of the report that is the task's own.
+    ///
+    /// # Errors
+    /// Data that cannot be read.
+    fn draw(&self, _outcome: &Outcome<Answered<Self>>, _page: &mut Markup) -> Result<(), TaskError> {
+        Ok(())
+    }
 }

@@ -9,6 +9,7 @@ mod fit;
 mod measures;
 pub mod metrics;
 pub mod progress;
+pub mod projection;
 pub mod run_dir;
 mod short;
 mod snapshot;

@@ -232,6 +232,10 @@ impl Bert {
         })
     }
 
+    pub(super) fn embedding(&self) -> &Embedding {
+        &self.embeddings.word_embeddings
+    }
+
     /// The outputs: see [`TextNet::forward`](super::TextNet::forward).
     ///
     /// # Errors

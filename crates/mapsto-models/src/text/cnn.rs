@@ -63,6 +63,10 @@ impl TextCnn {
         })
     }
 
+    pub(super) fn embedding(&self) -> &Embedding {
+        &self.embedding
+    }
+
     /// The outputs: see [`TextNet::forward`](super::TextNet::forward).
     ///
     /// # Errors

@@ -14,7 +14,7 @@ pub use transformer::{Positions, TextTransformer, TextTransformerConfig};
 
 use crate::parts::{check_parameters, check_size};
 use crate::registry::named;
-use mapsto_nn::Module;
+use mapsto_nn::{Embedding, Module};
 use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ pub struct TextShape {
 ///
 /// ```
 /// use mapsto_models::{TextModel, TextShape};
-/// use mapsto_nn::Module;
+/// use mapsto_nn::{Embedding, Module};
 /// use mapsto_tensor::Tensor;
 ///
 /// let model = TextModel::named("gru").expect("one of TextModel::NAMES");
@@ -131,6 +131,28 @@ impl TextNet {
             TextNet::Recurrent(network) => network.forward(tokens, lengths),
             TextNet::Transformer(network) => network.forward(tokens, lengths),
             TextNet::Bert(network) => network.forward(tokens, lengths),
+        }
+    }
+
+    /// The vectors of the tokens.
+    pub fn embedding(&self) -> &Embedding {
+        match self {
+            TextNet::Cnn(network) => network.embedding(),
+            TextNet::Recurrent(network) => network.embedding(),
+            TextNet::Transformer(network) => network.embedding(),
+            TextNet::Bert(network) => network.embedding(),
+        }
+    }
+
+    /// How much of the answer comes from each token, `[N, T]`, in networks that weigh them: shares.
+    ///
+    /// # Errors
+    /// Those of [`TextNet::forward`].
+    #[track_caller]
+    pub fn attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Option<Tensor>> {
+        match self {
+            TextNet::Recurrent(network) => Ok(Some(network.attention(tokens, lengths)?)),
+            _ => Ok(None),
         }
     }
 }

@@ -97,17 +97,36 @@ impl TextRecurrent {
     pub fn forward(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Tensor> {
         let _scope = scope(self);
         composed("TextRecurrent", || {
-            check_texts(tokens, lengths)?;
-            let x = self.dropout.forward(&self.embedding.forward(tokens)?)?;
-            let states = match &self.rnn {
-                Unit::Lstm(unit) => unit.forward_packed(&x, lengths, None)?.0,
-                Unit::Gru(unit) => unit.forward_packed(&x, lengths, None)?.0,
-            };
-            let scores = self.attention.forward(&states)?.squeeze(&[2])?;
-            let hidden = before(lengths, tokens.shape()[1])?.logical_not()?;
-            let weights = scores.masked_fill(&hidden, f64::NEG_INFINITY)?.softmax(1)?;
+            let (states, weights) = self.attend(tokens, lengths)?;
             let text = weights.unsqueeze(1)?.matmul(&states)?.squeeze(&[1])?;
             self.head.forward(&self.dropout.forward(&text)?)
         })
+    }
+
+    /// How much each token's state counts, `[N, T]`: shares.
+    ///
+    /// # Errors
+    /// Those of [`TextRecurrent::forward`].
+    #[track_caller]
+    pub fn attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Tensor> {
+        composed("TextRecurrent", || Ok(self.attend(tokens, lengths)?.1))
+    }
+
+    /// The states `[N, T, features]`, and how much each counts `[N, T]`.
+    fn attend(&self, tokens: &Tensor, lengths: &Tensor) -> Result<(Tensor, Tensor)> {
+        check_texts(tokens, lengths)?;
+        let x = self.dropout.forward(&self.embedding.forward(tokens)?)?;
+        let states = match &self.rnn {
+            Unit::Lstm(unit) => unit.forward_packed(&x, lengths, None)?.0,
+            Unit::Gru(unit) => unit.forward_packed(&x, lengths, None)?.0,
+        };
+        let scores = self.attention.forward(&states)?.squeeze(&[2])?;
+        let hidden = before(lengths, tokens.shape()[1])?.logical_not()?;
+        let weights = scores.masked_fill(&hidden, f64::NEG_INFINITY)?.softmax(1)?;
+        Ok((states, weights))
+    }
+
+    pub(super) fn embedding(&self) -> &Embedding {
+        &self.embedding
     }
 }

@@ -118,6 +118,10 @@ impl TextTransformer {
         })
     }
 
+    pub(super) fn embedding(&self) -> &Embedding {
+        &self.embedding
+    }
+
     /// The outputs: see [`TextNet::forward`](super::TextNet::forward).
     ///
     /// # Errors

@@ -7,10 +7,12 @@ mod markup;
 mod numbers;
 mod plot;
 mod shown;
+mod words;
 
 pub(crate) use answers::draw_answers;
 pub use markup::Markup;
 pub use shown::Shown;
+pub(crate) use words::{draw_shaded, draw_words};
 
 use crate::error::TaskError;
 use crate::run::{Outcome, write};

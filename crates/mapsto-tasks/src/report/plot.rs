@@ -43,6 +43,8 @@ pub struct Plot {
     pub lines: Vec<Line>,
     /// Points without a line.
     pub points: Vec<[f64; 2]>,
+    /// Names, each at its place.
+    pub names: Vec<(String, [f64; 2])>,
     /// Bars from 0: where each begins and ends, and how high it is.
     pub bars: Vec<[f64; 3]>,
 }
@@ -74,7 +76,9 @@ impl Plot {
         if let Some(span) = self.spans[axis] {
             return span;
         }
-        let lines = self.lines.iter().flat_map(|line| &line.points).chain(&self.points).map(|point| point[axis]);
+        let names = self.names.iter().map(|(_, place)| place);
+        let lines = self.lines.iter().flat_map(|line| &line.points).chain(&self.points).chain(names);
+        let lines = lines.map(|point| point[axis]);
         let bars = self.bars.iter().flat_map(|&[from, to, high]| if axis == 0 { [from, to] } else { [0.0, high] });
         let all = lines.chain(bars).filter(|value| value.is_finite());
         let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -136,6 +140,11 @@ impl Plot {
         }
         for point in self.points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
             dot(svg, "point", 2.8, *point, at, "");
+        }
+        for (name, point) in self.names.iter().filter(|(_, point)| point.iter().all(|value| value.is_finite())) {
+            dot(svg, "point", 1.8, *point, at, name);
+            let [x, y] = [at.x(point[0]), at.y(point[1]) - 3.0].map(number);
+            svg.text("text", &[("class", "name middle"), ("x", &x), ("y", &y)], name);
         }
     }
 
