@@ -1,21 +1,25 @@
-//! Metrics of predictions, computed in `f64` from plain slices; values agree with scikit-learn's.
+//! Metrics of predictions, computed in `f64` from plain slices; values agree with scikit-learn's, those of texts with sacrebleu's.
 //!
 //! Tables of scores and probabilities are row-major `[items, classes]`. Where a ratio is `0 / 0`, its value is 0, as in
 //! scikit-learn with `zero_division=0`; metrics that mean nothing for the given labels (ROC AUC of one class) are
 //! errors, not NaN.
 
+mod bleu;
 mod calibration;
 mod classification;
 mod confusion;
 mod curves;
+mod error_rate;
 mod regression;
 mod report;
 mod roc;
 
+pub use bleu::{Bleu, bleu, chrf};
 pub use calibration::{CalibrationBin, calibration_curve, expected_calibration_error, reliability};
 pub use classification::{brier_score, log_loss, perplexity, top_k_accuracy};
 pub use confusion::{ClassScores, ConfusionMatrix, Scores};
 pub use curves::{PrecisionRecallPoint, RocPoint, average_precision, precision_recall_curve, roc_curve};
+pub use error_rate::Edits;
 pub use regression::{explained_variance, mae, mape, max_error, median_absolute_error, mse, r2, rmse};
 pub use report::{ClassReport, ClassificationReport, RegressionReport};
 pub use roc::{roc_auc, roc_auc_ovr, roc_auc_ovr_weighted};
