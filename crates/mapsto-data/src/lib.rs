@@ -46,8 +46,8 @@ pub use table::{
     TableOptions, Values,
 };
 pub use text::{
-    Synonyms, Text, TextAugmentation, TextColumns, TextError, TextFinding, TextInspection, TextSet, delete_words,
-    insert_words, read_texts, replace_words, swap_words,
+    PairColumns, PairSet, Synonyms, Text, TextAugmentation, TextColumns, TextError, TextFinding, TextInspection,
+    TextSet, delete_words, insert_words, read_sources, read_texts, replace_words, swap_words,
 };
 pub use tokens::{SpecialTokens, TokenError, TokenKind, Tokenizer};
 

@@ -30,6 +30,8 @@ pub struct TableOptions {
     pub kinds: BTreeMap<String, Kind>,
     /// Whether the others are texts as they are written instead: nothing but an empty field is a missing value then.
     pub written: bool,
+    /// Whether quotes are letters like others, and do not enclose fields.
+    pub literal_quotes: bool,
 }
 
 impl Table {
@@ -87,6 +89,7 @@ fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<V
     let mut lines = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
+        .quoting(!options.literal_quotes)
         .buffer_capacity(HEAD)
         .from_reader(Lines::new(file));
     let mut columns: Vec<(String, Texts)> = Vec::new();

@@ -87,6 +87,22 @@ pub enum TextError {
         /// The class.
         class: String,
     },
+    /// Rows of which none has both texts.
+    #[error("{}: no row has a text in both columns, {:?} and {:?}", path.display(), columns[0], columns[1])]
+    NoPairs {
+        /// The file.
+        path: PathBuf,
+        /// The columns of the sources and of the targets.
+        columns: [String; 2],
+    },
+    /// One column for both texts of pairs.
+    #[error("{}: the sources and the targets are both the column {name:?}; name another", path.display())]
+    SameColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        name: String,
+    },
     /// A share that cannot be.
     #[error("the share of {name} that are changed is {value}, not in 0..=1")]
     Share {

@@ -78,11 +78,16 @@ pub(super) struct Taken {
 impl Rows {
     /// Reads JSON lines, told by the name, or a table.
     pub fn read(path: &Path) -> Result<Rows, TextError> {
+        Rows::read_with(path, &TableOptions { written: true, ..TableOptions::default() })
+    }
+
+    /// As [`Rows::read`], a table that is written in this way.
+    pub fn read_with(path: &Path, options: &TableOptions) -> Result<Rows, TextError> {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if JSON_LINES.iter().any(|known| known.eq_ignore_ascii_case(extension)) {
             return jsonl::read(path);
         }
-        let table = Table::read(path, &TableOptions { written: true, ..TableOptions::default() })?;
+        let table = Table::read(path, options)?;
         let count = table.rows();
         let written = |column: crate::Column| {
             let Values::Texts(texts) = column.values else { return None };
@@ -98,14 +103,7 @@ impl Rows {
         let label = if labelled { Some(self.label(columns)?) } else { None };
         let part = if labelled { self.part(columns)? } else { None };
         let text = self.text(columns, [label, part])?;
-        let mut parts = vec![Part::Train; self.count];
-        if let Some(column) = part {
-            let named = self.dense(column);
-            for (row, name) in named.into_iter().enumerate() {
-                let no_part = |name| TextError::NoPart { name: self.places.name(row), part: name };
-                parts[row] = Part::of(&name).ok_or_else(|| no_part(name))?;
-            }
-        }
+        let parts = self.parts(part)?;
         let labels = label.map_or_else(Vec::new, |column| self.dense(column));
         if let Some(row) = labels.iter().position(|label| label.trim().is_empty()) {
             return Err(TextError::NoLabel(self.places.name(row)));
@@ -113,15 +111,51 @@ impl Rows {
         Ok(Taken { column: self.columns[text].name.clone(), texts: self.dense(text), labels, parts })
     }
 
+    /// What each row is for, by a column of parts.
+    pub fn parts(&mut self, column: Option<usize>) -> Result<Vec<Part>, TextError> {
+        let Some(column) = column else { return Ok(vec![Part::Train; self.count]) };
+        let named = self.dense(column);
+        let part = |(row, name): (usize, String)| {
+            let no_part = |name| TextError::NoPart { name: self.places.name(row), part: name };
+            Part::of(&name).ok_or_else(|| no_part(name))
+        };
+        named.into_iter().enumerate().map(part).collect()
+    }
+
+    /// Whether the columns have no names of their own.
+    pub fn is_nameless(&self) -> bool {
+        let is_number = |(i, column): (usize, &Written)| column.name == format!("column {}", i + 1);
+        matches!(self.places, Places::Rows(_)) && self.columns.iter().enumerate().all(is_number)
+    }
+
+    /// The first row, empty where it has no value.
+    pub fn first(&self) -> Vec<String> {
+        let first = |column: &Written| column.cells.first().filter(|(row, _)| *row == 0).map(|(_, text)| text.clone());
+        self.columns.iter().map(|column| first(column).unwrap_or_default()).collect()
+    }
+
+    /// Makes the first row the names of the columns; where it has none, they keep theirs.
+    pub fn name_by_first(&mut self) {
+        for (column, name) in self.first().into_iter().enumerate() {
+            let column = &mut self.columns[column];
+            if !name.is_empty() {
+                column.cells.remove(0);
+                column.name = name;
+            }
+            column.cells.iter_mut().for_each(|(row, _)| *row -= 1);
+        }
+        self.count -= 1;
+    }
+
     /// The values of a column, which loses them; empty where there is none.
-    fn dense(&mut self, column: usize) -> Vec<String> {
+    pub fn dense(&mut self, column: usize) -> Vec<String> {
         let mut values = vec![String::new(); self.count];
         std::mem::take(&mut self.columns[column].cells).into_iter().for_each(|(row, value)| values[row] = value);
         values
     }
 
     /// The column of this name, if it was given one.
-    fn named(&self, name: &Option<String>) -> Result<Option<usize>, TextError> {
+    pub fn named(&self, name: &Option<String>) -> Result<Option<usize>, TextError> {
         let Some(name) = name else { return Ok(None) };
         let names = || self.columns.iter().map(|column| &column.name[..]);
         Ok(Some(names().position(|is| is == name).ok_or_else(|| no_column(name, names()))?))
@@ -133,7 +167,7 @@ impl Rows {
         names.iter().find_map(called)
     }
 
-    fn none(&self, what: String) -> TextError {
+    pub fn none(&self, what: String) -> TextError {
         let names = self.columns.iter().map(|column| column.name.clone()).collect();
         TextError::NoColumn { path: self.places.path(0).to_owned(), what, names }
     }
@@ -143,7 +177,7 @@ impl Rows {
         found.ok_or_else(|| self.none(format!("labels ({})", LABELS.join(", "))))
     }
 
-    fn part(&self, columns: &TextColumns) -> Result<Option<usize>, TextError> {
+    pub fn part(&self, columns: &TextColumns) -> Result<Option<usize>, TextError> {
         let has_parts = |column: &usize| {
             let cells = &self.columns[*column].cells;
             cells.len() == self.count && cells.iter().all(|(_, value)| Part::of(value).is_some())

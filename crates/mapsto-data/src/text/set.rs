@@ -155,7 +155,7 @@ pub fn read_texts(path: &Path, column: Option<&str>) -> Result<Vec<Text>, TextEr
 }
 
 /// The text of a file.
-fn file(path: &Path) -> Result<String, TextError> {
+pub(super) fn file(path: &Path) -> Result<String, TextError> {
     let bytes = fs::read(path).map_err(|source| TextError::Io { path: path.to_owned(), source })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
