@@ -68,15 +68,31 @@ impl AdditiveAttention {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward(&self, query: &Tensor, keys: &Tensor, padding: Option<&Tensor>) -> Result<(Tensor, Tensor)> {
+        let projected = composed("AdditiveAttention", || {
+            self.check(query, keys)?;
+            self.key.forward(keys)
+        })?;
+        self.attend(query, keys, &projected, padding)
+    }
+
+    /// [`Self::forward`] with `U key` of the keys, as [`Self::key`] gives it `[N, S, hidden_size]`: made once for queries that come
+    /// one after another.
+    ///
+    /// # Errors
+    /// Those of [`Self::forward`].
+    #[track_caller]
+    pub fn attend(
+        &self,
+        query: &Tensor,
+        keys: &Tensor,
+        projected: &Tensor,
+        padding: Option<&Tensor>,
+    ) -> Result<(Tensor, Tensor)> {
         let _scope = crate::scope(self);
         composed("AdditiveAttention", || {
-            let (q, k) = (query.shape(), keys.shape());
-            let sizes = (self.query.weight.shape()[1], self.key.weight.shape()[1]);
-            if q.rank() != 3 || k.rank() != 3 || q[0] != k[0] || (q[2], k[2]) != sizes {
-                let message = format!("takes [N, L, {}] and [N, S, {}], not {q} and {k}", sizes.0, sizes.1);
-                return Err(Error::shape(message));
-            }
-            let both = self.query.forward(query)?.unsqueeze(2)?.add(self.key.forward(keys)?.unsqueeze(1)?)?;
+            self.check(query, keys)?;
+            let k = keys.shape();
+            let both = self.query.forward(query)?.unsqueeze(2)?.add(projected.unsqueeze(1)?)?;
             let scores = self.score.forward(&both.tanh()?)?.squeeze(&[3])?;
             let weights = match padding {
                 None => scores.softmax(-1)?,
@@ -93,6 +109,15 @@ impl AdditiveAttention {
             };
             Ok((weights.matmul(keys)?, weights))
         })
+    }
+
+    fn check(&self, query: &Tensor, keys: &Tensor) -> Result<()> {
+        let (q, k) = (query.shape(), keys.shape());
+        let sizes = (self.query.weight.shape()[1], self.key.weight.shape()[1]);
+        if q.rank() == 3 && k.rank() == 3 && q[0] == k[0] && (q[2], k[2]) == sizes {
+            return Ok(());
+        }
+        Err(Error::shape(format!("takes [N, L, {}] and [N, S, {}], not {q} and {k}", sizes.0, sizes.1)))
     }
 }
 

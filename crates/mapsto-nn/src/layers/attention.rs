@@ -5,6 +5,7 @@ use crate::{Init, Mode, Module, Param, Stream};
 use mapsto_tensor::ops::AttentionOptions;
 use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Settings of [`MultiheadAttention`], named as in PyTorch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -341,41 +342,41 @@ impl MultiheadAttention {
 
     /// Queries, keys and values of each head: `[N, H, L, D]`.
     fn heads(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<[Tensor; 3]> {
-        let size = self.config.embed_dim;
-        let bias = super::value(self.in_proj_bias.as_ref())?;
-        let [q, k, v] = if let Some(weight) = &self.in_proj_weight {
-            let weight = weight.get()?;
-            // One product for inputs that are the same tensor.
-            let part = |x: &Tensor, first: usize, count: usize| {
-                if count == 3 {
-                    return x.linear(&weight, bias.as_ref());
-                }
-                let rows = |x: &Tensor| x.narrow(0, first * size, count * size);
-                x.linear(&rows(&weight)?, bias.as_ref().map(rows).transpose()?.as_ref())
-            };
-            let all = match (query.id() == key.id(), key.id() == value.id()) {
-                (true, true) => part(query, 0, 3)?.split(size, -1)?,
-                (false, true) => [vec![part(query, 0, 1)?], part(key, 1, 2)?.split(size, -1)?].concat(),
-                _ => vec![part(query, 0, 1)?, part(key, 1, 1)?, part(value, 2, 1)?],
-            };
-            <[Tensor; 3]>::try_from(all).expect("queries, keys and values")
-        } else {
-            let weights = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight];
-            let mut all = [query.clone(), key.clone(), value.clone()];
-            for (i, (x, weight)) in all.iter_mut().zip(weights.into_iter().flatten()).enumerate() {
-                let bias = match &bias {
-                    Some(bias) => Some(bias.narrow(0, i * size, size)?),
-                    None => None,
-                };
-                *x = x.linear(&weight.get()?, bias.as_ref())?;
-            }
-            all
+        // One product for inputs that are the same tensor.
+        let all = match (query.id() == key.id(), key.id() == value.id()) {
+            (true, true) => self.projected(query, 0..3)?,
+            (false, true) => [self.projected(query, 0..1)?, self.projected(key, 1..3)?].concat(),
+            _ => [self.projected(query, 0..1)?, self.projected(key, 1..2)?, self.projected(value, 2..3)?].concat(),
         };
+        let [q, k, v] = <[Tensor; 3]>::try_from(all).expect("queries, keys and values");
         Ok([self.split(&q)?, self.more(&self.split(&k)?, &self.bias_k)?, self.more(&self.split(&v)?, &self.bias_v)?])
     }
 
+    /// An input as some of queries (0), keys (1) and values (2).
+    pub(super) fn projected(&self, x: &Tensor, parts: Range<usize>) -> Result<Vec<Tensor>> {
+        let size = self.config.embed_dim;
+        let bias = super::value(self.in_proj_bias.as_ref())?;
+        let rows = |x: &Tensor, parts: &Range<usize>| match parts {
+            Range { start: 0, end: 3 } => Ok(x.clone()),
+            Range { start, end } => x.narrow(0, start * size, (end - start) * size),
+        };
+        let bias_of = |parts: &Range<usize>| bias.as_ref().map(|bias| rows(bias, parts)).transpose();
+        if let Some(weight) = &self.in_proj_weight {
+            let all = x.linear(&rows(&weight.get()?, &parts)?, bias_of(&parts)?.as_ref())?;
+            return if parts.len() == 1 { Ok(vec![all]) } else { all.split(size, -1) };
+        }
+        let weights = [&self.q_proj_weight, &self.k_proj_weight, &self.v_proj_weight].map(Option::as_ref);
+        let part = |part: usize| {
+            x.linear(
+                &weights[part].expect("a matrix for each, if none for all").get()?,
+                bias_of(&(part..part + 1))?.as_ref(),
+            )
+        };
+        parts.map(part).collect()
+    }
+
     /// `[L, N, E]`, `[N, L, E]` or `[L, E]` as `[N, H, L, D]`.
-    fn split(&self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn split(&self, x: &Tensor) -> Result<Tensor> {
         let (heads, shape) = (self.config.num_heads, x.shape());
         let sizes = [&shape[..shape.rank() - 1], &[heads, self.config.embed_dim / heads]].concat();
         let x = x.reshape(sizes)?;
@@ -400,7 +401,7 @@ impl MultiheadAttention {
     }
 
     /// The output from that of the heads, in the shape of the queries.
-    fn out(&self, x: &Tensor, query: &Tensor) -> Result<Tensor> {
+    pub(super) fn out(&self, x: &Tensor, query: &Tensor) -> Result<Tensor> {
         let order = if self.config.batch_first { [0, 2, 1, 3] } else { [2, 0, 1, 3] };
         self.out_proj.forward(&x.permute(&order)?.reshape(*query.shape())?)
     }

@@ -29,8 +29,8 @@ impl PositionConfig {
         PositionConfig { batch_first: true, ..self }
     }
 
-    /// `x` and the first rows of the table.
-    fn add(&self, x: &Tensor, table: &Tensor) -> Result<Tensor> {
+    /// `x` and the rows of the table for it, from the first that is meant.
+    fn add(&self, x: &Tensor, table: &Tensor, first: usize) -> Result<Tensor> {
         let (shape, size) = (x.shape(), self.d_model);
         let steps = match (&shape[..], self.batch_first) {
             (&[steps, last] | &[steps, _, last], false) | (&[steps, last] | &[_, steps, last], true)
@@ -43,11 +43,15 @@ impl PositionConfig {
                 return Err(Error::shape(format!("the input is {shape}, not {layout}, {size}]")));
             }
         };
-        if steps > self.max_len {
-            return Err(Error::shape(format!("the input has {steps} steps, the table {} positions", self.max_len))
-                .mend("make it with a greater max_len"));
+        if steps > self.max_len.saturating_sub(first) {
+            let behind = if first == 0 { String::new() } else { format!(" behind {first} others") };
+            return Err(Error::shape(format!(
+                "the input has {steps} steps{behind}, the table {} positions",
+                self.max_len
+            ))
+            .mend("make it with a greater max_len"));
         }
-        let rows = table.narrow(0, 0, steps)?;
+        let rows = table.narrow(0, first, steps)?;
         x.add(if x.rank() == 3 && !self.batch_first { rows.unsqueeze(1)? } else { rows })
     }
 }
@@ -98,13 +102,22 @@ impl SinusoidalEncoding {
     pub fn config(&self) -> &PositionConfig {
         &self.config
     }
+
+    /// [`Layer::forward`] for steps that come behind `first` others.
+    ///
+    /// # Errors
+    /// Another shape; more steps than there are positions.
+    #[track_caller]
+    pub fn forward_from(&self, x: &Tensor, first: usize) -> Result<Tensor> {
+        let _scope = crate::scope(self);
+        composed("SinusoidalEncoding", || self.config.add(x, &self.pe.get()?, first))
+    }
 }
 
 impl Layer for SinusoidalEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let _scope = crate::scope(self);
-        composed("SinusoidalEncoding", || self.config.add(x, &self.pe.get()?))
+        self.forward_from(x, 0)
     }
 }
 
@@ -140,6 +153,6 @@ impl Layer for LearnedEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
-        composed("LearnedEncoding", || self.config.add(x, &self.weight.get()?))
+        composed("LearnedEncoding", || self.config.add(x, &self.weight.get()?, 0))
     }
 }

@@ -137,7 +137,7 @@ impl TransformerLayerConfig {
 }
 
 impl TransformerActivation {
-    fn forward(self, x: &Tensor) -> Result<Tensor> {
+    pub(super) fn forward(self, x: &Tensor) -> Result<Tensor> {
         match self {
             TransformerActivation::Relu => x.relu(),
             TransformerActivation::Gelu => x.gelu(),
@@ -146,7 +146,7 @@ impl TransformerActivation {
 }
 
 /// `x + part(norm(x))`, or with the norm behind `norm(x + part(x))`.
-fn residual(
+pub(super) fn residual(
     x: &Tensor,
     norm: &LayerNorm,
     norm_first: bool,
@@ -330,6 +330,29 @@ impl TransformerDecoderLayer {
                 let hidden = self.config.activation.forward(&self.linear1.forward(x)?)?;
                 self.dropout3.forward(&self.linear2.forward(&self.dropout.forward(&hidden)?)?)
             })
+        })
+    }
+}
+
+impl TransformerDecoderLayer {
+    /// How much each place of a sequence looks at each of a memory, `[N, L, S]`: the mean of the heads. Otherwise as
+    /// [`TransformerDecoderLayer::forward`].
+    ///
+    /// # Errors
+    /// Those of [`TransformerDecoderLayer::forward`].
+    #[track_caller]
+    pub fn attention(
+        &self,
+        tgt: &Tensor,
+        memory: &Tensor,
+        tgt_masks: &AttentionMasks,
+        memory_masks: &AttentionMasks,
+    ) -> Result<Tensor> {
+        composed("TransformerDecoderLayer", || {
+            let first = self.config.norm_first;
+            let attended = residual(tgt, &self.norm1, first, |x| self.self_attn.forward(x, x, x, tgt_masks))?;
+            let asking = if first { self.norm2.forward(&attended)? } else { attended };
+            Ok(self.multihead_attn.forward_weights(&asking, memory, memory, memory_masks, false)?.1)
         })
     }
 }

@@ -1,0 +1,167 @@
+//! Decoding step by step: what attention has seen is kept, not computed again.
+
+use super::Layer;
+use super::attention::MultiheadAttention;
+use super::transformer::{TransformerDecoder, TransformerDecoderLayer, residual};
+use mapsto_tensor::ops::AttentionOptions;
+use mapsto_tensor::{Error, Result, Tensor, composed};
+
+/// Keys and values of the heads of a [`MultiheadAttention`], which are made once for all queries.
+#[derive(Clone, Debug)]
+pub struct KeysValues {
+    /// `[N, H, S, D]`.
+    pub keys: Tensor,
+    /// `[N, H, S, D]`.
+    pub values: Tensor,
+}
+
+impl KeysValues {
+    /// With others behind them.
+    ///
+    /// # Errors
+    /// Others of another layer or batch.
+    #[track_caller]
+    pub fn followed_by(&self, others: &KeysValues) -> Result<KeysValues> {
+        Ok(KeysValues {
+            keys: Tensor::concat(&[&self.keys, &others.keys], 2)?,
+            values: Tensor::concat(&[&self.values, &others.values], 2)?,
+        })
+    }
+
+    /// Those of some sequences of the batch, by their numbers, `i64`.
+    ///
+    /// # Errors
+    /// A sequence that is not there.
+    #[track_caller]
+    pub fn select(&self, rows: &Tensor) -> Result<KeysValues> {
+        Ok(KeysValues { keys: self.keys.index_select(0, rows)?, values: self.values.index_select(0, rows)? })
+    }
+}
+
+impl MultiheadAttention {
+    /// Keys and values for [`MultiheadAttention::attend`], of `[S, N, kdim]` and `[S, N, vdim]`, or (`batch_first`) with `N` first.
+    ///
+    /// # Errors
+    /// Shapes that do not fit; a layer with learned or zero keys, which come behind all others; a parameter without a value.
+    #[track_caller]
+    pub fn keys_values(&self, key: &Tensor, value: &Tensor) -> Result<KeysValues> {
+        let _scope = crate::scope(self);
+        composed("MultiheadAttention", || {
+            if self.config().add_bias_kv || self.config().add_zero_attn {
+                return Err(Error::argument("a layer with learned or zero keys cannot go on step by step"));
+            }
+            let all = match key.id() == value.id() {
+                true => self.projected(key, 1..3)?,
+                false => [self.projected(key, 1..2)?, self.projected(value, 2..3)?].concat(),
+            };
+            Ok(KeysValues { keys: self.split(&all[0])?, values: self.split(&all[1])? })
+        })
+    }
+
+    /// What queries find at keys and values that were made before, but for those that `padding`, truth values `[N, S]`, hides. As
+    /// [`MultiheadAttention::forward`], and no weight is dropped.
+    ///
+    /// # Errors
+    /// Shapes or types that do not fit; a parameter without a value.
+    #[track_caller]
+    pub fn attend(&self, query: &Tensor, seen: &KeysValues, padding: Option<&Tensor>) -> Result<Tensor> {
+        let _scope = crate::scope(self);
+        composed("MultiheadAttention", || {
+            let queries = self.split(&self.projected(query, 0..1)?[0])?;
+            let mask = padding.map(|hidden| hidden.logical_not()?.unsqueeze(1)?.unsqueeze(1)).transpose()?;
+            let options = AttentionOptions { mask: mask.as_ref(), ..AttentionOptions::default() };
+            self.out(&queries.attention(&seen.keys, &seen.values, &options)?, query)
+        })
+    }
+}
+
+/// What a [`TransformerDecoder`] keeps from step to step, of each layer: what it has seen of the target, and of the memory.
+#[derive(Clone, Debug)]
+pub struct TransformerDecoderCache {
+    target: Vec<Option<KeysValues>>,
+    memory: Vec<KeysValues>,
+}
+
+impl TransformerDecoderCache {
+    /// That of some sequences of the batch, by their numbers, `i64`.
+    ///
+    /// # Errors
+    /// A sequence that is not there.
+    #[track_caller]
+    pub fn select(&self, rows: &Tensor) -> Result<TransformerDecoderCache> {
+        let target = self.target.iter().map(|seen| seen.as_ref().map(|seen| seen.select(rows)).transpose());
+        let memory = self.memory.iter().map(|seen| seen.select(rows));
+        Ok(TransformerDecoderCache { target: target.collect::<Result<_>>()?, memory: memory.collect::<Result<_>>()? })
+    }
+}
+
+impl TransformerDecoderLayer {
+    /// The output for the next element `[N, 1, E]` (or `[1, N, E]`), and what has been seen of the target with it.
+    fn step(
+        &self,
+        next: &Tensor,
+        seen: Option<&KeysValues>,
+        memory: &KeysValues,
+        padding: Option<&Tensor>,
+    ) -> Result<(Tensor, KeysValues)> {
+        let _scope = crate::scope(self);
+        let first = self.config().norm_first;
+        let mut all = None;
+        let attended = residual(next, &self.norm1, first, |x| {
+            let new = self.self_attn.keys_values(x, x)?;
+            let all = all.insert(seen.map_or(Ok(new.clone()), |seen| seen.followed_by(&new))?);
+            self.self_attn.attend(x, all, None)
+        })?;
+        let informed = residual(&attended, &self.norm2, first, |x| self.multihead_attn.attend(x, memory, padding))?;
+        let out = residual(&informed, &self.norm3, first, |x| {
+            self.linear2.forward(&self.config().activation.forward(&self.linear1.forward(x)?)?)
+        })?;
+        let all = all.ok_or_else(|| Error::argument("a step without keys"))?;
+        Ok((out, all))
+    }
+}
+
+impl TransformerDecoder {
+    /// What [`TransformerDecoder::step`] begins with, for a memory `[N, S, E]` (or `[S, N, E]`).
+    ///
+    /// # Errors
+    /// A shape that does not fit; a parameter without a value.
+    #[track_caller]
+    pub fn cache(&self, memory: &Tensor) -> Result<TransformerDecoderCache> {
+        composed("TransformerDecoder", || {
+            let of = |layer: &TransformerDecoderLayer| layer.multihead_attn.keys_values(memory, memory);
+            let memory = self.layers.iter().map(of).collect::<Result<_>>()?;
+            Ok(TransformerDecoderCache { target: vec![None; self.layers.len()], memory })
+        })
+    }
+
+    /// The output for the next element of the target `[N, 1, E]` (or `[1, N, E]`), and the cache with it: what
+    /// [`TransformerDecoder::forward`] gives for it behind those before under a causal mask. Of the memory, `padding` `[N, S]` hides
+    /// a part. Nothing is dropped: it is for use, not for training.
+    ///
+    /// # Errors
+    /// Shapes or types that do not fit; a parameter without a value.
+    #[track_caller]
+    pub fn step(
+        &self,
+        next: &Tensor,
+        cache: &TransformerDecoderCache,
+        padding: Option<&Tensor>,
+    ) -> Result<(Tensor, TransformerDecoderCache)> {
+        let _scope = crate::scope(self);
+        composed("TransformerDecoder", || {
+            let mut x = next.clone();
+            let mut target = Vec::with_capacity(self.layers.len());
+            for ((layer, seen), memory) in self.layers.iter().zip(&cache.target).zip(&cache.memory) {
+                let (out, all) = layer.step(&x, seen.as_ref(), memory, padding)?;
+                target.push(Some(all));
+                x = out;
+            }
+            let x = match &self.norm {
+                Some(norm) => norm.forward(&x)?,
+                None => x,
+            };
+            Ok((x, TransformerDecoderCache { target, memory: cache.memory.clone() }))
+        })
+    }
+}
