@@ -1,4 +1,4 @@
-//! Architectures for images, sounds, tables and texts, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds, tables, texts and translation, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -19,15 +19,18 @@
 //! ```
 
 pub mod audio;
+pub mod decode;
 pub mod image;
 mod parts;
 mod registry;
 pub mod table;
 pub mod text;
 mod transfer;
+pub mod translation;
 
 pub use audio::{AudioModel, AudioNet, AudioShape};
 pub use image::{ImageModel, ImageShape, Stem};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};
 pub use transfer::load_all_but;
+pub use translation::{TranslationModel, TranslationNet, TranslationShape};

@@ -12,6 +12,8 @@ const MOST_MULTIPLIER: f64 = 64.0;
 const MOST_LAYERS: usize = 1_000;
 /// The most stages of an image model: each halves the picture.
 const MOST_STAGES: usize = 8;
+/// The most numbers in a table of positions: 1 GiB.
+const MOST_POSITIONS: usize = 1 << 28;
 /// The most numbers in all parameters together: 8 GiB.
 const MOST_PARAMETERS: usize = 1 << 31;
 
@@ -49,6 +51,15 @@ pub(crate) fn check_layers(name: &str, count: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::argument(format!("{name} asks for {count} layers, more than {MOST_LAYERS}")))
+}
+
+/// Fails if a table of positions of texts of this length would be too large.
+pub(crate) fn check_positions(length: usize, width: usize) -> Result<()> {
+    if length.saturating_mul(width) <= MOST_POSITIONS {
+        return Ok(());
+    }
+    let problem = format!("positions of {length} tokens of {width} numbers are too many");
+    Err(Error::memory(problem).mend("cut the texts shorter"))
 }
 
 /// The network, unless its parameters are too many. They have shapes but no values yet, so nothing is allocated.

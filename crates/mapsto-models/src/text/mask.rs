@@ -3,7 +3,7 @@
 use mapsto_tensor::{DType, Error, Result, Tensor};
 
 /// Fails unless these are tokens `[N, T]` and lengths `[N]` from 1 to `T`.
-pub(super) fn check_texts(tokens: &Tensor, lengths: &Tensor) -> Result<()> {
+pub(crate) fn check_texts(tokens: &Tensor, lengths: &Tensor) -> Result<()> {
     for (name, x) in [("tokens", tokens), ("lengths", lengths)] {
         if x.dtype() != DType::I64 {
             return Err(Error::dtype(format!("{name} are {}, not i64", x.dtype()))
@@ -24,12 +24,12 @@ pub(super) fn check_texts(tokens: &Tensor, lengths: &Tensor) -> Result<()> {
 }
 
 /// Where a row of `places` lies before its length: truth values `[N, places]`.
-pub(super) fn before(lengths: &Tensor, places: usize) -> Result<Tensor> {
+pub(crate) fn before(lengths: &Tensor, places: usize) -> Result<Tensor> {
     Tensor::arange(0, places as i64, 1)?.lt(lengths.unsqueeze(1)?)
 }
 
 /// The mean of the places `[N, T, E]` that hold tokens, `[N, E]`.
-pub(super) fn mean(x: &Tensor, lengths: &Tensor) -> Result<Tensor> {
+pub(crate) fn mean(x: &Tensor, lengths: &Tensor) -> Result<Tensor> {
     let held = before(lengths, x.shape()[1])?.unsqueeze(2)?.to_dtype(x.dtype())?;
     x.mul(held)?.sum_axes(&[1], false)?.div(lengths.to_dtype(x.dtype())?.unsqueeze(1)?)
 }

@@ -3,7 +3,7 @@
 
 pub mod bert;
 pub mod cnn;
-mod mask;
+pub(crate) mod mask;
 pub mod recurrent;
 pub mod transformer;
 

@@ -3,17 +3,14 @@
 
 use super::TextShape;
 use super::mask::{before, check_texts, mean};
-use crate::parts::{check_layers, check_size};
+use crate::parts::{check_layers, check_positions, check_size};
 use mapsto_nn::{
     AttentionMasks, Dropout, Embedding, Init, Layer, LearnedEncoding, Linear, Module, PositionConfig,
     SinusoidalEncoding, TransformerActivation, TransformerEncoder, TransformerLayerConfig, TransformerStackConfig,
     scope,
 };
-use mapsto_tensor::{Error, Result, Tensor, composed};
+use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
-
-/// The most numbers in the positions' table: 1 GiB.
-const MOST_POSITIONS: usize = 1 << 28;
 
 /// Settings of [`TextTransformer`]; what is left out has the value of [`TextTransformerConfig::default`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,10 +84,7 @@ impl TextTransformer {
         check_size("heads", heads)?;
         check_size("feedforward", feedforward)?;
         check_layers("layers", layers)?;
-        if input.length.saturating_mul(width) > MOST_POSITIONS {
-            return Err(Error::memory(format!("positions of {} tokens of {width} numbers are too many", input.length))
-                .mend("cut the texts shorter"));
-        }
+        check_positions(input.length, width)?;
         let scale = (width as f64).sqrt();
         let embedding = Embedding::new(input.tokens, width)?;
         embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / scale });
