@@ -7,6 +7,7 @@ use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
+use mapsto_tasks::translate::TranslateExamples;
 use mapsto_tasks::{Answered, Saved, Task};
 use std::marker::PhantomData;
 use std::path::Path;
@@ -63,12 +64,13 @@ impl<T: Task> Known for Of<T> {
 }
 
 /// All tasks.
-pub static TASKS: [&dyn Known; 5] = [
+pub static TASKS: [&dyn Known; 6] = [
     &Of::<Answered<DigitsExamples>>(PhantomData),
     &Of::<Answered<ImageExamples>>(PhantomData),
     &Of::<Answered<TableExamples>>(PhantomData),
     &Of::<Answered<TextExamples>>(PhantomData),
     &Of::<Answered<AudioExamples>>(PhantomData),
+    &Of::<TranslateExamples>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.

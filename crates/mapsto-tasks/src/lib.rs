@@ -28,6 +28,7 @@ mod stage;
 pub mod table;
 mod task;
 pub mod text;
+pub mod translate;
 mod vote;
 mod weights;
 

@@ -3,7 +3,7 @@
 use crate::error::TaskError;
 use mapsto_data::{Dataset, Loader, LoaderOptions, Order};
 use mapsto_tensor::{Result, Rng};
-use mapsto_train::{BatchIter, Batches, Labelled, TrainError};
+use mapsto_train::{BatchIter, Batches, TrainError};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -68,14 +68,14 @@ impl<F> Gathered<F> {
     }
 }
 
-impl<I, F: Fn(&[usize], Rng) -> Result<Labelled<I>, TaskError>> Batches for Gathered<F> {
-    type Batch = Labelled<I>;
+impl<B, F: Fn(&[usize], Rng) -> Result<B, TaskError>> Batches for Gathered<F> {
+    type Batch = B;
 
     fn per_epoch(&self) -> u64 {
         self.loader.batches() as u64
     }
 
-    fn epoch<'a>(&'a self, epoch: u64, first: u64) -> Result<BatchIter<'a, Labelled<I>>, TrainError> {
+    fn epoch<'a>(&'a self, epoch: u64, first: u64) -> Result<BatchIter<'a, B>, TrainError> {
         let chance = Rng::new(self.loader.options().seed).split("batch").fork(epoch);
         let gather = move |(number, batch): (u64, Vec<Result<usize, _>>)| {
             let items: Vec<usize> = batch.into_iter().flatten().collect();

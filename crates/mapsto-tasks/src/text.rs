@@ -127,7 +127,7 @@ pub struct TextInput {
 
 impl TextInput {
     /// Of the tokens of each text.
-    fn of(texts: &[&[u32]]) -> Result<TextInput> {
+    pub(crate) fn of(texts: &[&[u32]]) -> Result<TextInput> {
         let longest = texts.iter().map(|text| text.len()).max().unwrap_or(0);
         let mut tokens = vec![0i64; texts.len() * longest];
         for (text, place) in texts.iter().zip(tokens.chunks_mut(longest.max(1))) {

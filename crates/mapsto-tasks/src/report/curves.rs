@@ -1,5 +1,6 @@
 //! What the metrics file tells of the epochs.
 
+use super::heat::Heat;
 use super::markup::Markup;
 use super::plot::{Line, Plot};
 use mapsto_train::short;
@@ -150,57 +151,17 @@ fn gradients(stage: &Stage<'_>, several: bool, figures: &mut Markup) {
     };
     let [least, greatest] = [low, high].map(|power| short(10f64.powf(power)));
     let note = format!("Norms from {least} (faint) to {greatest} (strong), the epochs from left to right.{left_out}");
-    figures.element("figure", &[], |figure| {
-        figure.element("figcaption", &[], |caption| {
-            caption.told("strong", &[], &title);
-            caption.text("span", &[("class", "note")], &note);
-        });
-        let (left, line, width) = (150.0, 16.0, 480.0);
-        let cell = (width - left) / columns.len() as f64;
-        let view = format!("0 0 {width} {}", super::plot::number(line * rows.len() as f64));
-        figure.element(
-            "svg",
-            &[("viewBox", &view), ("role", "img"), ("aria-label", &format!("{title}. {note}"))],
-            |svg| {
-                for (i, &row) in rows.iter().enumerate() {
-                    let top = i as f64 * line;
-                    let y = super::plot::number(top + 12.0);
-                    svg.text("text", &[("class", "tick end"), ("x", "144"), ("y", &y)], &tail(layers[row]));
-                    for (j, &column) in columns.iter().enumerate() {
-                        let Some(power) = norm(row, column) else { continue };
-                        let share = if high > low { (power - low) / (high - low) } else { 1.0 };
-                        let [x, y, width, height] =
-                            [left + j as f64 * cell, top, cell + 0.1, line - 1.0].map(super::plot::number);
-                        let opacity = format!("{:.2}", 0.06 + 0.94 * share);
-                        let told = format!(
-                            "{}, epoch {}: {}",
-                            layers[row],
-                            stage.epochs[column]["epoch"],
-                            short(10f64.powf(power))
-                        );
-                        let sides = [
-                            ("class", "heat"),
-                            ("x", &x[..]),
-                            ("y", &y),
-                            ("width", &width),
-                            ("height", &height),
-                            ("fill-opacity", &opacity),
-                        ];
-                        svg.element("rect", &sides, |rect| rect.text("title", &[], &told));
-                    }
-                }
-            },
-        );
-    });
+    let cell = |row: usize, column: usize| {
+        let power = norm(rows[row], columns[column])?;
+        let share = if high > low { (power - low) / (high - low) } else { 1.0 };
+        let epoch = &stage.epochs[columns[column]]["epoch"];
+        Some((share, format!("{}, epoch {epoch}: {}", layers[rows[row]], short(10f64.powf(power)))))
+    };
+    let names = rows.iter().map(|&row| layers[row].to_string()).collect();
+    Heat { title, note, rows: names, columns: columns.len(), names: Vec::new(), cell: &cell }.draw(figures);
 }
 
 /// Numbers in a name in the order of their values: `2.weight` before `10.weight`.
 fn natural(name: &str) -> Vec<(u64, String)> {
     name.split('.').map(|part| (part.parse().unwrap_or(u64::MAX), part.to_string())).collect()
-}
-
-/// The end of a long name.
-fn tail(name: &str) -> String {
-    let count = name.chars().count();
-    if count <= 22 { name.to_string() } else { format!("…{}", name.chars().skip(count - 21).collect::<String>()) }
 }

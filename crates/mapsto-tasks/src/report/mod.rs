@@ -3,6 +3,7 @@
 mod answers;
 mod classes;
 mod curves;
+mod heat;
 mod markup;
 mod numbers;
 mod plot;
@@ -10,6 +11,7 @@ mod shown;
 mod words;
 
 pub(crate) use answers::draw_answers;
+pub(crate) use heat::Heat;
 pub use markup::Markup;
 pub use shown::Shown;
 pub(crate) use words::{draw_shaded, draw_words};
