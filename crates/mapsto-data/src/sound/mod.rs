@@ -1,6 +1,7 @@
 //! Sounds: files, folders, features, changes by chance.
 
 mod augment;
+mod griffin_lim;
 mod inspect;
 mod mel;
 mod pitch;

@@ -110,11 +110,11 @@ pub struct Spectrogram {
 /// Makes spectrograms by fixed settings. Each takes one thread; many threads may use one.
 #[derive(Clone)]
 pub struct Spectrograph {
-    settings: LogMel,
-    stft: Stft,
-    filters: Arc<[Filter]>,
+    pub(super) settings: LogMel,
+    pub(super) stft: Stft,
+    pub(super) filters: Arc<[Filter]>,
     /// `[coefficients, mels]` of the cosine transform.
-    cosines: Option<Arc<[f32]>>,
+    pub(super) cosines: Option<Arc<[f32]>>,
 }
 
 impl Spectrograph {
