@@ -23,6 +23,7 @@ pub mod decode;
 pub mod image;
 mod parts;
 mod registry;
+pub mod synthesis;
 pub mod table;
 pub mod text;
 mod transfer;
@@ -30,6 +31,7 @@ pub mod translation;
 
 pub use audio::{AudioModel, AudioNet, AudioShape};
 pub use image::{ImageModel, ImageShape, Stem};
+pub use synthesis::{SynthesisModel, SynthesisShape};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};
 pub use transfer::load_all_but;
