@@ -1,7 +1,7 @@
 """Writes what torchvision's and PyTorch's models give, for the tests of mapsto-models, under its tests/fixtures/:
 
 - torchvision_states.txt: names and shapes of state dicts;
-- audio.json, images.json, tables.json, texts.json: logits, gradients and losses.
+- audio.json, images.json, tables.json, texts.json, translations.json: logits, gradients and losses.
 
 Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
@@ -316,6 +316,11 @@ class TextRecurrent(Texts):
         return (self.attention(states).softmax(1) * states).sum(1)
 
 
+def waves(length, width):
+    angles = torch.arange(length, dtype=torch.float64)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
+    return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width].float().double()
+
+
 class TextTransformer(Texts):
     def __init__(self, tokens, length, width, heads, layers, feedforward, learned, classes):
         super().__init__()
@@ -327,13 +332,9 @@ class TextTransformer(Texts):
         self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.head = nn.Linear(width, classes)
 
-    def waves(self, length, width):
-        angles = torch.arange(length, dtype=torch.float64)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
-        return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width].float().double()
-
     def features(self, row):
         x = self.embedding(row) * self.scale
-        places = self.positions.weight[: x.shape[1]] if hasattr(self, "positions") else self.waves(*x.shape[1:])
+        places = self.positions.weight[: x.shape[1]] if hasattr(self, "positions") else waves(*x.shape[1:])
         return self.encoder(x + places).mean(1)
 
 
@@ -381,6 +382,77 @@ def texts():
     for name, settings, model in text_cases():
         yield {"name": name, "model": settings, "input": {"tokens": tokens, "length": most}, "rows": rows, "classes": classes
                } | run(model, [numbers, lengths], rows, classes, USUAL)
+
+# ---------------------------------------------------------------- models of translation
+
+
+class Pairs(nn.Module):
+    """Takes each source alone, without what fills it up, with its target."""
+
+    def forward(self, source, lengths, target):
+        pairs = [self.pair(row[:length][None], said[None]) for row, length, said in zip(source, lengths, target)]
+        return self.head(torch.cat(pairs).flatten(0, 1))
+
+
+class TranslationGru(Pairs):
+    """Bahdanau et al. 2015, with one layer before the last."""
+
+    def __init__(self, sources, targets, size, hidden, layers):
+        super().__init__()
+        self.source, self.target = nn.Embedding(sources, size), nn.Embedding(targets, size)
+        self.encoder = nn.GRU(size, hidden, layers, batch_first=True, bidirectional=True)
+        self.bridge = nn.Linear(2 * hidden, hidden)
+        self.attention = nn.ModuleDict({
+            "query": nn.Linear(hidden, hidden, bias=False), "key": nn.Linear(2 * hidden, hidden),
+            "score": nn.Linear(hidden, 1, bias=False)})
+        self.decoder = nn.GRUCell(size + 2 * hidden, hidden)
+        self.combine, self.head = nn.Linear(3 * hidden + size, hidden), nn.Linear(hidden, targets)
+
+    def pair(self, source, target):
+        memory, last = self.encoder(self.source(source))
+        state, said = self.bridge(torch.cat([last[-2], last[-1]], 1)).tanh(), []
+        ask = self.attention
+        for token in self.target(target)[0]:
+            scores = ask["score"]((ask["query"](state)[:, None] + ask["key"](memory)).tanh())
+            context = (scores.softmax(1) * memory).sum(1)
+            state = self.decoder(torch.cat([token[None], context], 1), state)
+            said.append(self.combine(torch.cat([state, context, token[None]], 1)).tanh())
+        return torch.stack(said, 1)
+
+
+class TranslationTransformer(Pairs):
+    def __init__(self, sources, targets, width, heads, layers, feedforward):
+        super().__init__()
+        self.source, self.target = nn.Embedding(sources, width), nn.Embedding(targets, width)
+        settings = (width, heads, feedforward, 0.0, F.gelu)
+        encoder = nn.TransformerEncoderLayer(*settings, batch_first=True, norm_first=True)
+        decoder = nn.TransformerDecoderLayer(*settings, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(encoder, layers, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.decoder = nn.TransformerDecoder(decoder, layers, nn.LayerNorm(width))
+        self.head = nn.Linear(width, targets)
+
+    def pair(self, source, target):
+        placed = lambda x: x * math.sqrt(x.shape[2]) + waves(*x.shape[1:])
+        mask = nn.Transformer.generate_square_subsequent_mask(target.shape[1], dtype=torch.float64)
+        return self.decoder(placed(self.target(target)), self.encoder(placed(self.source(source))), tgt_mask=mask)
+
+
+def translations():
+    sources, targets, lengths, places = 23, 17, [9, 4, 1, 6], 5
+    number = lambda name, below, shape: torch.from_numpy(
+        (integers(name, math.prod(shape)).astype(np.int64) % below).reshape(shape))
+    source = number("tokens", sources, [len(lengths), max(lengths)])
+    target = number("targets", targets, [len(lengths), places])
+    gru = {"architecture": "gru", "embedding": 6, "hidden": 5, "layers": 2, "dropout": 0}
+    transformer = {"architecture": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12, "dropout": 0}
+    rows = len(lengths) * places
+    for name, settings, model in [("gru", gru, TranslationGru(sources, targets, 6, 5, 2)),
+                                  ("transformer", transformer, TranslationTransformer(sources, targets, 8, 2, 2, 12))]:
+        shape = {"source": sources, "target": targets, "length": max(lengths)}
+        yield {"name": name, "model": settings, "input": shape, "rows": rows, "classes": targets
+               } | run(model, [source, lengths, target], rows, targets, USUAL)
+
+
 # ---------------------------------------------------------------- models of sounds
 
 
@@ -468,6 +540,7 @@ def write(name, text):
 
 if __name__ == "__main__":
     write("torchvision_states.txt", "\n".join(states()))
-    all = {"audio.json": audio, "images.json": images, "tables.json": tables, "texts.json": texts}
+    all = {"audio.json": audio, "images.json": images, "tables.json": tables, "texts.json": texts,
+           "translations.json": translations}
     for name, cases in all.items():
         write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases()) + "\n]")

@@ -1,15 +1,17 @@
 """Writes verses that two modules of SWORD have, side by side, as pairs of texts.
 
-    python tools/verses.py SPANISH ENGLISH verses.tsv [--longest 20] [--count 1000]
+    python tools/verses.py SPANISH ENGLISH verses.tsv [--longest 20] [--count 1000] [--held 500]
 
 A module is the folder of its files (`ot.bzs`, `ot.bzv`, `ot.bzz` and those of `nt`), as Debian's packages `sword-text-sparv` and
 `sword-text-kjv` have in `/usr/share/sword/modules/texts/ztext/`; both are in the public domain. Modules of one versification have the
-verses of one place under one number, so a pair is two entries of one number. The table has a line of names: `source`, `target`.
+verses of one place under one number, so a pair is two entries of one number. The table has a line of names: `source`, `target`, and with
+`--held` a column `part`, by which so many pairs each, drawn at random, are for validation and for the test.
 """
 
 import argparse
 import html
 import pathlib
+import random
 import re
 import struct
 import zlib
@@ -41,6 +43,7 @@ def main():
     parser.add_argument("table", type=pathlib.Path)
     parser.add_argument("--longest", type=int, help="the most words of a text of a pair")
     parser.add_argument("--count", type=int, help="the most pairs: evenly from all")
+    parser.add_argument("--held", type=int, default=0, help="pairs for validation, and as many for the test")
     arguments = parser.parse_args()
     pairs = []
     for testament in ("ot", "nt"):
@@ -49,7 +52,13 @@ def main():
                 pairs.append(pair)
     if arguments.count is not None and arguments.count < len(pairs):
         pairs = [pairs[i * len(pairs) // arguments.count] for i in range(arguments.count)]
-    lines = ["source\ttarget"] + ["\t".join(pair) for pair in pairs]
+    rows = [["source", "target"], *map(list, pairs)]
+    if arguments.held:
+        parts = ["val"] * arguments.held + ["test"] * arguments.held
+        parts += ["train"] * (len(pairs) - len(parts))
+        random.Random(1).shuffle(parts)
+        rows = [[*row, part] for row, part in zip(rows, ["part", *parts], strict=True)]
+    lines = ["\t".join(row) for row in rows]
     arguments.table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(pairs)} pairs")
 

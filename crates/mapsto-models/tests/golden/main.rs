@@ -6,6 +6,7 @@ mod numbers;
 mod states;
 mod tables;
 mod texts;
+mod translations;
 
 use mapsto_nn::{CrossEntropyLoss, Module, Optimizer, Sgd};
 use mapsto_tensor::{DType, Tensor};
