@@ -149,7 +149,7 @@ fn numbers_are_translated_that_were_never_seen() {
 }
 
 #[test]
-fn every_network_learns_the_same_for_any_number_of_threads_and_goes_on() {
+fn every_network_learns_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     numbers(folder, "pairs.tsv", |n| n % 4 == 0);

@@ -176,7 +176,7 @@ fn read(path: &Path, named: &[Option<&str>; 2]) -> Result<Rows, TextError> {
         let distinct = first.iter().collect::<HashSet<_>>().len() == first.len();
         let all_there = named.iter().flatten().all(|name| first.iter().any(|field| field == name) || has(name));
         if distinct && (if missing { all_there } else { has_names(&rows, &first) }) {
-            rows.name_by_first();
+            rows.name_by_first(named);
         }
     }
     Ok(rows)
@@ -284,6 +284,9 @@ mod tests {
         // A name that is asked for tells.
         let words = open("p.tsv", b"en\tes\ndog\tperro\ncat\tgato\n", ["es", ""]).unwrap();
         assert_eq!(pairs(&words), [["perro", "dog"], ["gato", "cat"]]);
+        // Of columns that are asked for by their number names are passed over.
+        let numbered = open("p.tsv", b"en\tes\nGo on.\tSigue.\n", ["column 2", "column 1"]).unwrap();
+        assert_eq!(pairs(&numbered), [["Sigue.", "Go on."]]);
         let second = open("p.tsv", b"en\tes\ndog\tperro\n", ["column 2", ""]).unwrap();
         assert_eq!(pairs(&second), [["es", "en"], ["perro", "dog"]]);
     }

@@ -134,14 +134,19 @@ impl Rows {
         self.columns.iter().map(|column| first(column).unwrap_or_default()).collect()
     }
 
-    /// Makes the first row the names of the columns; where it has none, they keep theirs.
-    pub fn name_by_first(&mut self) {
+    /// Makes the first row the names of the columns; where it has none, and those that are asked for, they keep theirs.
+    pub fn name_by_first(&mut self, asked: &[Option<&str>]) {
         for (column, name) in self.first().into_iter().enumerate() {
             let column = &mut self.columns[column];
-            if !name.is_empty() {
-                column.cells.remove(0);
+            if name.is_empty() {
+                continue;
+            }
+            column.cells.remove(0);
+            if !asked.contains(&Some(&column.name)) {
                 column.name = name;
             }
+        }
+        for column in &mut self.columns {
             column.cells.iter_mut().for_each(|(row, _)| *row -= 1);
         }
         self.count -= 1;

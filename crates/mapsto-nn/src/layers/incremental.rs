@@ -165,3 +165,53 @@ impl TransformerDecoder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttentionMasks, Module, MultiheadAttentionConfig, TransformerLayerConfig, TransformerStackConfig};
+    use mapsto_tensor::{DType, Rng};
+
+    #[test]
+    fn steps_are_the_whole_in_every_layout() -> Result<()> {
+        let mut rng = Rng::new(3);
+        let plain = TransformerLayerConfig::new(6, 2).dim_feedforward(10);
+        for layer in [plain, plain.norm_first(), plain.batch_first()] {
+            let stack = TransformerStackConfig { layer, num_layers: 2, norm: layer.norm_first };
+            let decoder = TransformerDecoder::from_config(&stack)?.init(1)?;
+            decoder.eval();
+            let (steps, batch) = if layer.batch_first { (1, 0) } else { (0, 1) };
+            let random = |length: usize, rng: &mut Rng| {
+                let mut sizes = [0; 3];
+                (sizes[steps], sizes[batch], sizes[2]) = (length, 2, 6);
+                Tensor::randn(sizes, DType::F32, rng)
+            };
+            let (target, memory) = (random(5, &mut rng)?, random(4, &mut rng)?);
+            let padding = Tensor::new([[false, false, true, true], [false, false, false, false]])?;
+            let seen = AttentionMasks { key_padding_mask: Some(&padding), ..AttentionMasks::default() };
+            let whole = decoder.forward(&target, &memory, &AttentionMasks::causal(), &seen)?;
+            let mut cache = decoder.cache(&memory)?;
+            for step in 0..5 {
+                let next = target.narrow(steps as isize, step, 1)?;
+                let (out, with) = decoder.step(&next, &cache, Some(&padding))?;
+                let off = out.sub(whole.narrow(steps as isize, step, 1)?)?.abs()?.max()?.item::<f32>()?;
+                assert!(off < 1e-5, "{layer:?}, step {step}: {off}");
+                cache = with;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn learned_keys_cannot_go_on() -> Result<()> {
+        let config = MultiheadAttentionConfig::new(4, 2).add_bias_kv();
+        let attention = MultiheadAttention::from_config(&config)?.init(1)?;
+        let x = Tensor::ones([3, 1, 4], DType::F32)?;
+        let said = attention.keys_values(&x, &x).unwrap_err().to_string();
+        assert!(
+            said.contains("MultiheadAttention: a layer with learned or zero keys cannot go on step by step"),
+            "{said}"
+        );
+        Ok(())
+    }
+}

@@ -1,14 +1,17 @@
 //! Translation: texts into texts, learned from pairs.
 
+mod batch;
 mod decoding;
+mod examples;
 mod report;
 mod scores;
 
+pub use batch::TranslateBatch;
 pub use decoding::{Decoding, Translation};
+pub use examples::TranslateExamples;
 pub use scores::TranslateScores;
 
 use crate::error::TaskError;
-use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
@@ -17,12 +20,12 @@ use crate::request::{Begun, Request};
 use crate::run::Outcome;
 use crate::settings::{Settings, Training, assign};
 use crate::task::{BatchesOf, Given, LossOf, Task};
-use crate::text::TextInput;
+use batch::{PAD, Vocabulary, gathered};
 use decoding::translate;
-use mapsto_data::{Order, PairColumns, PairSet, Part, Text, TokenKind, Tokenizer, read_sources};
+use mapsto_data::{Order, PairColumns, Text, TokenKind, Tokenizer, read_sources};
 use mapsto_models::{TranslationModel, TranslationNet, TranslationShape};
-use mapsto_nn::{CrossEntropyLoss, LossReduction, Summary};
-use mapsto_tensor::{DType, Result, Tensor, no_grad};
+use mapsto_nn::{CrossEntropyLoss, Summary};
+use mapsto_tensor::{DType, Result, Tensor};
 use mapsto_train::{Loss, Measures};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -38,13 +41,8 @@ const SHORTEST: usize = 2;
 const LONGEST: usize = 4096;
 /// The most tokens that are learned of a side.
 const MOST_TOKENS: usize = 1_000_000;
-/// Pairs of which a loss is measured at once.
-const MEASURED: usize = 64;
 /// Texts that are translated before they are told.
 const TOLD: usize = 256;
-/// The number that fills up, of sources and of targets: that of `[PAD]`.
-const PAD: i64 = 0;
-
 /// The settings of the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,147 +95,12 @@ pub struct TranslatePreparation {
     cut: [usize; 2],
 }
 
-/// Numbers of tokens with a meaning of their own.
-#[derive(Clone, Copy)]
-struct Vocabulary {
-    /// Begins targets.
-    begin: u32,
-    /// Ends targets.
-    end: u32,
-    /// How many tokens targets are of.
-    targets: usize,
-}
-
 impl TranslatePreparation {
     /// Beginning and end come behind the tokens that were learned.
     fn vocabulary(&self) -> Vocabulary {
         let begin = self.target.len() as u32;
         Vocabulary { begin, end: begin + 1, targets: self.target.len() + 2 }
     }
-}
-
-/// Pairs, as a network takes them.
-#[derive(Clone, Debug)]
-pub struct TranslateBatch {
-    /// Tokens of the sources, `[N, S]`, filled up.
-    source: Tensor,
-    /// How many of them are each source's, `[N]`.
-    lengths: Tensor,
-    /// Tokens of the targets behind their beginning, `[N, T]`, filled up.
-    input: Tensor,
-    /// What follows each, the end at last, `[N, T]`, filled up.
-    output: Tensor,
-    /// How many tokens follow, of all.
-    tokens: usize,
-}
-
-/// Pairs of texts.
-pub struct TranslateExamples {
-    set: PairSet,
-    given: Given,
-    fingerprint: u64,
-}
-
-impl TranslateExamples {
-    fn of(set: PairSet) -> TranslateExamples {
-        let mut fingerprint = Fingerprint::new();
-        for (source, target) in set.sources.iter().zip(&set.targets) {
-            // What ends one text and begins the next is told apart.
-            [source.as_bytes(), b"\t", target.as_bytes(), b"\n"].iter().for_each(|bytes| fingerprint.add(bytes));
-        }
-        let [train, validation, test] = [Part::Train, Part::Validation, Part::Test].map(|part| set.part(part));
-        TranslateExamples { given: Given { train, validation, test }, fingerprint: fingerprint.value(), set }
-    }
-
-    fn read(path: &Path, columns: &PairColumns) -> Result<TranslateExamples, TaskError> {
-        Ok(TranslateExamples::of(PairSet::open(path, columns).map_err(TaskError::input)?))
-    }
-
-    /// Tokens of some texts of one side.
-    fn encoded(
-        &self,
-        tokenizer: &Tokenizer,
-        texts: &[String],
-        items: &[usize],
-        length: usize,
-    ) -> Result<Vec<Vec<u32>>, TaskError> {
-        let tokens = |&item: &usize| {
-            let refused = |e| TaskError::Input(format!("{}: {e}", self.set.name(item)));
-            tokenizer.encode(&texts[item], length).map_err(refused)
-        };
-        items.iter().map(tokens).collect()
-    }
-
-    fn sources(
-        &self,
-        config: &TranslateConfig,
-        preparation: &TranslatePreparation,
-        items: &[usize],
-    ) -> Result<Vec<Vec<u32>>, TaskError> {
-        self.encoded(&preparation.source, &self.set.sources, items, config.length)
-    }
-
-    fn targets(
-        &self,
-        config: &TranslateConfig,
-        preparation: &TranslatePreparation,
-        items: &[usize],
-    ) -> Result<Vec<Vec<u32>>, TaskError> {
-        self.encoded(&preparation.target, &self.set.targets, items, config.length)
-    }
-
-    /// The mean loss of a token of some pairs, without smoothing.
-    fn loss_of(
-        &self,
-        config: &TranslateConfig,
-        network: &TranslationNet,
-        preparation: &TranslatePreparation,
-        items: &[usize],
-    ) -> Result<f64, TaskError> {
-        let (sources, targets) = (self.sources(config, preparation, items)?, self.targets(config, preparation, items)?);
-        let mut order: Vec<usize> = (0..items.len()).collect();
-        order.sort_by_key(|&place| sources[place].len() + targets[place].len());
-        let loss = CrossEntropyLoss { ignore_index: PAD, reduction: LossReduction::Sum, ..CrossEntropyLoss::default() };
-        let (vocabulary, mut sum, mut tokens) = (preparation.vocabulary(), 0.0, 0);
-        for chunk in order.chunks(MEASURED) {
-            let pairs: Vec<(&[u32], &[u32])> = chunk.iter().map(|&i| (&sources[i][..], &targets[i][..])).collect();
-            let batch = gathered(&vocabulary, config.length, &pairs)?;
-            let value = no_grad(|| loss.forward(&batch.logits(network)?, &batch.output.flatten(0, 1)?))?;
-            sum += crate::task::finite(value)?.first().copied().unwrap_or(f64::NAN);
-            tokens += batch.tokens;
-        }
-        Ok(sum / tokens as f64)
-    }
-
-    /// Says how a text that is too long is read, if it is.
-    fn is_cut(tokenizer: &Tokenizer, text: &str, length: usize) -> bool {
-        tokenizer.encode(text, length + 1).is_ok_and(|tokens| tokens.len() > length)
-    }
-}
-
-impl TranslateBatch {
-    /// The logits of what follows, `[N · T, tokens]`.
-    fn logits(&self, network: &TranslationNet) -> Result<Tensor> {
-        network.forward(&self.source, &self.lengths, &self.input)?.flatten(0, 1)
-    }
-}
-
-/// Tokens of sources and of targets, as a network takes them. A target that is cut has no end.
-fn gathered(vocabulary: &Vocabulary, length: usize, pairs: &[(&[u32], &[u32])]) -> Result<TranslateBatch, TaskError> {
-    let sources: Vec<&[u32]> = pairs.iter().map(|(source, _)| *source).collect();
-    let TextInput { tokens: source, lengths } = TextInput::of(&sources)?;
-    let with = |first: Option<u32>, last: Option<u32>| -> Vec<Vec<u32>> {
-        let target = |(_, target): &(&[u32], &[u32])| {
-            first.into_iter().chain(target.iter().copied()).chain(last).take(length).collect()
-        };
-        pairs.iter().map(target).collect()
-    };
-    let (input, output) = (with(Some(vocabulary.begin), None), with(None, Some(vocabulary.end)));
-    let [input, output] =
-        [input, output].map(|texts| TextInput::of(&texts.iter().map(Vec::as_slice).collect::<Vec<_>>()));
-    let (input, output) = (input?, output?);
-    let tokens = output.lengths.sum()?.item::<i64>()? as usize;
-    Ok(TranslateBatch { source, lengths, input: input.tokens, output: output.tokens, tokens })
 }
 
 impl Predictor<TranslateExamples> {
@@ -410,6 +273,7 @@ impl Task for TranslateExamples {
     fn evaluate(&self, predictor: &Predictor<Self>, items: &[usize]) -> Result<TranslateScores, TaskError> {
         let (network, preparation) = (predictor.network()?, &predictor.preparation);
         let config = &predictor.settings.config;
+        config.check()?;
         let loss = self.loss_of(config, network, preparation, items)?;
         let sources = self.sources(config, preparation, items)?;
         let translations = translate(network, config, preparation, &config.decoding, &sources)?;

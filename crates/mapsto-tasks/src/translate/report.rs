@@ -1,7 +1,8 @@
 //! What a report shows of translations.
 
+use super::batch::gathered;
 use super::decoding::Translation;
-use super::{TranslateExamples, gathered};
+use super::examples::TranslateExamples;
 use crate::error::TaskError;
 use crate::predictor::Predictor;
 use crate::report::{Heat, Markup};
