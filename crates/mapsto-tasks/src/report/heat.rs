@@ -116,6 +116,6 @@ mod tests {
             of("rect").map(|cell| (cell.attribute("x").unwrap(), cell.attribute("y").unwrap())).collect();
         assert_eq!(places, [("172", "96"), ("150", "112")]);
         assert!(of("rect").all(|cell| cell.attribute("fill-opacity") == Some("0.53")));
-        assert_eq!(of("text").last().unwrap().text(), Some("… too long to be shown"));
+        assert_eq!(of("text").next_back().unwrap().text(), Some("… too long to be shown"));
     }
 }
