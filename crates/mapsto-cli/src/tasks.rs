@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use mapsto_tasks::audio::AudioExamples;
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::image::ImageExamples;
+use mapsto_tasks::recommend::Recommend;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
 use mapsto_tasks::translate::TranslateExamples;
@@ -71,6 +72,7 @@ pub static TASKS: [&dyn Known; 6] = [
     &Of::<Answered<TextExamples>>(PhantomData),
     &Of::<Answered<AudioExamples>>(PhantomData),
     &Of::<TranslateExamples>(PhantomData),
+    &Of::<Recommend>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.

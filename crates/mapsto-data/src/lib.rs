@@ -1,4 +1,4 @@
-//! Tables, pictures, sounds, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, ratings, pictures, sounds, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
@@ -13,6 +13,7 @@ mod loader;
 mod parallel;
 mod printable;
 mod quiet;
+mod ratings;
 mod sound;
 mod split;
 mod table;
@@ -33,6 +34,7 @@ pub use images::{
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
 pub use printable::printable;
+pub use ratings::{Named, RatingColumns, Ratings, RatingsError, read_titles};
 pub use sound::{
     Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
     SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, Spectrograph,

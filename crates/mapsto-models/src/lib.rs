@@ -1,4 +1,5 @@
 //! Architectures for images, sounds, tables, texts and translation, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds, tables, texts and recommendation, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -22,6 +23,7 @@ pub mod audio;
 pub mod decode;
 pub mod image;
 mod parts;
+pub mod recommend;
 mod registry;
 pub mod synthesis;
 pub mod table;
@@ -32,6 +34,7 @@ pub mod translation;
 pub use audio::{AudioModel, AudioNet, AudioShape};
 pub use image::{ImageModel, ImageShape, Stem};
 pub use synthesis::{SynthesisModel, SynthesisShape};
+pub use recommend::{Query, RecommendModel, RecommendNet, RecommendShape, Side};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};
 pub use transfer::load_all_but;

@@ -18,6 +18,7 @@ mod plan;
 mod predictor;
 mod question;
 mod rate;
+pub mod recommend;
 mod report;
 mod request;
 mod run;

@@ -76,22 +76,52 @@ impl Table {
         };
         Table::of_read(columns).map_err(in_file)
     }
+
+    /// The fields of the first line of a table in text; none of Parquet and of NumPy's arrays, whose columns have names of their own.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is empty or no text.
+    pub fn first_line(path: &Path) -> Result<Option<Vec<String>>, TableError> {
+        let io = |source| TableError::Io { path: path.to_owned(), source };
+        let mut file = BufReader::with_capacity(HEAD, File::open(path).map_err(io)?);
+        let head = file.fill_buf().map_err(io)?;
+        if numpy::is_numpy(head, path) || head.starts_with(parquet::MAGIC) {
+            return Ok(None);
+        }
+        let (mut lines, delimiter) = lines(file, path, &TableOptions::default())?;
+        let mut record = csv::ByteRecord::new();
+        lines.get_mut().begin();
+        if !lines.read_byte_record(&mut record).map_err(|error| refused(error, path, 1, delimiter))? {
+            return Err(TableError::Empty(path.to_owned()));
+        }
+        let fields = record.iter().map(|field| str::from_utf8(field).map(|field| field.trim().to_string()));
+        fields.collect::<Result<_, _>>().map(Some).map_err(|_| not_text(path, 1))
+    }
 }
 
-fn read(mut file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Vec<(String, Typed)>, TableError> {
-    let io = |source| TableError::Io { path: path.to_owned(), source };
-    let head = file.fill_buf().map_err(io)?;
+/// The lines of a file, and what stands between their fields.
+fn lines<R: BufRead>(
+    mut file: R,
+    path: &Path,
+    options: &TableOptions,
+) -> Result<(csv::Reader<Lines<R>>, u8), TableError> {
+    let head = file.fill_buf().map_err(|source| TableError::Io { path: path.to_owned(), source })?;
     let mark = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let head = &head[mark..];
     let is_tsv = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("tsv"));
     let delimiter = options.delimiter.unwrap_or(if is_tsv { b'\t' } else { commonest(head) });
     file.consume(mark);
-    let mut lines = csv::ReaderBuilder::new()
+    let lines = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
         .quoting(!options.literal_quotes)
         .buffer_capacity(HEAD)
         .from_reader(Lines::new(file));
+    Ok((lines, delimiter))
+}
+
+fn read(file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Vec<(String, Typed)>, TableError> {
+    let (mut lines, delimiter) = lines(file, path, options)?;
     let mut columns: Vec<(String, Texts)> = Vec::new();
     let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
     loop {

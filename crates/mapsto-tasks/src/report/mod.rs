@@ -13,6 +13,7 @@ mod words;
 pub(crate) use answers::draw_answers;
 pub(crate) use heat::Heat;
 pub use markup::Markup;
+pub(crate) use plot::{Line, Plot};
 pub use shown::Shown;
 pub(crate) use words::{draw_shaded, draw_words};
 
