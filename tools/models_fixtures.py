@@ -1,7 +1,7 @@
 """Writes what torchvision's and PyTorch's models give, for the tests of mapsto-models, under its tests/fixtures/:
 
 - torchvision_states.txt: names and shapes of state dicts;
-- audio.json, images.json, tables.json, texts.json, translations.json: logits, gradients and losses.
+- audio.json, images.json, recommend.json, tables.json, texts.json, translations.json: logits, gradients and losses.
 
 Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
@@ -522,6 +522,99 @@ def audio():
                "classes": classes} | run(model, [x, torch.tensor(frames)], len(frames), classes, USUAL)
 
 
+# ---------------------------------------------------------------- models of recommendation
+
+
+class Factors(nn.Module):
+    """Koren et al. 2009: biased matrix factorisation."""
+
+    def __init__(self, users, items, width):
+        super().__init__()
+        self.user_embedding, self.item_embedding = nn.Embedding(users, width), nn.Embedding(items, width)
+        self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
+
+    def forward(self, users, items):
+        product = self.user_embedding(users) @ self.item_embedding(items).T
+        return product + self.user_bias(users) + self.item_bias(items).T
+
+
+class Tower(nn.Module):
+    """Linear layers with rectifiers between them; number 0, the unknown, has no vector."""
+
+    def __init__(self, count, embedding, hidden, width):
+        super().__init__()
+        self.embedding, self.bias = nn.Embedding(count, embedding), nn.Embedding(count, 1)
+        widths = [embedding, *hidden, width]
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths, widths[1:]))
+
+    def forward(self, numbers):
+        x = self.layers[0](self.embedding(numbers))
+        for layer in self.layers[1:]:
+            x = layer(F.relu(x))
+        return x * (numbers != 0)[:, None]
+
+
+class TwoTower(nn.Module):
+    def __init__(self, users, items, *widths):
+        super().__init__()
+        self.user, self.item = Tower(users, *widths), Tower(items, *widths)
+
+    def forward(self, users, items):
+        return self.user(users) @ self.item(items).T + self.user.bias(users) + self.item.bias(items).T
+
+
+class Sequence(nn.Module):
+    """Kang and McAuley 2018, or Hidasi et al. 2016: each history by itself, asked behind its last item."""
+
+    def __init__(self, items, width, layers, heads, length, gru):
+        super().__init__()
+        self.item_embedding, self.item_bias = nn.Embedding(items, width), nn.Embedding(items, 1)
+        self.reader = nn.Module()
+        if gru:
+            self.reader.gru = nn.GRU(width, width, layers, batch_first=True)
+        else:
+            self.reader.positions = nn.Module()
+            self.reader.positions.weight = nn.Parameter(torch.zeros(length, width))
+            layer = nn.TransformerEncoderLayer(width, heads, 2 * width, 0.0, F.gelu, batch_first=True, norm_first=True)
+            self.reader.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(width)
+
+    def last(self, history):
+        x = self.item_embedding(history)[None]
+        if hasattr(self.reader, "gru"):
+            return self.reader.gru(x)[0][0, -1]
+        steps = len(history)
+        mask = torch.triu(torch.ones(steps, steps, dtype=torch.bool), 1)
+        return self.reader.encoder(x + self.reader.positions.weight[:steps], mask)[0, -1]
+
+    def forward(self, histories, items):
+        users = self.norm(torch.stack([self.last(history) for history in histories]))
+        return users @ self.item_embedding(items).T + self.item_bias(items).T
+
+
+def recommend_cases():
+    """Name, settings as mapsto saves them, model, users, items."""
+    sequence = lambda reader, width, layers: {"architecture": "sequence", "reader": reader, "length": 7, "width": width,
+                                              "layers": layers, "heads": 2, "dropout": 0}
+    towers = {"architecture": "two_tower", "embedding": 5, "hidden": [7, 6], "width": 4, "dropout": 0}
+    yield "mf", {"architecture": "mf", "width": 6}, Factors(5, 9, 6), 5, 9
+    yield "two_tower", towers, TwoTower(6, 8, 5, [7, 6], 4), 6, 8
+    yield "sequence, attention", sequence("attention", 8, 2), Sequence(11, 8, 2, 2, 7, False), 2, 11
+    yield "sequence, gru", sequence("gru", 6, 2), Sequence(9, 6, 2, 2, 7, True), 2, 9
+
+
+def recommend():
+    lengths = [7, 3, 1, 5, 2]
+    for name, settings, model, users, items in recommend_cases():
+        rows = len(lengths)
+        asked = torch.from_numpy(integers("users", rows).astype(np.int64) % users)
+        if "sequence" in name:
+            all = integers("histories", rows * 7).astype(np.int64).reshape(rows, 7) % items
+            asked = [torch.from_numpy(row[:length]) for row, length in zip(all, lengths)]
+        yield {"name": name, "model": settings, "input": {"users": users, "items": items}, "rows": rows,
+               "classes": items - 1} | run(model, [asked, torch.arange(1, items)], rows, items - 1, GENTLE)
+
+
 # ---------------------------------------------------------------- files
 
 
@@ -540,7 +633,7 @@ def write(name, text):
 
 if __name__ == "__main__":
     write("torchvision_states.txt", "\n".join(states()))
-    all = {"audio.json": audio, "images.json": images, "tables.json": tables, "texts.json": texts,
-           "translations.json": translations}
+    all = {"audio.json": audio, "images.json": images, "recommend.json": recommend, "tables.json": tables,
+           "texts.json": texts, "translations.json": translations}
     for name, cases in all.items():
         write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases()) + "\n]")

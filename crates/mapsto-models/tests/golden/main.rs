@@ -3,6 +3,7 @@
 mod audio;
 mod images;
 mod numbers;
+mod recommend;
 mod states;
 mod tables;
 mod texts;

@@ -7,6 +7,7 @@ mod page;
 mod predict;
 mod preparation;
 mod rank;
+mod usual;
 
 pub use config::{Feedback, RecommendConfig, Sampling, Split};
 pub use evaluation::RecommendEvaluation;
@@ -31,13 +32,6 @@ use mapsto_tensor::{Result, Rng, Tensor};
 use mapsto_train::Measures;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// Steps that a training has by default, about.
-const STEPS: usize = 5000;
-/// The fewest and most epochs by default.
-const EPOCHS: [usize; 2] = [3, 40];
-/// More items than this are drawn from, by default, where rankings are learned.
-const MANY_ITEMS: usize = 20_000;
 
 /// Who liked what, a row each.
 pub struct Recommend {
@@ -139,13 +133,6 @@ fn last_out(ratings: &Ratings) -> Given {
     given
 }
 
-/// The lowest rating, and the one in the middle.
-fn usual_ratings(ratings: &Ratings) -> [f64; 2] {
-    let mut all = ratings.ratings.clone().unwrap_or_else(|| vec![1.0]);
-    all.sort_unstable_by(f64::total_cmp);
-    [all[0], all[all.len() / 2]]
-}
-
 impl Task for Recommend {
     const NAME: &'static str = "recommend";
     const ABOUT: &'static str = "What users will like, or how they will rate it";
@@ -179,30 +166,9 @@ impl Task for Recommend {
         let settings = request.settle(Recommend::defaults(config))?;
         let ratings = read(&settings.config)?;
         // What is learned decides what else suits it.
-        let mut guess = settings;
-        if ratings.ratings.is_some() && !reads {
-            guess.config.feedback = Feedback::Explicit;
-        }
-        let mut settings = request.settle(guess)?;
-        let [lowest, middle] = usual_ratings(&ratings);
-        let is_explicit = settings.config.feedback == Feedback::Explicit;
-        settings.config.liked = if is_explicit { middle } else { lowest };
-        if ratings.items.names.len() > MANY_ITEMS {
-            settings.config.sampling = Sampling::Uniform;
-        }
+        let settings = request.settle(usual::feedback(settings, &ratings))?;
+        let settings = request.settle(usual::training(settings, &ratings))?;
         let rows = ratings.len();
-        let training = &mut settings.training;
-        (training.batch_size, training.learning_rate) = match (is_explicit, reads) {
-            (true, _) => (256, 5e-3),
-            (_, true) => (64, 2e-3),
-            (false, false) => (512, 5e-3),
-        };
-        // A history of some tens of items is one example.
-        let per_epoch = if reads { rows / (20 * training.batch_size) } else { rows / training.batch_size };
-        training.epochs = (STEPS / per_epoch.max(1)).clamp(EPOCHS[0], EPOCHS[1]) as u64;
-        settings.config.l2 = if is_explicit { 0.1 } else { 0.0 };
-        settings.training.clip_norm = if reads { 1.0 } else { 0.0 };
-        let settings = request.settle(settings)?;
         let (users, items) = (ratings.users.names.len(), ratings.items.names.len());
         let columns = ratings.columns.join(", ");
         let mut notes = vec![format!("{rows} rows of {users} users and {items} items; columns {columns}")];
