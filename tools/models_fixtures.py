@@ -525,7 +525,14 @@ def audio():
 # ---------------------------------------------------------------- models of recommendation
 
 
-class Factors(nn.Module):
+class Recommender(nn.Module):
+    """Items count differently, so that what a user adds to all of them has a gradient, too."""
+
+    def forward(self, asked, items):
+        return self.scores(asked, items) * torch.arange(1, len(items) + 1) / len(items)
+
+
+class Factors(Recommender):
     """Koren et al. 2009: biased matrix factorisation."""
 
     def __init__(self, users, items, width):
@@ -533,7 +540,7 @@ class Factors(nn.Module):
         self.user_embedding, self.item_embedding = nn.Embedding(users, width), nn.Embedding(items, width)
         self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
 
-    def forward(self, users, items):
+    def scores(self, users, items):
         product = self.user_embedding(users) @ self.item_embedding(items).T
         return product + self.user_bias(users) + self.item_bias(items).T
 
@@ -554,16 +561,16 @@ class Tower(nn.Module):
         return x * (numbers != 0)[:, None]
 
 
-class TwoTower(nn.Module):
+class TwoTower(Recommender):
     def __init__(self, users, items, *widths):
         super().__init__()
         self.user, self.item = Tower(users, *widths), Tower(items, *widths)
 
-    def forward(self, users, items):
+    def scores(self, users, items):
         return self.user(users) @ self.item(items).T + self.user.bias(users) + self.item.bias(items).T
 
 
-class Sequence(nn.Module):
+class Sequence(Recommender):
     """Kang and McAuley 2018, or Hidasi et al. 2016: each history by itself, asked behind its last item."""
 
     def __init__(self, items, width, layers, heads, length, gru):
@@ -587,7 +594,7 @@ class Sequence(nn.Module):
         mask = torch.triu(torch.ones(steps, steps, dtype=torch.bool), 1)
         return self.reader.encoder(x + self.reader.positions.weight[:steps], mask)[0, -1]
 
-    def forward(self, histories, items):
+    def scores(self, histories, items):
         users = self.norm(torch.stack([self.last(history) for history in histories]))
         return users @ self.item_embedding(items).T + self.item_bias(items).T
 
