@@ -1,7 +1,8 @@
 """Writes what torchvision's and PyTorch's models give, for the tests of mapsto-models, under its tests/fixtures/:
 
 - torchvision_states.txt: names and shapes of state dicts;
-- audio.json, images.json, recommend.json, tables.json, texts.json, translations.json: logits, gradients and losses.
+- audio.json, forecasts.json, images.json, recommend.json, series.json, tables.json, texts.json,
+  translations.json: logits, gradients and losses.
 
 Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
@@ -620,6 +621,230 @@ def recommend():
             asked = [torch.from_numpy(row[:length]) for row, length in zip(all, lengths)]
         yield {"name": name, "model": settings, "input": {"users": users, "items": items}, "rows": rows,
                "classes": items - 1} | run(model, [asked, torch.arange(1, items)], rows, items - 1, GENTLE)
+# ---------------------------------------------------------------- models of labelled series
+
+
+def same(i, o, kernel):
+    return nn.Sequential(nn.Conv1d(i, o, kernel, padding="same", bias=False), nn.BatchNorm1d(o))
+
+
+class Series(nn.Module):
+    """The mean of features over a series' own steps; what stands behind them is zero before each convolution."""
+
+    def forward(self, x, lengths):
+        mask = (torch.arange(x.shape[2]) < lengths[:, None]).to(x.dtype)[:, None]
+        return self.head((self.features(x * mask, mask) * mask).sum(2) / lengths[:, None])
+
+
+class SeriesFcn(Series):
+    """Wang et al. 2017."""
+
+    def __init__(self, i, channels, kernels, classes):
+        super().__init__()
+        self.blocks = nn.ModuleList(same(i, o, k) for i, o, k in zip([i, *channels], channels, kernels))
+        self.head = nn.Linear(channels[-1], classes)
+
+    def features(self, x, mask):
+        for block in self.blocks:
+            x = F.relu(block(x)) * mask
+        return x
+
+
+class SeriesResNet(Series):
+    """Wang et al. 2017."""
+
+    def __init__(self, i, channels, kernels, classes):
+        super().__init__()
+        self.blocks = nn.ModuleList()
+        for o in channels:
+            block = nn.Module()
+            block.convolutions = nn.ModuleList(same(i if place == 0 else o, o, k) for place, k in enumerate(kernels))
+            block.shortcut = nn.Sequential(nn.BatchNorm1d(o)) if i == o else same(i, o, 1)
+            self.blocks.append(block)
+            i = o
+        self.head = nn.Linear(i, classes)
+
+    def features(self, x, mask):
+        for block in self.blocks:
+            around = block.shortcut(x)
+            for convolution in block.convolutions[:-1]:
+                x = F.relu(convolution(x)) * mask
+            x = F.relu(block.convolutions[-1](x) + around) * mask
+        return x
+
+
+class SeriesRecurrent(nn.Module):
+    """Takes each series alone, without what fills it up."""
+
+    def __init__(self, i, hidden, layers, both, classes):
+        super().__init__()
+        self.rnn = nn.LSTM(i, hidden, layers, batch_first=True, bidirectional=both)
+        self.attention, self.head = nn.Linear(hidden * (1 + both), 1), nn.Linear(hidden * (1 + both), classes)
+
+    def forward(self, x, lengths):
+        def features(one, length):
+            states, _ = self.rnn(one[None, :, :length].transpose(1, 2))
+            return (self.attention(states).softmax(1) * states).sum(1)
+
+        return self.head(torch.cat([features(one, length) for one, length in zip(x, lengths)]))
+
+
+def series_cases():
+    """Name, settings as mapsto saves them, model, channels, length of each series."""
+    with_kernels = lambda name, channels, kernels: {"architecture": name, "channels": channels, "kernels": kernels, "dropout": 0}
+    lstm = {"architecture": "lstm", "hidden": 5, "dropout": 0}
+    yield "cnn", with_kernels("cnn", [6, 9, 5], [8, 5, 3]), SeriesFcn(2, [6, 9, 5], [8, 5, 3], 3), 2, [14, 3, 9, 1, 13]
+    yield "cnn, one length", with_kernels("cnn", [7], [4]), SeriesFcn(1, [7], [4], 4), 1, [11, 11, 11, 11]
+    yield "resnet", with_kernels("resnet", [6, 6], [8, 5, 3]), SeriesResNet(2, [6, 6], [8, 5, 3], 3), 2, [14, 3, 9, 1, 13]
+    yield "lstm", lstm, SeriesRecurrent(2, 5, 1, True, 3), 2, [14, 3, 9, 1, 13]
+    yield "lstm, deep", lstm | {"layers": 2, "bidirectional": False}, SeriesRecurrent(3, 5, 2, False, 3), 3, [6, 6, 6, 6]
+
+
+def series():
+    for name, settings, model, channels, lengths in series_cases():
+        x = torch.from_numpy(units("input", [len(lengths), channels, max(lengths)]))
+        classes = model.head.out_features
+        yield {"name": name, "model": settings, "input": {"channels": channels, "lengths": lengths}, "rows": len(lengths),
+               "classes": classes} | run(model, [x, torch.tensor(lengths)], len(lengths), classes, USUAL)
+
+
+# ---------------------------------------------------------------- models that forecast
+
+
+def quantiles(x, more):
+    """Of medians and what makes distances from them, in ascending order; flat."""
+    median = x[..., 1:2] + more
+    return torch.cat([median - F.softplus(x[..., :1]), median, median + F.softplus(x[..., 2:])], -1).flatten(1)
+
+
+class ForecastHead(nn.Module):
+    def __init__(self, features, shape):
+        super().__init__()
+        context, horizon, targets, _, known = shape
+        self.shape, self.linear = shape, nn.Linear(features + horizon * known, horizon * targets * 3)
+        self.skip = nn.Linear(context, horizon)
+
+    def forward(self, features, past, future):
+        _, horizon, targets, _, _ = self.shape
+        x = self.linear(torch.cat([features, future.flatten(1)], 1)).unflatten(1, (horizon, targets, 3))
+        return quantiles(x, self.skip(past[..., :targets].transpose(1, 2)).transpose(1, 2)[..., None])
+
+
+class ForecastLinear(nn.Module):
+    """Zeng et al. 2023: DLinear, with other variables besides."""
+
+    def __init__(self, smoothing, shape):
+        super().__init__()
+        context, horizon, targets, past, known = self.shape = shape
+        self.smoothing = smoothing
+        self.trend, self.seasonal = nn.Linear(context, horizon * 3), nn.Linear(context, horizon * 3)
+        if past:
+            self.past = nn.Linear(2 * past, horizon * targets * 3)
+        if known:
+            self.future = nn.Linear(known, targets * 3)
+
+    def forward(self, past, future):
+        _, horizon, targets, others, known = self.shape
+        x = past[..., :targets].transpose(1, 2)
+        padded = F.pad(x, ((self.smoothing - 1) // 2, self.smoothing // 2), mode="replicate")
+        trend = F.avg_pool1d(padded, self.smoothing, 1)
+        out = (self.trend(trend) + self.seasonal(x - trend)).unflatten(2, (horizon, 3)).transpose(1, 2)
+        if others:
+            more = past[..., targets : targets + others]
+            out = out + self.past(torch.cat([more[:, -1], more.mean(1)], 1)).unflatten(1, (horizon, targets, 3))
+        if known:
+            out = out + self.future(future).unflatten(2, (targets, 3))
+        return quantiles(out, 0)
+
+
+class ForecastMlp(nn.Module):
+    def __init__(self, hidden, layers, shape):
+        super().__init__()
+        context, horizon, targets, past, known = shape
+        sizes = [context * (targets + past + known) + horizon * known] + [hidden] * layers
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:]))
+        self.head = ForecastHead(hidden, shape)
+
+    def forward(self, past, future):
+        x = torch.cat([past.flatten(1), future.flatten(1)], 1)
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return self.head(x, past, future)
+
+
+class ForecastRecurrent(nn.Module):
+    def __init__(self, hidden, layers, shape):
+        super().__init__()
+        self.rnn = nn.LSTM(sum(shape[2:]), hidden, layers, batch_first=True)
+        self.head = ForecastHead(hidden, shape)
+
+    def forward(self, past, future):
+        return self.head(self.rnn(past)[0][:, -1], past, future)
+
+
+class ForecastTcn(nn.Module):
+    """Bai et al. 2018, without weight normalisation."""
+
+    def __init__(self, channels, kernel, levels, shape):
+        super().__init__()
+        self.blocks, i = nn.ModuleList(), sum(shape[2:])
+        for level in range(levels):
+            block, d = nn.Module(), 2**level
+            block.conv1 = nn.Conv1d(i, channels, kernel, padding=(kernel - 1) * d, dilation=d)
+            block.conv2 = nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) * d, dilation=d)
+            if i != channels:
+                block.downsample = nn.Conv1d(i, channels, 1)
+            self.blocks.append(block)
+            i = channels
+        self.head = ForecastHead(channels, shape)
+
+    def forward(self, past, future):
+        x = past.transpose(1, 2)
+        for block in self.blocks:
+            around = block.downsample(x) if hasattr(block, "downsample") else x
+            for convolution in (block.conv1, block.conv2):
+                x = F.relu(convolution(x)[..., : around.shape[2]])
+            x = F.relu(x + around)
+        return self.head(x[..., -1], past, future)
+
+
+class ForecastTransformer(nn.Module):
+    def __init__(self, width, heads, layers, feedforward, shape):
+        super().__init__()
+        self.input = nn.Linear(sum(shape[2:]), width)
+        layer = nn.TransformerEncoderLayer(width, heads, feedforward, 0.0, F.gelu, batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.head = ForecastHead(width, shape)
+
+    def forward(self, past, future):
+        x = self.input(past)
+        return self.head(self.encoder(x + TextTransformer.waves(None, *x.shape[1:]))[:, -1], past, future)
+
+
+def forecast_cases():
+    """Name, settings as mapsto saves them, model, shape: context, horizon, targets, past, known."""
+    full, alone = (9, 4, 2, 3, 2), (9, 4, 1, 0, 0)
+    linear = lambda smoothing: {"architecture": "linear", "smoothing": smoothing}
+    yield "linear", linear(4), ForecastLinear(4, full), full
+    yield "linear, alone", linear(25), ForecastLinear(25, alone), alone
+    yield "mlp", {"architecture": "mlp", "hidden": 8, "layers": 2, "dropout": 0}, ForecastMlp(8, 2, full), full
+    yield "mlp, alone", {"architecture": "mlp", "hidden": 8, "layers": 1, "dropout": 0}, ForecastMlp(8, 1, alone), alone
+    yield "lstm", {"architecture": "lstm", "hidden": 6, "layers": 2, "dropout": 0}, ForecastRecurrent(6, 2, full), full
+    tcn = {"architecture": "tcn", "channels": 6, "kernel": 3, "levels": 3, "dropout": 0}
+    yield "tcn", tcn, ForecastTcn(6, 3, 3, full), full
+    transformer = {"architecture": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12, "dropout": 0}
+    yield "transformer", transformer, ForecastTransformer(8, 2, 2, 12, full), full
+
+
+def forecasts():
+    rows = 5
+    for name, settings, model, shape in forecast_cases():
+        context, horizon, targets, _, known = shape
+        past = torch.from_numpy(units("past", [rows, context, sum(shape[2:])]))
+        future = torch.from_numpy(units("future", [rows, horizon, known]))
+        classes = horizon * targets * 3
+        yield {"name": name, "model": settings, "input": dict(zip(["context", "horizon", "targets", "past", "known"], shape)),
+               "rows": rows, "classes": classes} | run(model, [past, future], rows, classes, USUAL)
 
 
 # ---------------------------------------------------------------- files
@@ -640,7 +865,7 @@ def write(name, text):
 
 if __name__ == "__main__":
     write("torchvision_states.txt", "\n".join(states()))
-    all = {"audio.json": audio, "images.json": images, "recommend.json": recommend, "tables.json": tables,
-           "texts.json": texts, "translations.json": translations}
+    all = {"audio.json": audio, "forecasts.json": forecasts, "images.json": images, "recommend.json": recommend,
+           "series.json": series, "tables.json": tables, "texts.json": texts, "translations.json": translations}
     for name, cases in all.items():
         write(name, "[\n" + ",\n".join(json.dumps(case) for case in cases()) + "\n]")

@@ -1,4 +1,5 @@
 //! Tables, ratings, pictures, sounds, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures, sounds, texts, series and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
@@ -6,6 +7,7 @@ mod digits;
 mod fetch;
 mod files;
 mod folders;
+mod history;
 mod idx;
 mod images;
 mod lines;
@@ -14,6 +16,7 @@ mod parallel;
 mod printable;
 mod quiet;
 mod ratings;
+mod series;
 mod sound;
 mod split;
 mod table;
@@ -27,6 +30,9 @@ pub use fetch::{
     Becomes, CATALOGUE, DataSet, FetchError, FetchOptions, Placed, Reads, RemoteFile, Step as FetchStep, Watch, fetch,
 };
 pub use files::{ClassFolder, FileError, FileKind, Item, ListColumns, Part};
+pub use history::{
+    Clock, Histories, History, HistoryColumns, HistoryError, Layout, Step as ClockStep, Variable, season,
+};
 pub use idx::{Idx, IdxError, IdxValues};
 pub use images::{
     AugmentError, Augmentation, Channels, Fill, ImageError, ImageFinding, ImageFolder, ImageInspection, ImageSamples,
@@ -35,6 +41,7 @@ pub use images::{
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
 pub use printable::printable;
 pub use ratings::{Named, RatingColumns, Ratings, RatingsError, read_titles};
+pub use series::{Series, SeriesColumns, SeriesError, SeriesSet, read_series};
 pub use sound::{
     Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
     SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, Spectrograph,

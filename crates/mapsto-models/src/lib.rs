@@ -1,5 +1,6 @@
 //! Architectures for images, sounds, tables, texts and translation, each from a configuration that is saved with the weights.
 //! Architectures for images, sounds, tables, texts and recommendation, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds, tables, texts and series, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -21,20 +22,24 @@
 
 pub mod audio;
 pub mod decode;
+pub mod forecast;
 pub mod image;
 mod parts;
 pub mod recommend;
 mod registry;
 pub mod synthesis;
+pub mod series;
 pub mod table;
 pub mod text;
 mod transfer;
 pub mod translation;
 
 pub use audio::{AudioModel, AudioNet, AudioShape};
+pub use forecast::{ForecastModel, ForecastNet, ForecastShape};
 pub use image::{ImageModel, ImageShape, Stem};
 pub use synthesis::{SynthesisModel, SynthesisShape};
 pub use recommend::{Query, RecommendModel, RecommendNet, RecommendShape, Side};
+pub use series::{SeriesModel, SeriesNet, SeriesShape};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};
 pub use transfer::load_all_but;

@@ -2,7 +2,10 @@
 
 use mapsto_models::image::*;
 use mapsto_models::table::*;
-use mapsto_models::{AudioModel, AudioShape, ImageModel, ImageShape, Stem, TableModel, TableShape, load_all_but};
+use mapsto_models::{
+    AudioModel, AudioShape, ForecastModel, ForecastShape, ImageModel, ImageShape, SeriesModel, SeriesShape, Stem,
+    TableModel, TableShape, load_all_but,
+};
 use mapsto_nn::{CrossEntropyLoss, Layer, LoadOptions, Module, Summary};
 use mapsto_tensor::{DType, Gradients, Result, Rng, Tensor};
 use serde::Serialize;
@@ -140,8 +143,48 @@ fn every_audio_model_learns_and_is_saved() {
 }
 
 #[test]
+fn every_series_model_learns_and_is_saved() {
+    for &name in SeriesModel::NAMES {
+        let model = SeriesModel::named(name).unwrap();
+        let network = model.build(SeriesShape { channels: 3 }, 5).unwrap().init(3).unwrap();
+        let series = Tensor::randn([4, 3, 14], DType::F32, &mut Rng::new(1)).unwrap();
+        let lengths = Tensor::new([14i64, 3, 8, 1]).unwrap();
+        let outputs = network.forward(&series, &lengths).unwrap();
+        assert_eq!(outputs.shape()[..], [4, 5]);
+        let labels = Tensor::new([0i64, 1, 2, 3]).unwrap();
+        let loss = CrossEntropyLoss::default().forward(&outputs, &labels).unwrap();
+        expect_gradients(name, &network, &loss.backward().unwrap());
+        expect_saved(&model);
+        let forward = |x: &[Tensor]| Ok(vec![network.forward(&x[0], &x[1])?]);
+        let summary = Summary::of_forward(&network, &[&series, &lengths], forward).unwrap();
+        assert_eq!(summary.parameters as usize, network.num_parameters());
+        expect_head(name, &network, model.head_prefix(), 5);
+    }
+}
+
+#[test]
+fn every_model_that_forecasts_learns_and_is_saved() {
+    for &name in ForecastModel::NAMES {
+        let model = ForecastModel::named(name).unwrap();
+        let shape = ForecastShape { context: 10, horizon: 3, targets: 2, past: 2, known: 1 };
+        let network = model.build(shape).unwrap().init(3).unwrap();
+        let past = Tensor::randn([4, 10, 5], DType::F32, &mut Rng::new(1)).unwrap();
+        let future = Tensor::randn([4, 3, 1], DType::F32, &mut Rng::new(2)).unwrap();
+        let outputs = network.forward(&past, &future).unwrap();
+        assert_eq!(outputs.shape()[..], [4, 3, 2, 3]);
+        let loss = outputs.square().unwrap().sum().unwrap();
+        expect_gradients(name, &network, &loss.backward().unwrap());
+        expect_saved(&model);
+        let forward = |x: &[Tensor]| Ok(vec![network.forward(&x[0], &x[1])?]);
+        let summary = Summary::of_forward(&network, &[&past, &future], forward).unwrap();
+        assert_eq!(summary.parameters as usize, network.num_parameters());
+    }
+}
+
+#[test]
 fn names_are_known_once() {
-    for names in [AudioModel::NAMES, ImageModel::NAMES, TableModel::NAMES] {
+    let all = [AudioModel::NAMES, ForecastModel::NAMES, ImageModel::NAMES, SeriesModel::NAMES, TableModel::NAMES];
+    for names in all {
         let mut sorted = names.to_vec();
         sorted.sort_unstable();
         sorted.dedup();

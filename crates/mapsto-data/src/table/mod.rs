@@ -163,6 +163,15 @@ impl Values {
         }
     }
 
+    /// What stands in a row as a text, if anything does.
+    pub(crate) fn written(&self, row: usize) -> Option<String> {
+        match self {
+            _ if self.is_missing(row) => None,
+            Values::Numbers(values) | Values::Times(values) => Some(values[row].to_string()),
+            Values::Categories { .. } | Values::Texts(_) => self.text(row).map(str::to_string),
+        }
+    }
+
     /// The text of a row, of categories and texts.
     fn text(&self, row: usize) -> Option<&str> {
         match self {

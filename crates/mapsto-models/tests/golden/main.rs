@@ -1,9 +1,11 @@
 //! What torchvision's, PyTorch's and Hugging Face's models give (tools/models_fixtures.py).
 
 mod audio;
+mod forecasts;
 mod images;
 mod numbers;
 mod recommend;
+mod series;
 mod states;
 mod tables;
 mod texts;
