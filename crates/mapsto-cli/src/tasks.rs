@@ -4,8 +4,10 @@ use crate::commands::{eval, predict, summary, train};
 use crate::failure::Failure;
 use mapsto_tasks::audio::AudioExamples;
 use mapsto_tasks::digits::DigitsExamples;
+use mapsto_tasks::forecast::Forecast;
 use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::recommend::Recommend;
+use mapsto_tasks::series::SeriesExamples;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
 use mapsto_tasks::translate::TranslateExamples;
@@ -66,6 +68,7 @@ impl<T: Task> Known for Of<T> {
 
 /// All tasks.
 pub static TASKS: [&dyn Known; 6] = [
+pub static TASKS: [&dyn Known; 7] = [
     &Of::<Answered<DigitsExamples>>(PhantomData),
     &Of::<Answered<ImageExamples>>(PhantomData),
     &Of::<Answered<TableExamples>>(PhantomData),
@@ -73,6 +76,8 @@ pub static TASKS: [&dyn Known; 6] = [
     &Of::<Answered<AudioExamples>>(PhantomData),
     &Of::<TranslateExamples>(PhantomData),
     &Of::<Recommend>(PhantomData),
+    &Of::<Answered<SeriesExamples>>(PhantomData),
+    &Of::<Forecast>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.

@@ -86,6 +86,14 @@ fn losses_without_a_fixture_keep_to_their_definitions() {
     let bce = BceWithLogitsLoss { label_smoothing: 0.2, ..BceWithLogitsLoss::default() };
     expect("smoothed binary cross entropy", &[&x], |x| bce.forward(&x[0], &truth), smoothed);
 
+    let (quantiles, y) = (random(rng, &[4, 5, 2], -3.0, 3.0), random(rng, &[4, 5], -3.0, 3.0));
+    let each = numbers(&quantiles).into_iter().enumerate().map(|(place, x)| {
+        let (quantile, above) = ([0.1, 0.7][place % 2], x - numbers(&y)[place / 2]);
+        if above > 0.0 { (1.0 - quantile) * above } else { -quantile * above }
+    });
+    let pinball = PinballLoss { quantiles: vec![0.1, 0.7], reduction: LossReduction::Mean };
+    expect("pinball", &[&quantiles], |x| pinball.forward(&x[0], &y), mean(each));
+
     let (a, b) = (random(rng, &[4, 3], -1.0, 1.0), random(rng, &[4, 3], -1.0, 1.0));
     let like = Tensor::new([1i64, 0, 0, 1]).unwrap();
     let each = (0..4).map(|row| {
@@ -261,6 +269,12 @@ fn mistakes_are_named() {
     assert_eq!(message(smoothed.forward(&x, &classes([0, 1]))), "cross_entropy: the smoothing -0.5 is outside 0..=1");
     let beta = SmoothL1Loss { beta: f64::NAN, ..SmoothL1Loss::default() };
     assert_eq!(message(beta.forward(&x, &x)), "SmoothL1Loss: beta must not be negative, got NaN");
+    let pinball = |quantiles: &[f64]| PinballLoss { quantiles: quantiles.to_vec(), reduction: LossReduction::Mean };
+    assert_eq!(message(pinball(&[1.5]).forward(&x, &x)), "PinballLoss: a quantile lies in [0, 1], got 1.5");
+    assert_eq!(
+        message(pinball(&[0.1, 0.9]).forward(&x, &floats(&[2]))),
+        "PinballLoss: input [2, 3] is not target [2] with 2 quantiles each"
+    );
     let delta = HuberLoss { delta: 0.0, ..HuberLoss::default() };
     assert_eq!(message(delta.forward(&x, &x)), "HuberLoss: delta must be positive, got 0");
     let power = MultiMarginLoss { p: 3, ..MultiMarginLoss::default() };

@@ -314,6 +314,10 @@ fn split<T: Task>(
         Division::Random => stratified_split(&classes, share, below),
         Division::Groups(groups) => grouped_split(&of(&groups, items), share, below),
         Division::Times(times) => ordered_split(&of(&times, items), share),
+        Division::Spans(spans) => {
+            let spans = of(&spans, items);
+            ordered_split(&starts(&spans), share).map(|parts| apart(&spans, parts))
+        }
     }
     .map_err(|e| not_divided(what, &e))?;
     Ok((of(items, &first), of(items, &second)))
@@ -328,9 +332,26 @@ fn folds<T: Task>(task: &T, items: &[usize], count: usize, seed: u64) -> Result<
         (Division::Random, None) => k_fold(items.len(), count, below),
         (Division::Groups(groups), _) => grouped_k_fold(&of(&groups, items), count, below),
         (Division::Times(times), _) => ordered_k_fold(&of(&times, items), count, 0),
+        (Division::Spans(spans), _) => {
+            let spans = of(&spans, items);
+            let folds = ordered_k_fold(&starts(&spans), count, 0);
+            folds.map(|folds| folds.into_iter().map(|parts| apart(&spans, parts)).collect())
+        }
     }
     .map_err(|e| not_divided("cross-validation", &e))?;
     Ok(found.into_iter().map(|(train, test)| (of(items, &train), of(items, &test))).collect())
+}
+
+/// Where examples begin.
+fn starts(spans: &[[f64; 2]]) -> Vec<f64> {
+    spans.iter().map(|[start, _]| *start).collect()
+}
+
+/// Leaves out of the earlier part what reaches into the later one.
+fn apart(spans: &[[f64; 2]], (mut earlier, later): (Vec<usize>, Vec<usize>)) -> (Vec<usize>, Vec<usize>) {
+    let first = later.iter().map(|&item| spans[item][0]).fold(f64::INFINITY, f64::min);
+    earlier.retain(|&item| spans[item][1] < first);
+    (earlier, later)
 }
 
 fn not_divided(what: &str, error: &SplitError) -> TaskError {

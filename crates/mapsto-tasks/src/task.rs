@@ -27,6 +27,8 @@ pub enum Division {
     Groups(Vec<usize>),
     /// By time: what is tested is later than what was learned from.
     Times(Vec<f64>),
+    /// By time, of examples that reach from one point to another: what was learned from ends before what is tested begins.
+    Spans(Vec<[f64; 2]>),
 }
 
 /// Which examples are for what.

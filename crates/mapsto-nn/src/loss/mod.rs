@@ -17,7 +17,7 @@ pub use probability::{GaussianNllLoss, KlDivLoss, KlReduction, PoissonNllLoss};
 pub use ranking::{
     ContrastiveLoss, CosineEmbeddingLoss, HingeEmbeddingLoss, MarginRankingLoss, TripletMarginLoss, WassersteinLoss,
 };
-pub use regression::{HuberLoss, L1Loss, MseLoss, SmoothL1Loss};
+pub use regression::{HuberLoss, L1Loss, MseLoss, PinballLoss, SmoothL1Loss};
 
 use mapsto_tensor::{Error, Result, Tensor};
 use std::panic::Location;

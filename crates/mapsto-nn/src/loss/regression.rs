@@ -116,3 +116,44 @@ impl HuberLoss {
         reduce("HuberLoss", bent(input, target, self.delta)?, self.reduction)
     }
 }
+
+/// The pinball loss of quantiles (Koenker and Bassett, *Regression Quantiles*, 1978): of a quantile `q`, `q` times what it lies below the target,
+/// `1 - q` times what it lies above.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PinballLoss {
+    /// The quantiles that the last axis of the input holds, each from 0 to 1.
+    pub quantiles: Vec<f64>,
+    /// How losses become one.
+    pub reduction: LossReduction,
+}
+
+impl PinballLoss {
+    /// The loss of inputs `[..., Q]` for targets `[...]`.
+    ///
+    /// # Errors
+    /// Shapes that do not fit; a quantile outside 0 to 1.
+    #[track_caller]
+    pub fn forward(&self, input: &Tensor, target: &Tensor) -> Result<Tensor> {
+        let at = Location::caller();
+        if let Some(quantile) = self.quantiles.iter().find(|quantile| !(0.0..=1.0).contains(*quantile)) {
+            let message = format!("a quantile lies in [0, 1], got {quantile}");
+            return Err(Error::argument(message).op("PinballLoss").at(at));
+        }
+        let (wanted, count) = (input.shape().to_vec(), self.quantiles.len());
+        if wanted.split_last() != Some((&count, &target.shape()[..])) {
+            let message =
+                format!("input {} is not target {} with {count} quantiles each", input.shape(), target.shape());
+            return Err(Error::shape(message).op("PinballLoss").at(at));
+        }
+        if !input.dtype().is_float() {
+            return Err(Error::dtype(format!("the input holds {}, not floats", input.dtype()))
+                .op("PinballLoss")
+                .at(at)
+                .mend("convert with to_dtype(DType::F32) first"));
+        }
+        let below = target.unsqueeze(-1)?.sub(input)?;
+        let quantiles = Tensor::from_vec(self.quantiles.clone(), [count])?.to_dtype(input.dtype())?;
+        // What lies above counts `q - 1` times what it lies below.
+        reduce("PinballLoss", below.mul(&quantiles)?.add(below.neg()?.relu()?)?, self.reduction)
+    }
+}

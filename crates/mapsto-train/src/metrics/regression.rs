@@ -120,7 +120,7 @@ fn mean_error<T: Copy + Into<f64>>(
 }
 
 /// Checks both inputs and gives them in `f64`.
-fn check_numbers<T: Copy + Into<f64>>(
+pub(super) fn check_numbers<T: Copy + Into<f64>>(
     metric: &'static str,
     truth: &[T],
     predicted: &[T],
