@@ -6,6 +6,7 @@ use mapsto_tasks::audio::AudioExamples;
 use mapsto_tasks::digits::DigitsExamples;
 use mapsto_tasks::forecast::Forecast;
 use mapsto_tasks::image::ImageExamples;
+use mapsto_tasks::lm::Lm;
 use mapsto_tasks::recommend::Recommend;
 use mapsto_tasks::series::SeriesExamples;
 use mapsto_tasks::table::TableExamples;
@@ -67,8 +68,7 @@ impl<T: Task> Known for Of<T> {
 }
 
 /// All tasks.
-pub static TASKS: [&dyn Known; 6] = [
-pub static TASKS: [&dyn Known; 7] = [
+pub static TASKS: &[&dyn Known] = &[
     &Of::<Answered<DigitsExamples>>(PhantomData),
     &Of::<Answered<ImageExamples>>(PhantomData),
     &Of::<Answered<TableExamples>>(PhantomData),
@@ -78,11 +78,12 @@ pub static TASKS: [&dyn Known; 7] = [
     &Of::<Recommend>(PhantomData),
     &Of::<Answered<SeriesExamples>>(PhantomData),
     &Of::<Forecast>(PhantomData),
+    &Of::<Lm>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.
 pub fn task(name: &str, file: &Path) -> Result<&'static dyn Known, Failure> {
-    let known = || TASKS.map(|task| task.name()).join(", ");
+    let known = || TASKS.iter().map(|task| task.name()).collect::<Vec<_>>().join(", ");
     let unknown = || format!("{} is of the task {name:?}, this version knows {}", file.display(), known());
-    TASKS.into_iter().find(|task| task.name() == name).ok_or_else(|| Failure::user(unknown()))
+    TASKS.iter().copied().find(|task| task.name() == name).ok_or_else(|| Failure::user(unknown()))
 }

@@ -56,7 +56,7 @@ pub use table::{
 };
 pub use text::{
     PairColumns, PairSet, Synonyms, Text, TextAugmentation, TextColumns, TextError, TextFinding, TextInspection,
-    TextSet, delete_words, insert_words, read_sources, read_texts, replace_words, swap_words,
+    TextSet, delete_words, insert_words, read_corpus, read_sources, read_texts, replace_words, swap_words,
 };
 pub use tokens::{SpecialTokens, TokenError, TokenKind, Tokenizer};
 

@@ -1,6 +1,4 @@
-//! Architectures for images, sounds, tables, texts and translation, each from a configuration that is saved with the weights.
-//! Architectures for images, sounds, tables, texts and recommendation, each from a configuration that is saved with the weights.
-//! Architectures for images, sounds, tables, texts and series, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds, tables, texts, series and ratings, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -24,11 +22,13 @@ pub mod audio;
 pub mod decode;
 pub mod forecast;
 pub mod image;
+pub mod language;
 mod parts;
+mod positions;
 pub mod recommend;
 mod registry;
-pub mod synthesis;
 pub mod series;
+pub mod synthesis;
 pub mod table;
 pub mod text;
 mod transfer;
@@ -37,9 +37,10 @@ pub mod translation;
 pub use audio::{AudioModel, AudioNet, AudioShape};
 pub use forecast::{ForecastModel, ForecastNet, ForecastShape};
 pub use image::{ImageModel, ImageShape, Stem};
-pub use synthesis::{SynthesisModel, SynthesisShape};
+pub use language::{LanguageModel, LanguageNet, LanguageShape};
 pub use recommend::{Query, RecommendModel, RecommendNet, RecommendShape, Side};
 pub use series::{SeriesModel, SeriesNet, SeriesShape};
+pub use synthesis::{SynthesisModel, SynthesisShape};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};
 pub use transfer::load_all_but;

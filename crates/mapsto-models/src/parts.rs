@@ -53,13 +53,13 @@ pub(crate) fn check_layers(name: &str, count: usize) -> Result<()> {
     Err(Error::argument(format!("{name} asks for {count} layers, more than {MOST_LAYERS}")))
 }
 
-/// Fails if a table of positions of texts of this length would be too large.
+/// Fails if a table of positions of this length would be too large.
 pub(crate) fn check_positions(length: usize, width: usize) -> Result<()> {
     if length.saturating_mul(width) <= MOST_POSITIONS {
         return Ok(());
     }
-    let problem = format!("positions of {length} tokens of {width} numbers are too many");
-    Err(Error::memory(problem).mend("cut the texts shorter"))
+    let problem = format!("positions of {length} places of {width} numbers are too many");
+    Err(Error::memory(problem).mend("choose a smaller length or width"))
 }
 
 /// The network, unless its parameters are too many. They have shapes but no values yet, so nothing is allocated.

@@ -14,6 +14,7 @@ mod examples;
 mod fingerprint;
 pub mod forecast;
 pub mod image;
+pub mod lm;
 mod observer;
 mod plan;
 mod predictor;

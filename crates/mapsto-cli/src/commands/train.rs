@@ -78,7 +78,7 @@ pub struct Arguments {
 
 /// What `clap` knows of the tasks.
 fn tasks() -> PossibleValuesParser {
-    PossibleValuesParser::new(TASKS.map(|task| PossibleValue::new(task.name()).help(task.about())))
+    PossibleValuesParser::new(TASKS.iter().map(|task| PossibleValue::new(task.name()).help(task.about())))
 }
 
 /// Trains what the arguments say.

@@ -50,6 +50,9 @@ pub enum TextError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder without texts.
+    #[error("{} has no texts: put files .txt in UTF-8 into it", .0.display())]
+    NoFiles(PathBuf),
     /// A column that was not named and is not found.
     #[error("{}: no column has {what}; there {} {}", path.display(), if names.len() == 1 { "is" } else { "are" }, shown(names))]
     NoColumn {

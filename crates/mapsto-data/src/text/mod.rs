@@ -1,6 +1,7 @@
 //! Texts: where they come from, changes by chance, what looks wrong in them.
 
 mod augment;
+mod corpus;
 mod error;
 mod inspect;
 mod jsonl;
@@ -10,6 +11,7 @@ mod set;
 mod synonyms;
 
 pub use augment::{TextAugmentation, delete_words, insert_words, replace_words, swap_words};
+pub use corpus::read_corpus;
 pub use error::TextError;
 pub use inspect::{TextFinding, TextInspection};
 pub use pairs::{PairColumns, PairSet, read_sources};

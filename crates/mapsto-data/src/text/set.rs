@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// How names of files that are texts end, in any case.
-const EXTENSIONS: [&str; 1] = ["txt"];
+pub(super) const EXTENSIONS: [&str; 1] = ["txt"];
 /// Texts that are missing and named in an error.
 const NAMED: usize = 3;
 

@@ -1,6 +1,6 @@
 //! Tokens that are learned from texts.
 
-use super::{TokenError, Tokenizer, beginning, bpe};
+use super::{PIECE, TokenError, Tokenizer, bpe, pieces, refused};
 use crate::parallel::in_parallel;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,8 +13,6 @@ const SPECIAL: [&str; 2] = ["[PAD]", "[UNK]"];
 const LEAST: u64 = 2;
 /// Texts that are counted together.
 const CHUNK: usize = 256;
-/// Letters of a text that are counted at a time.
-const PIECE: usize = 1 << 16;
 
 /// What tokens are, when they are learned from texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,14 +112,8 @@ impl TokenKind {
         let count = |texts: &[T]| -> Result<BTreeMap<String, u64>, TokenError> {
             let mut counts = BTreeMap::new();
             for text in texts {
-                let mut rest = text.as_ref();
-                while !rest.is_empty() {
-                    let piece = beginning(rest, PIECE);
-                    splitter.split(piece, &mut counts).map_err(|error| TokenError::Text {
-                        text: piece.chars().take(super::SHOWN).collect(),
-                        why: error.to_string(),
-                    })?;
-                    rest = &rest[piece.len()..];
+                for piece in pieces(text.as_ref(), PIECE) {
+                    splitter.split(piece, &mut counts).map_err(|error| refused(piece, &*error))?;
                 }
             }
             Ok(counts)

@@ -7,6 +7,7 @@ mod learn;
 pub use error::TokenError;
 pub use learn::TokenKind;
 
+use crate::parallel::in_parallel;
 use crate::quiet::{message, quietly};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,6 +22,8 @@ const LETTERS: usize = 8;
 const MOST_LETTERS: usize = 1 << 10;
 /// Letters in which a space is looked for to cut a text at.
 const WORD: usize = 1 << 10;
+/// Letters of a long text that are split at a time.
+const PIECE: usize = 1 << 14;
 /// Tokens before a cut that it might have changed.
 const UNSURE: usize = 32;
 /// Letters of a text that an error shows.
@@ -131,14 +134,26 @@ impl Tokenizer {
         let added = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(false));
         let room = max.checked_sub(added).filter(|room| *room > 0).ok_or(TokenError::Room { max, added })?;
         let encoded = quietly(|| self.cut(text, room)).unwrap_or_else(|panic| Err(message(&*panic).into()));
-        let mut tokens = encoded.map_err(|error| {
-            let text = text.chars().take(SHOWN).collect();
-            TokenError::Text { text, why: error.to_string() }
-        })?;
+        let mut tokens = encoded.map_err(|error| refused(text, &*error))?;
         if tokens.is_empty() {
             tokens.push(self.special.unk.or(self.special.pad).unwrap_or(0));
         }
         Ok(tokens)
+    }
+
+    /// All tokens of a text, however long, without those that the tokenizer adds to every text. It is read in pieces that end between
+    /// words; one word alone is cut where it is longer than some thousands of letters.
+    ///
+    /// # Errors
+    /// A text that has unknown words where the tokenizer has no token for these.
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<u32>, TokenError> {
+        let encode = |piece: &str| {
+            let encoded =
+                quietly(|| self.inner.encode_fast(piece, false)).unwrap_or_else(|panic| Err(message(&*panic).into()));
+            encoded.map(|encoding| encoding.get_ids().to_vec()).map_err(|error| refused(piece, &*error))
+        };
+        let tokens = in_parallel(pieces(text, PIECE).collect(), encode);
+        Ok(tokens.into_iter().collect::<Result<Vec<_>, TokenError>>()?.concat())
     }
 
     fn cut(&self, text: &str, room: usize) -> tokenizers::Result<Vec<u32>> {
@@ -165,6 +180,21 @@ impl Tokenizer {
         let decoded = quietly(|| self.inner.decode(tokens, true)).unwrap_or_else(|panic| Err(message(&*panic).into()));
         decoded.map_err(|error| TokenError::Text { text: format!("{tokens:?}"), why: error.to_string() })
     }
+}
+
+/// Why a text has no tokens.
+fn refused(text: &str, error: &(dyn std::error::Error + Send + Sync)) -> TokenError {
+    TokenError::Text { text: text.chars().take(SHOWN).collect(), why: error.to_string() }
+}
+
+/// A text in pieces of about so many letters, as [`beginning`] cuts them.
+fn pieces(text: &str, letters: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let piece = beginning(rest, letters);
+        rest = &rest[piece.len()..];
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// The first letters of a text, to the end of their last word if it is no long one.

@@ -2,16 +2,13 @@
 
 use super::ForecastShape;
 use super::head::Head;
-use crate::parts::{check_layers, check_size};
+use crate::parts::{check_layers, check_positions, check_size};
 use mapsto_nn::{
     AttentionMasks, Dropout, Layer, Linear, Module, PositionConfig, SinusoidalEncoding, TransformerActivation,
     TransformerEncoder, TransformerLayerConfig, TransformerStackConfig, scope,
 };
-use mapsto_tensor::{Error, Result, Tensor, composed};
+use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
-
-/// The most numbers in the positions' table: 1 GiB.
-const MOST_POSITIONS: usize = 1 << 28;
 
 /// Settings of [`ForecastTransformer`]; what is left out has the value of [`ForecastTransformerConfig::default`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,10 +56,7 @@ impl ForecastTransformer {
         check_size("heads", heads)?;
         check_size("feedforward", feedforward)?;
         check_layers("layers", layers)?;
-        if shape.context.saturating_mul(width) > MOST_POSITIONS {
-            return Err(Error::memory(format!("positions of {} steps of {width} numbers are too many", shape.context))
-                .mend("choose a smaller context or width"));
-        }
+        check_positions(shape.context, width)?;
         let layer = TransformerLayerConfig::new(width, heads)
             .dim_feedforward(feedforward)
             .dropout(dropout)

@@ -2,16 +2,13 @@
 //! Recommendation*, 2018) or gated recurrent units (Hidasi et al., *Session-based Recommendations with Recurrent Neural Networks*, 2016).
 
 use super::{RecommendShape, Side, biases, check_numbers};
-use crate::parts::{check_layers, check_size};
+use crate::parts::{check_layers, check_positions, check_size};
 use mapsto_nn::{
     AttentionMasks, Dropout, Embedding, Gru, Init, Layer, LayerNorm, LearnedEncoding, Module, PositionConfig,
     RecurrentConfig, TransformerActivation, TransformerEncoder, TransformerLayerConfig, TransformerStackConfig, scope,
 };
 use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
-
-/// The most numbers in the positions' table: 1 GiB.
-const MOST_POSITIONS: usize = 1 << 28;
 
 /// Settings of [`Sequence`]; what is left out has the value of [`SequenceConfig::default`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,10 +74,7 @@ impl Sequence {
             check_size(name, size)?;
         }
         check_layers("layers", layers)?;
-        if length.saturating_mul(width) > MOST_POSITIONS {
-            return Err(Error::memory(format!("positions of {length} items of {width} numbers are too many"))
-                .mend("make length smaller"));
-        }
+        check_positions(length, width)?;
         // What a product of two vectors comes to is about one at first.
         let item_embedding = Embedding::new(shape.items, width)?;
         item_embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / (width as f64).sqrt() });

@@ -7,10 +7,11 @@ pub(crate) mod mask;
 pub mod recurrent;
 pub mod transformer;
 
+pub use crate::positions::Positions;
 pub use bert::{Bert, BertConfig};
 pub use cnn::{TextCnn, TextCnnConfig};
 pub use recurrent::{TextRecurrent, TextRecurrentConfig};
-pub use transformer::{Positions, TextTransformer, TextTransformerConfig};
+pub use transformer::{TextTransformer, TextTransformerConfig};
 
 use crate::parts::{check_parameters, check_size};
 use crate::registry::named;

@@ -3,11 +3,11 @@
 
 use super::TextShape;
 use super::mask::{before, check_texts, mean};
-use crate::parts::{check_layers, check_positions, check_size};
+use crate::parts::{check_layers, check_size};
+use crate::positions::{Encoding, Positions};
 use mapsto_nn::{
-    AttentionMasks, Dropout, Embedding, Init, Layer, LearnedEncoding, Linear, Module, PositionConfig,
-    SinusoidalEncoding, TransformerActivation, TransformerEncoder, TransformerLayerConfig, TransformerStackConfig,
-    scope,
+    AttentionMasks, Dropout, Embedding, Init, Layer, Linear, Module, TransformerActivation, TransformerEncoder,
+    TransformerLayerConfig, TransformerStackConfig, scope,
 };
 use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
@@ -43,17 +43,6 @@ impl Default for TextTransformerConfig {
     }
 }
 
-/// What tells a transformer the places of tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Positions {
-    /// Waves.
-    #[default]
-    Sinusoidal,
-    /// A vector for each place, learned.
-    Learned,
-}
-
 /// Embeddings (times the root of their width) and positions, layers with GELU between their linear layers, the mean over the
 /// text, and a linear layer.
 #[derive(Module)]
@@ -67,12 +56,6 @@ pub struct TextTransformer {
     scale: f64,
 }
 
-#[derive(Module)]
-enum Encoding {
-    Sinusoidal(SinusoidalEncoding),
-    Learned(LearnedEncoding),
-}
-
 impl TextTransformer {
     /// By its settings.
     ///
@@ -84,11 +67,9 @@ impl TextTransformer {
         check_size("heads", heads)?;
         check_size("feedforward", feedforward)?;
         check_layers("layers", layers)?;
-        check_positions(input.length, width)?;
         let scale = (width as f64).sqrt();
         let embedding = Embedding::new(input.tokens, width)?;
         embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / scale });
-        let places = PositionConfig::new(width, input.length).batch_first();
         let layer = TransformerLayerConfig::new(width, heads)
             .dim_feedforward(feedforward)
             .dropout(dropout)
@@ -97,10 +78,7 @@ impl TextTransformer {
             .norm_first();
         Ok(TextTransformer {
             embedding,
-            positions: match positions {
-                Positions::Sinusoidal => Encoding::Sinusoidal(SinusoidalEncoding::from_config(&places)?),
-                Positions::Learned => Encoding::Learned(LearnedEncoding::from_config(&places)?),
-            },
+            positions: Encoding::new(positions, width, input.length)?,
             encoder: TransformerEncoder::from_config(&TransformerStackConfig {
                 layer,
                 num_layers: layers,
@@ -126,10 +104,7 @@ impl TextTransformer {
         composed("TextTransformer", || {
             check_texts(tokens, lengths)?;
             let x = self.embedding.forward(tokens)?.mul(self.scale)?;
-            let x = match &self.positions {
-                Encoding::Sinusoidal(encoding) => encoding.forward(&x)?,
-                Encoding::Learned(encoding) => encoding.forward(&x)?,
-            };
+            let x = self.positions.forward_from(&x, 0)?;
             let hidden = before(lengths, tokens.shape()[1])?.logical_not()?;
             let masks = AttentionMasks { key_padding_mask: Some(&hidden), ..AttentionMasks::default() };
             let x = self.encoder.forward_masked(&self.dropout.forward(&x)?, &masks)?;

@@ -1,8 +1,9 @@
-//! What torchvision's, PyTorch's and Hugging Face's models give (tools/models_fixtures.py).
+//! What torchvision's, PyTorch's and Hugging Face's models give (tools/models_fixtures.py, tools/language_fixtures.py).
 
 mod audio;
 mod forecasts;
 mod images;
+mod language;
 mod numbers;
 mod recommend;
 mod series;

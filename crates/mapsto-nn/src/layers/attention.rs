@@ -219,10 +219,8 @@ impl MultiheadAttention {
         composed("MultiheadAttention", || {
             let (mask, causal) = self.check(query, key, value, masks)?;
             let [q, k, v] = self.heads(query, key, value)?;
-            let mut options = AttentionOptions { mask: mask.as_ref(), causal, ..AttentionOptions::default() };
-            if self.drops() {
-                options.dropout = Some((self.config.dropout, self.stream.next_rng()?.key()));
-            }
+            let dropout = self.dropped()?;
+            let options = AttentionOptions { mask: mask.as_ref(), causal, dropout, ..AttentionOptions::default() };
             self.out(&q.attention(&k, &v, &options)?, query)
         })
     }
@@ -263,8 +261,19 @@ impl MultiheadAttention {
         self.config.dropout > 0.0 && self.mode.is_training()
     }
 
+    /// The share of weights that is dropped, and the stream that says which.
+    pub(super) fn dropped(&self) -> Result<Option<(f64, u64)>> {
+        self.drops().then(|| Ok((self.config.dropout, self.stream.next_rng()?.key()))).transpose()
+    }
+
     /// Checks the inputs, and gives the masks as the operation wants them: which keys are seen, and whether it shall be causal.
-    fn check(&self, q: &Tensor, k: &Tensor, v: &Tensor, masks: &AttentionMasks) -> Result<(Option<Tensor>, bool)> {
+    pub(super) fn check(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        masks: &AttentionMasks,
+    ) -> Result<(Option<Tensor>, bool)> {
         let config = &self.config;
         let size = config.embed_dim;
         let features = [size, config.kdim.unwrap_or(size), config.vdim.unwrap_or(size)];
@@ -341,7 +350,7 @@ impl MultiheadAttention {
     }
 
     /// Queries, keys and values of each head: `[N, H, L, D]`.
-    fn heads(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<[Tensor; 3]> {
+    pub(super) fn heads(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<[Tensor; 3]> {
         // One product for inputs that are the same tensor.
         let all = match (query.id() == key.id(), key.id() == value.id()) {
             (true, true) => self.projected(query, 0..3)?,

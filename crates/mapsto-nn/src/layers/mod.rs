@@ -3,6 +3,7 @@
 mod activation;
 mod additive;
 mod attention;
+mod cached;
 mod conv;
 mod distance;
 mod dropout;
@@ -27,6 +28,7 @@ pub use activation::{
 };
 pub use additive::{AdditiveAttention, AdditiveAttentionConfig};
 pub use attention::{AttentionMasks, MultiheadAttention, MultiheadAttentionConfig};
+pub use cached::KeyValueCache;
 pub use conv::*;
 pub use distance::{CosineSimilarity, PairwiseDistance};
 pub use dropout::{AlphaDropout, DropPath, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout};

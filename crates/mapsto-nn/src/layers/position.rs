@@ -147,12 +147,21 @@ impl LearnedEncoding {
     pub fn config(&self) -> &PositionConfig {
         &self.config
     }
+
+    /// The output for steps of which the first has this position.
+    ///
+    /// # Errors
+    /// Another shape; positions beyond the table's.
+    #[track_caller]
+    pub fn forward_from(&self, x: &Tensor, first: usize) -> Result<Tensor> {
+        let _scope = crate::scope(self);
+        composed("LearnedEncoding", || self.config.add(x, &self.weight.get()?, first))
+    }
 }
 
 impl Layer for LearnedEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let _scope = crate::scope(self);
-        composed("LearnedEncoding", || self.config.add(x, &self.weight.get()?, 0))
+        self.forward_from(x, 0)
     }
 }

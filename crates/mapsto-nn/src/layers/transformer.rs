@@ -219,11 +219,16 @@ impl TransformerEncoderLayer {
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
     pub fn forward_masked(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        self.run(src, |x| self.self_attn.forward(x, x, x, masks))
+    }
+
+    /// The output, by what attends.
+    #[track_caller]
+    pub(super) fn run(&self, src: &Tensor, attend: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         let _scope = crate::scope(self);
         composed("TransformerEncoderLayer", || {
             let first = self.config.norm_first;
-            let attended =
-                residual(src, &self.norm1, first, |x| self.dropout1.forward(&self.self_attn.forward(x, x, x, masks)?))?;
+            let attended = residual(src, &self.norm1, first, |x| self.dropout1.forward(&attend(x)?))?;
             residual(&attended, &self.norm2, first, |x| {
                 let hidden = self.config.activation.forward(&self.linear1.forward(x)?)?;
                 self.dropout2.forward(&self.linear2.forward(&self.dropout.forward(&hidden)?)?)
