@@ -1,7 +1,6 @@
 //! Sounds: files, folders, features, changes by chance.
 
 mod augment;
-mod griffin_lim;
 mod inspect;
 mod mel;
 mod pitch;

@@ -110,11 +110,11 @@ pub struct Spectrogram {
 /// Makes spectrograms by fixed settings. Each takes one thread; many threads may use one.
 #[derive(Clone)]
 pub struct Spectrograph {
-    pub(super) settings: LogMel,
-    pub(super) stft: Stft,
-    pub(super) filters: Arc<[Filter]>,
+    settings: LogMel,
+    stft: Stft,
+    filters: Arc<[Filter]>,
     /// `[coefficients, mels]` of the cosine transform.
-    pub(super) cosines: Option<Arc<[f32]>>,
+    cosines: Option<Arc<[f32]>>,
 }
 
 impl Spectrograph {

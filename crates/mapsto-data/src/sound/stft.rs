@@ -86,33 +86,6 @@ impl Stft {
     }
 }
 
-impl Stft {
-    /// The `len` samples whose frames are nearest to these in least squares (Griffin and Lim, *Signal Estimation from Modified Short-Time
-    /// Fourier Transform*, 1984).
-    pub fn inverse(&self, frames: &[Vec<Complex<f32>>], len: usize) -> Vec<f32> {
-        let &Stft { points, hop, ref window, .. } = self;
-        let backward = FftPlanner::new().plan_fft_inverse(points);
-        let total = (points + hop * frames.len()).max(len + points);
-        let (mut sum, mut weights) = (vec![0.0; total], vec![0.0; total]);
-        let (mut frame, mut scratch) = (Vec::with_capacity(points), Vec::new());
-        scratch.resize(backward.get_inplace_scratch_len(), Complex::new(0.0, 0.0));
-        for (number, half) in frames.iter().enumerate() {
-            frame.clear();
-            frame.extend(half.iter().copied().chain(half[1..points / 2].iter().rev().map(Complex::conj)));
-            // The first and middle frequency of a real sound are real.
-            frame[0].im = 0.0;
-            frame[points / 2].im = 0.0;
-            backward.process_with_scratch(&mut frame, &mut scratch);
-            for (i, (x, &weight)) in frame.iter().zip(window).enumerate() {
-                sum[number * hop + i] += x.re / points as f32 * weight;
-                weights[number * hop + i] += weight * weight;
-            }
-        }
-        let inside = sum.iter().zip(&weights).skip(points / 2).take(len);
-        inside.map(|(x, &weight)| if weight > 1e-11 { x / weight } else { 0.0 }).collect()
-    }
-}
-
 /// The place whose mirror image stands at `at`; the ends themselves are not repeated.
 fn mirrored(at: isize, len: usize) -> usize {
     let last = len as isize - 1;
