@@ -93,9 +93,9 @@ fn number(n: usize) -> [String; 2] {
     [english, joined(&[cien, bajo[0], bajo[1], bajo[2]])]
 }
 
-/// All numbers but some, with capitals and stops so that the first line is none of names.
+/// All numbers but some, with a stop so that the first line is none of names.
 fn numbers(folder: &Path, name: &str, which: impl Fn(usize) -> bool) -> usize {
-    let pair = |n: usize| number(n).map(|words| format!("It is {words}."));
+    let pair = |n: usize| number(n).map(|words| format!("it is {words}."));
     let lines: Vec<String> = (1..1000).filter(|n| which(*n)).map(|n| pair(n).join("\t")).collect();
     std::fs::write(folder.join(name), lines.join("\n") + "\n").unwrap();
     lines.len()
@@ -108,14 +108,13 @@ fn numbers_are_translated_that_were_never_seen() {
     numbers(folder, "pairs.tsv", |_| true);
     let train = ["train", "translate", "--data", "pairs.tsv", "--set", "tokens=words", "--set", "length=12", "--json"];
     let small = ["--set", "embedding=32", "--set", "hidden=48", "--set", "batch_size=32", "--set", "dropout=0"];
-    let more = ["--set", "learning_rate=0.01", "--epochs", "12", "--run", "mine"];
+    let more = ["--set", "learning_rate=0.01", "--epochs", "15", "--run", "mine"];
     let told = events(folder, &[&train[..], &small, &more].concat());
     let done = told.last().unwrap();
-    // Of words in lower case the first capital is lost.
-    assert!(done["test"]["bleu"].as_f64().unwrap() > 60.0, "{done}");
+    assert!(done["test"]["bleu"].as_f64().unwrap() > 80.0, "{done}");
     assert_eq!(events(folder, &["eval", "runs/mine", "--json"])[0]["metrics"], done["test"]);
     let [english, spanish] = number(742);
-    let asked = format!("It is {english}.");
+    let asked = format!("it is {english}.");
     let told = text(folder, &["predict", "runs/mine", "--text", &asked, "--set", "beam=2"]);
     assert_eq!(told.trim_end(), format!("{asked}: it is {spanish} ."));
     // Files: lines, or the column of the sources.

@@ -9,6 +9,8 @@ const WIDTH: f64 = 480.0;
 const LEFT: f64 = 150.0;
 /// What names of columns take, where there are any.
 const TOP: f64 = 96.0;
+/// What names of columns, which lean to the right, take behind the last one.
+const RIGHT: f64 = 48.0;
 /// The height of a row.
 const LINE: f64 = 16.0;
 /// The greatest width of a column that has a name.
@@ -53,8 +55,8 @@ impl Heat<'_> {
     }
 
     fn content(&self, svg: &mut Markup, top: f64) {
-        let widest = if self.names.is_empty() { WIDTH } else { WIDEST };
-        let width = ((WIDTH - LEFT) / self.columns.max(1) as f64).min(widest);
+        let (widest, right) = if self.names.is_empty() { (WIDTH, 0.0) } else { (WIDEST, RIGHT) };
+        let width = ((WIDTH - LEFT - right) / self.columns.max(1) as f64).min(widest);
         for (column, name) in self.names.iter().enumerate() {
             let (x, y) = (number(LEFT + (column as f64 + 0.5) * width + 3.0), number(top - 5.0));
             let turned = format!("translate({x} {y}) rotate(-60)");

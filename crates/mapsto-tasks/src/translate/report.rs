@@ -25,57 +25,79 @@ pub(super) fn draw(
     page: &mut Markup,
 ) -> Result<(), TaskError> {
     let count = tested.len().min(SHOWN);
-    let places: Vec<usize> = (0..count).map(|i| i * tested.len() / count).collect();
+    let shown = (0..count).map(|i| i * tested.len() / count).map(|place| (tested[place], &translations[place]));
+    let shown: Vec<(usize, &Translation)> = shown.collect();
     page.text("h2", &[], "Translations");
     page.element("table", &[("class", "texts")], |table| {
         table.headings(["source", "translation", "reference"]);
         table.element("tbody", &[], |body| {
-            for &place in &places {
-                let (source, target) = (&examples.set.sources[tested[place]], &examples.set.targets[tested[place]]);
-                body.element("tr", &[], |row| {
-                    [source, &translations[place].text, target].iter().for_each(|text| row.told("td", &[], text));
-                });
+            for &(item, translation) in &shown {
+                let texts = [&examples.set.sources[item], &translation.text, &examples.set.targets[item]];
+                body.element("tr", &[], |row| texts.iter().for_each(|text| row.told("td", &[], text)));
             }
         });
     });
-    let config = &predictor.settings.config;
-    let preparation = &predictor.preparation;
-    let sources =
-        examples.sources(config, preparation, &places.iter().map(|&place| tested[place]).collect::<Vec<_>>())?;
-    let fits = |(source, place): &(&Vec<u32>, &usize)| {
-        let target = &translations[**place].tokens;
-        source.len() <= TOKENS && (1..TOKENS).contains(&target.len())
-    };
-    let looked: Vec<(&Vec<u32>, &usize)> = sources.iter().zip(&places).filter(fits).take(LOOKED).collect();
-    if looked.is_empty() {
-        return Ok(());
+    let items: Vec<usize> = shown.iter().map(|(item, _)| *item).collect();
+    let sources = examples.sources(&predictor.settings.config, &predictor.preparation, &items)?;
+    let mut looks = Vec::new();
+    for ((item, translation), source) in shown.into_iter().zip(&sources) {
+        let fits = source.len() <= TOKENS && (1..TOKENS).contains(&translation.tokens.len());
+        if fits && looks.len() < LOOKED {
+            looks.push(Look::of(predictor, &examples.set.sources[item], source, translation)?);
+        }
     }
-    page.text("h2", &[], "Where translations look");
-    let note = "Each row is a token of the translation, and shows how much it looks at each token of the source.";
-    page.text("p", &[("class", "note")], note);
-    let mut maps = Vec::new();
-    for (source, place) in looked {
-        let target = &translations[*place].tokens;
-        let pair = gathered(&preparation.vocabulary(), config.length, &[(source, target)])?;
+    if !looks.is_empty() {
+        page.text("h2", &[], "Where translations look");
+        let note = "Each row is a token of the translation, and shows how much it looks at each token of the source.";
+        page.text("p", &[("class", "note")], note);
+        page.element("div", &[("class", "figures")], |figures| looks.into_iter().for_each(|look| look.draw(figures)));
+    }
+    Ok(())
+}
+
+/// Where a translation looks.
+struct Look {
+    source: String,
+    translation: String,
+    /// Tokens of the source.
+    columns: Vec<String>,
+    /// Tokens of the translation.
+    rows: Vec<String>,
+    /// How much each row looks at each column.
+    weights: Vec<f32>,
+}
+
+impl Look {
+    fn of(
+        predictor: &Predictor<TranslateExamples>,
+        text: &str,
+        source: &[u32],
+        translation: &Translation,
+    ) -> Result<Look, TaskError> {
+        let Predictor { settings, preparation, .. } = predictor;
         let network = predictor.network()?;
+        let pair = gathered(&preparation.vocabulary(), settings.config.length, &[(source, &translation.tokens)])?;
         let weights = no_grad(|| network.attention(&pair.source, &pair.lengths, &pair.input))?;
         let names = |tokenizer: &Tokenizer, tokens: &[u32]| -> Result<Vec<String>, TaskError> {
             let name = |&token: &u32| Ok(tokenizer.decode(&[token]).map_err(TaskError::input)?.trim().to_string());
             tokens.iter().map(name).collect()
         };
-        let (rows, columns) = (names(&preparation.target, target)?, names(&preparation.source, source)?);
-        maps.push((rows, columns, weights.to_vec::<f32>()?));
+        Ok(Look {
+            source: text.to_string(),
+            translation: translation.text.clone(),
+            columns: names(&preparation.source, source)?,
+            rows: names(&preparation.target, &translation.tokens)?,
+            weights: weights.to_vec::<f32>()?,
+        })
     }
-    page.element("div", &[("class", "figures")], |figures| {
-        for (rows, columns, weights) in &maps {
-            let cell = |row: usize, column: usize| {
-                let weight = f64::from(weights[row * columns.len() + column]);
-                Some((weight, format!("{} at {}: {weight:.2}", rows[row], columns[column])))
-            };
-            let (title, note) = (String::new(), String::new());
-            let (rows, names) = (rows.clone(), columns.clone());
-            Heat { title, note, rows, columns: columns.len(), names, cell: &cell }.draw(figures);
-        }
-    });
-    Ok(())
+
+    fn draw(self, figures: &mut Markup) {
+        let Look { source, translation, columns, rows, weights } = self;
+        let cell = |row: usize, column: usize| {
+            let weight = f64::from(weights[row * columns.len() + column]);
+            Some((weight, format!("{} at {}: {weight:.2}", rows[row], columns[column])))
+        };
+        let (names, count) = (columns.clone(), columns.len());
+        Heat { title: translation, note: source, rows: rows.clone(), columns: count, names, cell: &cell }.draw(figures);
+    }
 }
