@@ -136,6 +136,7 @@ fn numbers_are_translated_that_were_never_seen() {
         (&["--text", "a", "--set", "longest=13"], "longest is 13, it must be from 0 to 12, the length of texts"),
         (&["--text", "a", "--set", "beams=2"], "there is no setting \"beams\""),
         (&[], "give a text to translate with --text, or files with a text a line"),
+        (&["--text", " "], "a --text is empty"),
         (&["none.txt"], "none.txt"),
     ] {
         let told = complaint(folder, &[&["predict", "runs/mine"], arguments].concat());

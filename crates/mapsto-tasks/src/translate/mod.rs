@@ -290,6 +290,9 @@ impl Task for TranslateExamples {
         let config = &settings.config;
         let decoding = question.set.iter().try_fold(config.decoding, |decoding, set| assign(&decoding, set))?;
         decoding.check(config.length)?;
+        if question.texts.iter().any(|text| text.trim().is_empty()) {
+            return Err(TaskError::input("a --text is empty: write what is to be translated"));
+        }
         let named = |text: &String| Text { name: text.clone(), text: text.clone() };
         let mut texts: Vec<Text> = question.texts.iter().map(named).collect();
         for path in &question.files {
