@@ -125,7 +125,7 @@ impl RatingColumns {
         for (role, usual) in [&USERS[..], &ITEMS, &RATINGS, &TIMES].into_iter().enumerate() {
             let called = |usual: &&str| names.iter().position(|name| plain(name) == **usual);
             if taken[role].is_none() {
-                taken[role] = usual.iter().filter_map(|usual| called(&usual)).find(|place| !is_taken(&taken, *place));
+                taken[role] = usual.iter().filter_map(&called).find(|place| !is_taken(&taken, *place));
             }
         }
         // What is known by its name tells that the rest would be, too.
