@@ -91,11 +91,11 @@ def ranked(scores, seen, known, u, i):
 
 def mapsto(binary, folder, name, data, settings, test=None):
     begun, run = time.time(), name.replace(", ", "-")
-    train = [binary, "train", "recommend", "--data", data, "--run", folder / run, "--json", *settings]
-    told = subprocess.run(train, capture_output=True, text=True, check=True).stdout.splitlines()
+    train = [binary, "train", "recommend", "--data", data, "--run", run, "--json", *settings]
+    told = subprocess.run(train, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
     found = json.loads(told[-1]).get("test")
     if test:
-        evaluate = [binary, "eval", folder / run, "--data", test, "--json"]
+        evaluate = [binary, "eval", folder / "runs" / run, "--data", test, "--json"]
         found = json.loads(subprocess.run(evaluate, capture_output=True, text=True, check=True).stdout)["metrics"]
     rmse = f"RMSE {found['rmse']:.4f}   " if "rmse" in found else ""
     line = f"NDCG@{K} {found['ndcg']:.4f}   recall@{K} {found['recall']:.4f}   hit rate {found['hit_rate']:.4f}"
