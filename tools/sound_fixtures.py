@@ -83,6 +83,17 @@ def pitched():
         yield {"semitones": semitones, "samples": n, "values": numbers(F.pitch_shift(chirp(n).double(), 16000, semitones))}
 
 
+def griffin_lims():
+    """Sounds of magnitudes, from phases of zero on."""
+    for points, window, hop, n, iterations, momentum in [(64, 64, 16, 500, 0, 0.0), (64, 50, 20, 500, 8, 0.0),
+                                                         (128, 128, 32, 700, 30, 0.99)]:
+        shape = torch.hann_window(window).double()
+        power = F.spectrogram(chirp(n).double(), 0, shape, points, hop, window, 1.0, False)
+        values = F.griffinlim(power, shape, points, hop, window, 1.0, iterations, momentum, n, False)
+        yield {"points": points, "window": window, "hop": hop, "samples": n, "iterations": iterations, "momentum": momentum,
+               "values": numbers(values)}
+
+
 def files():
     """A file of each format; of two channels the second is the first, half as loud and turned round."""
     FILES.mkdir(exist_ok=True)
@@ -101,6 +112,6 @@ def files():
 
 if __name__ == "__main__":
     cases = {"resampled": resampled(), "log_mels": log_mels(), "mfccs": mfccs(), "pitched": pitched(),
-             "files": files()}
+             "griffin_lims": griffin_lims(), "files": files()}
     lines = [f'"{name}": [\n' + ",\n".join(json.dumps(case) for case in all) + "\n]" for name, all in cases.items()]
     FIXTURE.write_text("{\n" + ",\n".join(lines) + "\n}\n")

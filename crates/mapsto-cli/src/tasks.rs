@@ -9,6 +9,7 @@ use mapsto_tasks::image::ImageExamples;
 use mapsto_tasks::lm::Lm;
 use mapsto_tasks::recommend::Recommend;
 use mapsto_tasks::series::SeriesExamples;
+use mapsto_tasks::speech::Speech;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
 use mapsto_tasks::translate::TranslateExamples;
@@ -79,6 +80,7 @@ pub static TASKS: &[&dyn Known] = &[
     &Of::<Answered<SeriesExamples>>(PhantomData),
     &Of::<Forecast>(PhantomData),
     &Of::<Lm>(PhantomData),
+    &Of::<Speech>(PhantomData),
 ];
 
 /// The task of this name, which stands in a file.

@@ -43,8 +43,8 @@ pub use printable::printable;
 pub use ratings::{Named, RatingColumns, Ratings, RatingsError, read_titles};
 pub use series::{Series, SeriesColumns, SeriesError, SeriesSet, read_series};
 pub use sound::{
-    Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
-    SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, Spectrograph,
+    GriffinLim, Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
+    SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, SpectrogramStream, Spectrograph, Utterance,
 };
 pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,

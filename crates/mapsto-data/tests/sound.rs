@@ -333,3 +333,31 @@ fn mutated_files_never_panic() {
     }
     assert!(read > 100, "{read} were read");
 }
+
+#[test]
+fn pieces_of_a_sound_give_the_frames_of_the_whole() {
+    let small = LogMel { rate: 8000, points: 64, window: 50, hop: 20, mels: 10, ..LogMel::default() };
+    // Windows that lie apart, too.
+    for settings in [small.clone(), LogMel { hop: 90, ..small.clone() }, LogMel { hop: 33, points: 50, ..small }] {
+        let spectrograph = Spectrograph::new(&settings).unwrap();
+        for samples in [1, 10, 32, 33, 64, 65, 99, 400, 1001] {
+            let sound = chirp(samples, settings.rate);
+            let whole = spectrograph.of(&sound).unwrap();
+            for piece in [1, 7, 20, 64, 333] {
+                let mut stream = spectrograph.stream().unwrap();
+                let mut pieces: Vec<Spectrogram> = sound.samples.chunks(piece).map(|some| stream.push(some)).collect();
+                pieces.push(stream.finish());
+                assert_eq!(pieces.iter().map(|piece| piece.frames).sum::<usize>(), whole.frames, "{samples}, {piece}");
+                for row in 0..whole.rows {
+                    let of = |one: &Spectrogram| one.values[row * one.frames..][..one.frames].to_vec();
+                    let joined: Vec<f32> = pieces.iter().flat_map(of).collect();
+                    assert_eq!(joined, of(&whole), "{samples}, {piece}, {settings:?}");
+                }
+            }
+        }
+        assert_eq!(spectrograph.stream().unwrap().finish().frames, 0);
+    }
+    let range = LogMel { log: Log::Decibels { floor: 1e-10, range: Some(80.0) }, ..LogMel::default() };
+    let told = Spectrograph::new(&range).unwrap().stream().err().unwrap().to_string();
+    assert_eq!(told, "sound: range is not given of a sound that comes piece by piece, not 80");
+}

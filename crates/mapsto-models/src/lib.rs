@@ -1,4 +1,4 @@
-//! Architectures for images, sounds, tables, texts, series and ratings, each from a configuration that is saved with the weights.
+//! Architectures for images, sounds, speech, tables, texts, series and ratings, each from a configuration that is saved with the weights.
 //!
 //! ```
 //! use mapsto_models::{ImageModel, ImageShape};
@@ -28,6 +28,7 @@ mod positions;
 pub mod recommend;
 mod registry;
 pub mod series;
+pub mod speech;
 pub mod synthesis;
 pub mod table;
 pub mod text;
@@ -40,6 +41,7 @@ pub use image::{ImageModel, ImageShape, Stem};
 pub use language::{LanguageModel, LanguageNet, LanguageShape};
 pub use recommend::{Query, RecommendModel, RecommendNet, RecommendShape, Side};
 pub use series::{SeriesModel, SeriesNet, SeriesShape};
+pub use speech::SpeechModel;
 pub use synthesis::{SynthesisModel, SynthesisShape};
 pub use table::{TableModel, TableNet, TableShape};
 pub use text::{TextModel, TextNet, TextShape};

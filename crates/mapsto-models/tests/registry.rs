@@ -3,10 +3,10 @@
 use mapsto_models::image::*;
 use mapsto_models::table::*;
 use mapsto_models::{
-    AudioModel, AudioShape, ForecastModel, ForecastShape, ImageModel, ImageShape, SeriesModel, SeriesShape, Stem,
-    TableModel, TableShape, load_all_but,
+    AudioModel, AudioShape, ForecastModel, ForecastShape, ImageModel, ImageShape, SeriesModel, SeriesShape,
+    SpeechModel, Stem, TableModel, TableShape, load_all_but,
 };
-use mapsto_nn::{CrossEntropyLoss, Layer, LoadOptions, Module, Summary};
+use mapsto_nn::{CrossEntropyLoss, CtcLoss, Layer, LoadOptions, Module, Summary};
 use mapsto_tensor::{DType, Gradients, Result, Rng, Tensor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -182,8 +182,32 @@ fn every_model_that_forecasts_learns_and_is_saved() {
 }
 
 #[test]
+fn every_speech_model_learns_and_is_saved() {
+    for &name in SpeechModel::NAMES {
+        let model = SpeechModel::named(name).unwrap();
+        let network = model.build(AudioShape { rows: 9 }, 5).unwrap().init(3).unwrap();
+        let features = Tensor::randn([3, 1, 9, 14], DType::F32, &mut Rng::new(1)).unwrap();
+        let (outputs, steps) = network.forward(&features, &Tensor::new([14i64, 3, 8]).unwrap()).unwrap();
+        assert_eq!(outputs.shape()[..], [3, 7, 5]);
+        let [symbols, lengths] = [&[1i64, 1, 4, 2, 3, 3][..], &[3, 1, 2]]
+            .map(|numbers| Tensor::from_slice(numbers, [numbers.len()]).unwrap());
+        let by_step = outputs.transpose(0, 1).unwrap();
+        let loss = CtcLoss::default().forward(&by_step, &symbols, &steps, &lengths).unwrap();
+        expect_gradients(name, &network, &loss.backward().unwrap());
+        expect_saved(&model);
+    }
+}
+
+#[test]
 fn names_are_known_once() {
-    let all = [AudioModel::NAMES, ForecastModel::NAMES, ImageModel::NAMES, SeriesModel::NAMES, TableModel::NAMES];
+    let all = [
+        AudioModel::NAMES,
+        ForecastModel::NAMES,
+        ImageModel::NAMES,
+        SeriesModel::NAMES,
+        SpeechModel::NAMES,
+        TableModel::NAMES,
+    ];
     for names in all {
         let mut sorted = names.to_vec();
         sorted.sort_unstable();

@@ -28,6 +28,8 @@ mod saved;
 pub mod series;
 mod settings;
 mod skipped;
+mod sounds;
+pub mod speech;
 mod stage;
 pub mod table;
 mod task;

@@ -9,10 +9,6 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The level from which a sample is taken to be cut off: the greatest of 12 bits.
-const FULL: f32 = 1.0 - 1.0 / 2048.0;
-/// Samples in a row that make a sound clipped.
-const CLIPPED: usize = 3;
 /// The level below which all is silence: -60 dB.
 const SILENT: f32 = 1e-3;
 
@@ -215,11 +211,7 @@ fn listen(path: &Path) -> Result<Heard, String> {
         SoundError::Sound { why, .. } => why,
         error => error.to_string(),
     })?;
-    let mut row = 0;
-    let clipped = sound.samples.iter().any(|x| {
-        row = if x.abs() >= FULL { row + 1 } else { 0 };
-        row == CLIPPED
-    });
+    let clipped = sound.is_clipped();
     let silent = sound.samples.iter().all(|x| x.abs() < SILENT);
     Ok(Heard { seconds: sound.seconds(), rate: sound.rate, channels, silent, clipped })
 }

@@ -1,6 +1,7 @@
 //! Sounds: files, folders, features, changes by chance.
 
 mod augment;
+mod griffin_lim;
 mod inspect;
 mod mel;
 mod pitch;
@@ -9,16 +10,22 @@ mod resample;
 mod spec_augment;
 mod spectrograph;
 mod stft;
+mod stream;
+mod utterances;
 mod vorbis;
 
 pub use augment::{SoundAugmentation, SoundStep};
+pub use griffin_lim::GriffinLim;
 pub use inspect::{SoundFinding, SoundInspection};
 pub use mel::{MelNorm, MelScale};
 pub use read::Sound;
 pub use spec_augment::SpecAugment;
 pub use spectrograph::{Log, LogMel, Mfcc, Spectrogram, Spectrograph};
+pub use stream::SpectrogramStream;
+pub use utterances::Utterance;
 
 use crate::files::{ClassFolder, FileError, FileKind};
+use crate::text::TextError;
 use std::io;
 use std::path::PathBuf;
 
@@ -64,6 +71,27 @@ pub enum SoundError {
     /// Sounds that could not be listed.
     #[error(transparent)]
     Files(#[from] FileError),
+    /// A table of sounds and what is said in them that cannot be read.
+    #[error(transparent)]
+    Texts(#[from] TextError),
+    /// A transcript that is wrong.
+    #[error("{place}: {what}")]
+    Transcript {
+        /// The row or line.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A folder without sounds of which it is known what is said.
+    #[error(
+        "{} has no sounds with what is said in them: give a table with the columns path and text, folders with files *.trans.txt \
+         beside sounds, or a folder of sounds for each word",
+        path.display()
+    )]
+    NoUtterances {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A setting that makes no sense.
     #[error("sound: {setting} {domain}, not {got}")]
     Setting {
@@ -82,6 +110,9 @@ pub enum SoundError {
         /// The features'.
         wanted: u32,
     },
+    /// What no sound can be made of.
+    #[error("no sound can be made of this: {0}")]
+    NoInverse(String),
     /// A sound without samples.
     #[error("a sound without samples has no features")]
     Empty,

@@ -4,7 +4,6 @@
 use super::SoundError;
 use super::resample::resample;
 use super::stft::Stft;
-use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
 use std::f64::consts::{PI, TAU};
 
@@ -19,7 +18,7 @@ pub(super) fn shift(samples: &[f32], rate: u32, semitones: f64) -> Result<Vec<f3
     let mut frames: Vec<Vec<Complex<f32>>> = Vec::with_capacity(stft.frames(samples.len()));
     stft.each(samples, |_, spectrum| frames.push(spectrum.to_vec()));
     let len = (samples.len() as f64 / slower).round_ties_even() as usize;
-    let stretched = inverse(&stretch(&frames, slower), &stft.window, len);
+    let stretched = stft.inverse(&stretch(&frames, slower), len);
     let mut shifted = resample(&stretched, ((f64::from(rate) / slower) as u32).max(1), rate)?;
     shifted.resize(samples.len(), 0.0);
     Ok(shifted)
@@ -49,25 +48,4 @@ fn stretch(frames: &[Vec<Complex<f32>>], rate: f64) -> Vec<Vec<Complex<f32>>> {
         }
     }
     out
-}
-
-/// The sound whose frames are nearest to these in least squares.
-fn inverse(frames: &[Vec<Complex<f32>>], window: &[f32], len: usize) -> Vec<f32> {
-    let backward = FftPlanner::new().plan_fft_inverse(POINTS);
-    let total = (POINTS + HOP * frames.len()).max(len + POINTS);
-    let (mut sum, mut weights) = (vec![0.0; total], vec![0.0; total]);
-    for (number, half) in frames.iter().enumerate() {
-        let mirrored = half[1..POINTS / 2].iter().rev().map(Complex::conj);
-        let mut frame: Vec<Complex<f32>> = half.iter().copied().chain(mirrored).collect();
-        // The first and middle frequency of a real sound are real.
-        frame[0].im = 0.0;
-        frame[POINTS / 2].im = 0.0;
-        backward.process(&mut frame);
-        for (i, (x, &weight)) in frame.iter().zip(window).enumerate() {
-            sum[number * HOP + i] += x.re / POINTS as f32 * weight;
-            weights[number * HOP + i] += weight * weight;
-        }
-    }
-    let inside = sum.iter().zip(&weights).skip(POINTS / 2).take(len);
-    inside.map(|(x, &weight)| if weight > 1e-11 { x / weight } else { 0.0 }).collect()
 }

@@ -7,6 +7,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
+/// The level from which a sample is taken to be cut off: the greatest of 12 bits.
+const FULL: f32 = 1.0 - 1.0 / 2048.0;
+/// Samples in a row that make a sound clipped.
+const CLIPPED: usize = 3;
+
 /// A sound of one channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sound {
@@ -32,6 +37,15 @@ impl Sound {
         Ok(decode(path)?.sound)
     }
 
+    /// As [`Sound::read`], with how many channels were averaged.
+    ///
+    /// # Errors
+    /// Those of [`Sound::read`].
+    pub fn read_channels(path: &Path) -> Result<(Sound, usize), SoundError> {
+        let Decoded { sound, channels } = decode(path)?;
+        Ok((sound, channels))
+    }
+
     /// The sound with other samples a second: what `torchaudio.functional.resample` makes of it, by a sinc with 6 zero crossings to each
     /// side in Hann's window, cut off at 0.99 of the lower rate's half.
     ///
@@ -42,6 +56,15 @@ impl Sound {
             return Ok(self);
         }
         Ok(Sound { rate, samples: resample::resample(&self.samples, self.rate, rate)? })
+    }
+
+    /// Whether it was too loud for its file: several samples in a row are as great as can be.
+    pub fn is_clipped(&self) -> bool {
+        let mut row = 0;
+        self.samples.iter().any(|x| {
+            row = if x.abs() >= FULL { row + 1 } else { 0 };
+            row == CLIPPED
+        })
     }
 
     /// How long it is.

@@ -5,12 +5,15 @@ use super::stft::Stft;
 use super::{FASTEST, MOST, Sound, SoundError, check};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Places of a frame, at most.
 const MOST_POINTS: usize = 1 << 16;
 /// Filters, at most.
 const MOST_MELS: usize = 1024;
+/// The greatest logarithm of a power that is taken back.
+const LOUDEST: f32 = 40.0;
 
 /// The logarithm that powers are told by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,25 +196,52 @@ impl Spectrograph {
                 what: format!("{mels} bands at a hop of {}", self.settings.hop),
             });
         }
-        let mut values = vec![0.0; mels * frames];
+        let whole = self.stft.filled(&sound.samples);
+        Ok(self.some(&whole, 0, whole.len(), 0..frames))
+    }
+
+    /// These frames of a sound of `len` samples, of which `held` are those from `begin` on: see [`Stft::some`].
+    pub(super) fn some(&self, held: &[f32], begin: usize, len: usize, frames: Range<usize>) -> Spectrogram {
+        let (mels, first, count) = (self.settings.mels, frames.start, frames.len());
+        let mut values = vec![0.0; mels * count];
         let mut power = vec![0.0; self.stft.bins()];
-        self.stft.each(&sound.samples, |frame, spectrum| {
+        self.stft.some(held, begin, len, frames, |frame, spectrum| {
             power.iter_mut().zip(spectrum).for_each(|(power, x)| *power = x.norm_sqr());
             for (mel, filter) in self.filters.iter().enumerate() {
                 let heard = power[filter.first..].iter().zip(&filter.weights);
-                values[mel * frames + frame] = heard.map(|(power, weight)| power * weight).sum();
+                values[mel * count + frame - first] = heard.map(|(power, weight)| power * weight).sum();
             }
         });
         self.settings.log.apply(&mut values);
-        let spectrogram = Spectrogram { rows: mels, frames, values };
-        Ok(match &self.cosines {
+        let spectrogram = Spectrogram { rows: mels, frames: count, values };
+        match &self.cosines {
             Some(cosines) => transformed(&spectrogram, cosines),
             None => spectrogram,
-        })
+        }
+    }
+
+    pub(super) fn stft(&self) -> &Stft {
+        &self.stft
+    }
+
+    pub(super) fn settings(&self) -> &LogMel {
+        &self.settings
+    }
+
+    pub(super) fn filters(&self) -> &[Filter] {
+        &self.filters
     }
 }
 
 impl Log {
+    /// The power of a logarithm, which is at most what a file could hold by far.
+    pub(super) fn undone(self, log: f32) -> f32 {
+        match self {
+            Log::Natural { offset } => (log.min(LOUDEST).exp() - offset as f32).max(0.0),
+            Log::Decibels { .. } => (log / 10.0 * std::f32::consts::LN_10).min(LOUDEST).exp(),
+        }
+    }
+
     fn apply(self, powers: &mut [f32]) {
         match self {
             Log::Natural { offset } => powers.iter_mut().for_each(|power| *power = (*power + offset as f32).ln()),

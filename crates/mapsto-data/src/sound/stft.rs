@@ -2,7 +2,9 @@
 
 use rustfft::num_complex::Complex;
 use rustfft::{Fft, FftPlanner};
+use std::borrow::Cow;
 use std::f64::consts::TAU;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Fourier transforms of frames that are centred at multiples of `hop`; the sound is mirrored at its ends.
@@ -46,27 +48,47 @@ impl Stft {
     }
 
     /// Gives each frame, by its number, with its frequencies.
-    pub fn each(&self, samples: &[f32], mut give: impl FnMut(usize, &[Complex<f32>])) {
+    pub fn each(&self, samples: &[f32], give: impl FnMut(usize, &[Complex<f32>])) {
+        let whole = self.filled(samples);
+        self.some(&whole, 0, whole.len(), 0..self.frames(whole.len()), give);
+    }
+
+    /// A sound, followed by silence where it is shorter than its mirror image.
+    pub fn filled<'a>(&self, samples: &'a [f32]) -> Cow<'a, [f32]> {
+        let least = self.points / 2 + 1;
+        match samples.len() >= least {
+            true => Cow::Borrowed(samples),
+            false => Cow::Owned([samples, &vec![0.0; least - samples.len()]].concat()),
+        }
+    }
+
+    /// The samples of a frame, counted from the beginning of the sound; before it and behind its end they are mirrored.
+    pub fn span(&self, frame: usize) -> Range<isize> {
+        let start = (frame * self.hop) as isize - (self.points / 2) as isize;
+        start..start + self.points as isize
+    }
+
+    /// Gives these frames of a sound of `len` samples, of which `held` are those from `begin` on that the frames read.
+    pub fn some(
+        &self,
+        held: &[f32],
+        begin: usize,
+        len: usize,
+        frames: Range<usize>,
+        mut give: impl FnMut(usize, &[Complex<f32>]),
+    ) {
         let half = self.points / 2;
-        // What is shorter than its mirror image ends in silence.
-        let padded;
-        let samples = if samples.len() > half {
-            samples
-        } else {
-            padded = [samples, &vec![0.0; half + 1 - samples.len()]].concat();
-            &padded
-        };
         let zero = Complex::new(0.0, 0.0);
         let (mut frame, mut pairs) = (vec![0.0; self.points], vec![zero; half]);
         let (mut spectrum, mut scratch) = (vec![zero; half + 1], vec![zero; self.forward.get_inplace_scratch_len()]);
-        for number in 0..self.frames(samples.len()) {
-            let start = (number * self.hop) as isize - half as isize;
-            let inside = usize::try_from(start).ok().and_then(|start| samples.get(start..start + self.points));
-            match inside {
+        for number in frames {
+            let start = self.span(number).start;
+            let place = usize::try_from(start).ok().and_then(|start| start.checked_sub(begin));
+            match place.and_then(|place| held.get(place..place + self.points)) {
                 Some(inside) => frame.copy_from_slice(inside),
                 None => {
                     for (i, x) in frame.iter_mut().enumerate() {
-                        *x = samples[mirrored(start + i as isize, samples.len())];
+                        *x = held[mirrored(start + i as isize, len) - begin];
                     }
                 }
             }
@@ -83,6 +105,28 @@ impl Stft {
             spectrum[half] = Complex::new(pairs[0].re - pairs[0].im, 0.0);
             give(number, &spectrum);
         }
+    }
+
+    /// The sound of `len` samples whose frames are nearest to these in least squares, as `torch.istft`.
+    pub fn inverse(&self, frames: &[Vec<Complex<f32>>], len: usize) -> Vec<f32> {
+        let (points, half) = (self.points, self.points / 2);
+        let backward = FftPlanner::new().plan_fft_inverse(points);
+        let total = (points + self.hop * frames.len()).max(len + points);
+        let (mut sum, mut weights) = (vec![0.0; total], vec![0.0; total]);
+        for (number, spectrum) in frames.iter().enumerate() {
+            let mirrored = spectrum[1..half].iter().rev().map(Complex::conj);
+            let mut frame: Vec<Complex<f32>> = spectrum.iter().copied().chain(mirrored).collect();
+            // The first and middle frequency of a real sound are real.
+            frame[0].im = 0.0;
+            frame[half].im = 0.0;
+            backward.process(&mut frame);
+            for (i, (x, &weight)) in frame.iter().zip(&self.window).enumerate() {
+                sum[number * self.hop + i] += x.re / points as f32 * weight;
+                weights[number * self.hop + i] += weight * weight;
+            }
+        }
+        let inside = sum.iter().zip(&weights).skip(half).take(len);
+        inside.map(|(x, &weight)| if weight > 1e-11 { x / weight } else { 0.0 }).collect()
     }
 }
 

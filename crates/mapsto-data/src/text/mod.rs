@@ -15,6 +15,7 @@ pub use corpus::read_corpus;
 pub use error::TextError;
 pub use inspect::{TextFinding, TextInspection};
 pub use pairs::{PairColumns, PairSet, read_sources};
+pub(crate) use rows::Rows;
 pub use rows::TextColumns;
 pub use set::{Text, TextSet, read_texts};
 pub use synonyms::Synonyms;

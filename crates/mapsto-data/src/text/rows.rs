@@ -23,7 +23,7 @@ pub struct TextColumns {
 
 /// Where texts stand.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Places {
+pub(crate) enum Places {
     /// Each in a file.
     Files(Vec<PathBuf>),
     /// In rows of a table.
@@ -50,14 +50,14 @@ impl Places {
 }
 
 /// A column as it is written.
-pub(super) struct Written {
+pub(crate) struct Written {
     pub name: String,
     /// The rows that have a value, in order, with it.
     pub cells: Vec<(usize, String)>,
 }
 
 /// Rows as they are written.
-pub(super) struct Rows {
+pub(crate) struct Rows {
     pub count: usize,
     pub columns: Vec<Written>,
     pub places: Places,
@@ -99,7 +99,7 @@ impl Rows {
     }
 
     /// The texts, and the labels and parts if they are wanted.
-    pub fn take(&mut self, columns: &TextColumns, labelled: bool) -> Result<Taken, TextError> {
+    pub(super) fn take(&mut self, columns: &TextColumns, labelled: bool) -> Result<Taken, TextError> {
         let label = if labelled { Some(self.label(columns)?) } else { None };
         let part = if labelled { self.part(columns)? } else { None };
         let text = self.text(columns, [label, part])?;
@@ -167,7 +167,7 @@ impl Rows {
     }
 
     /// The first column that is called so, in any case.
-    fn usual(&self, names: &[&str]) -> Option<usize> {
+    pub fn usual(&self, names: &[&str]) -> Option<usize> {
         let called = |name: &&str| self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
         names.iter().find_map(called)
     }

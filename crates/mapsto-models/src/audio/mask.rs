@@ -4,7 +4,7 @@ use super::AudioShape;
 use mapsto_tensor::{DType, Error, Result, Tensor};
 
 /// How many frames of each sound are its own.
-pub(super) struct Frames {
+pub(crate) struct Frames {
     /// `[N, 1, 1, 1]` of `i64`.
     count: Tensor,
 }

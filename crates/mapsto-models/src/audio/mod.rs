@@ -2,7 +2,7 @@
 //! that builds one by its settings.
 
 pub mod keyword_cnn;
-mod mask;
+pub(crate) mod mask;
 pub mod mel_cnn;
 
 pub use keyword_cnn::{KeywordCnn, KeywordCnnConfig};

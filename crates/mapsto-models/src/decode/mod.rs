@@ -1,7 +1,8 @@
-//! Sequences out of networks that tell what comes next.
+//! Sequences out of networks that tell what comes next, or what is there at each step.
 
 mod beam;
 mod continuation;
+pub mod ctc;
 mod sample;
 mod without;
 

@@ -7,6 +7,7 @@ mod language;
 mod numbers;
 mod recommend;
 mod series;
+mod speech;
 mod states;
 mod tables;
 mod texts;

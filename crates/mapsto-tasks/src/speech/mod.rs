@@ -1,0 +1,436 @@
+//! Speech: what is said.
+
+mod config;
+mod decoding;
+mod listen;
+mod score;
+
+pub use config::SpeechConfig;
+pub use decoding::{Decode, Decoding};
+pub use score::{SpeechScore, Understood};
+
+use crate::error::TaskError;
+use crate::fingerprint::Fingerprint;
+use crate::plan::Plan;
+use crate::predictor::Predictor;
+use crate::question::{Listener, Question};
+use crate::report::Markup;
+use crate::request::{Begun, Request};
+use crate::run::Outcome;
+use crate::settings::{Settings, Training};
+use crate::skipped;
+use crate::sounds::{ASKED, Change, Heard, SoundBatches, SoundInput, SoundScale, given, suited};
+use crate::task::{BatchesOf, Division, Given, LossOf, Task, finite};
+use crate::weights::read_weights;
+use mapsto_data::{SoundStep, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
+use mapsto_models::speech::DeepSpeech;
+use mapsto_models::{AudioShape, SpeechModel, load_all_but};
+use mapsto_nn::{CtcLoss, LossReduction, Summary};
+use mapsto_tensor::{DType, Result, Tensor, no_grad};
+use mapsto_train::{Loss, Measures};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Speakers from which on each is in one part alone.
+const SPEAKERS: usize = 3;
+/// Unknown characters that are named.
+const NAMED: usize = 10;
+
+/// What was learned of sounds and texts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpeechPreparation {
+    scale: SoundScale,
+    /// Texts to symbols; number 0 is CTC's blank.
+    tokenizer: Tokenizer,
+}
+
+/// Sounds with what is said in them, as a step takes them.
+pub struct SpeechBatch {
+    input: SoundInput,
+    /// Those of all texts behind each other.
+    symbols: Tensor,
+    /// `[N]`, how many are each text's.
+    lengths: Tensor,
+}
+
+/// Utterances.
+pub struct Speech {
+    heard: Arc<Heard>,
+    /// What is said in each, as it is learned and compared.
+    texts: Vec<String>,
+    given: Given,
+    division: Division,
+    fingerprint: u64,
+    /// Frames of each.
+    frames: Vec<usize>,
+    warnings: Vec<String>,
+}
+
+impl Speech {
+    /// Reads every sound once, so that a damaged one is not found in the middle of a run.
+    fn read_all(path: &Path, config: &SpeechConfig, skip_bad: bool) -> Result<Speech, TaskError> {
+        config.check()?;
+        let utterances = Utterance::list(path).map_err(TaskError::input)?;
+        let mut fingerprint = Fingerprint::new();
+        for Utterance { path, text, .. } in &utterances {
+            fingerprint.add(path.as_os_str().as_encoded_bytes());
+            fingerprint.add(text.as_bytes());
+            let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+            fingerprint.add(&bytes.to_le_bytes());
+        }
+        let parts: Vec<_> = utterances.iter().map(|one| one.part).collect();
+        let texts: Vec<String> = utterances.iter().map(|one| config.written(&one.text)).collect();
+        let division = by_speaker(&utterances);
+        let paths = utterances.into_iter().map(|one| one.path).collect();
+        let heard = Arc::new(Heard::new(paths, &config.features, usize::MAX, config.cache_mb));
+        let (mut frames, mut bad, mut why) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, read) in heard.frames()?.into_iter().enumerate() {
+            let name = || heard.paths[index].display();
+            let checked = read.and_then(|frames| {
+                let seconds = (frames.saturating_sub(1) * config.features.hop) as f64 / f64::from(config.features.rate);
+                match config.too_long(seconds) {
+                    Some(what) => Err(format!("{}: {what}", name())),
+                    None if texts[index].is_empty() => Err(format!("{}: it is not told what is said in it", name())),
+                    None => Ok(frames),
+                }
+            });
+            frames.push(*checked.as_ref().unwrap_or(&0));
+            if let Err(error) = checked {
+                bad.push(index);
+                why.push(error);
+            }
+        }
+        skipped::refuse(&why, skip_bad)?;
+        let given = given(&parts, &bad);
+        let skipped: Vec<String> = bad.iter().map(|&index| heard.paths[index].display().to_string()).collect();
+        let warnings = skipped::warnings(["sound", "sounds"], &skipped);
+        Ok(Speech { heard, texts, given, division, fingerprint: fingerprint.value(), frames, warnings })
+    }
+
+    /// The symbols of a text.
+    fn symbols(&self, tokenizer: &Tokenizer, item: usize) -> Result<Vec<u32>, TaskError> {
+        let text = &self.texts[item];
+        // No text has more symbols than it has bytes in any of its forms.
+        let symbols = tokenizer.encode(text, 4 * text.len().max(1));
+        symbols.map_err(|e| TaskError::Input(format!("{}: {e}", self.name(item))))
+    }
+
+    fn name(&self, item: usize) -> String {
+        self.heard.paths[item].display().to_string()
+    }
+
+    /// The targets of CTC's loss: symbols behind each other, and how many each text has.
+    fn targets(&self, tokenizer: &Tokenizer, items: &[usize]) -> Result<(Tensor, Tensor), TaskError> {
+        let (mut symbols, mut lengths) = (Vec::new(), Vec::new());
+        for &item in items {
+            let own = self.symbols(tokenizer, item)?;
+            lengths.push(own.len() as i64);
+            symbols.extend(own.into_iter().map(i64::from));
+        }
+        let (total, count) = (symbols.len(), lengths.len());
+        Ok((Tensor::from_vec(symbols, [total])?, Tensor::from_vec(lengths, [count])?))
+    }
+
+    /// What a network understands of some utterances.
+    fn understood(
+        &self,
+        decoding: Decoding,
+        network: &DeepSpeech,
+        preparation: &SpeechPreparation,
+        items: &[usize],
+    ) -> Result<Vec<Understood>, TaskError> {
+        // Those of about one length together.
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        order.sort_by_key(|&place| self.frames[items[place]]);
+        let mut found = BTreeMap::new();
+        for places in order.chunks(ASKED) {
+            let some: Vec<usize> = places.iter().map(|&place| items[place]).collect();
+            let input = self.heard.input(&some, &preparation.scale)?;
+            let (symbols, lengths) = self.targets(&preparation.tokenizer, &some)?;
+            let (log_probs, steps, losses) = no_grad(|| -> Result<_> {
+                let (log_probs, steps) = network.forward(&input.features, &input.frames)?;
+                let loss = CtcLoss { reduction: LossReduction::None, ..CtcLoss::default() };
+                let losses = loss.forward(&log_probs.transpose(0, 1)?, &symbols, &steps, &lengths)?;
+                Ok((log_probs, steps.to_vec::<i64>()?, losses.to_dtype(DType::F64)?.to_vec::<f64>()?))
+            })?;
+            let [most, width] = [1, 2].map(|axis| log_probs.shape()[axis]);
+            let log_probs = finite(log_probs)?;
+            let lengths = lengths.to_vec::<i64>()?;
+            for (i, &place) in places.iter().enumerate() {
+                let own = &log_probs[i * most * width..][..steps[i] as usize * width];
+                let text = decoding::text(&preparation.tokenizer, &decoding.symbols(own, width))?;
+                found.insert(place, Understood { text, loss: losses[i] / lengths[i].max(1) as f64 });
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    fn right(&self, items: &[usize]) -> Vec<&str> {
+        items.iter().map(|&item| self.texts[item].as_str()).collect()
+    }
+
+    /// Says which characters of the texts no symbol stands for.
+    fn unknown(&self, tokenizer: &Tokenizer) -> Result<Option<String>, TaskError> {
+        let Some(unknown) = tokenizer.special().unk else { return Ok(None) };
+        let (mut characters, mut count) = (BTreeSet::new(), 0);
+        for item in self.given.everything() {
+            if self.symbols(tokenizer, item)?.contains(&unknown) {
+                count += 1;
+                for character in self.texts[item].chars().filter(|character| !character.is_whitespace()) {
+                    let alone = tokenizer.encode(&character.to_string(), 4).map_err(TaskError::input)?;
+                    if alone.contains(&unknown) {
+                        characters.insert(character);
+                    }
+                }
+            }
+        }
+        let named: Vec<String> = characters.iter().take(NAMED).map(|character| format!("{character:?}")).collect();
+        let what = if named.is_empty() { "words".to_string() } else { named.join(", ") };
+        let texts = if count == 1 { "1 text has" } else { &format!("{count} texts have") };
+        Ok((count > 0)
+            .then(|| format!("{texts} what the network knows no symbol for ({what}): it cannot be understood")))
+    }
+
+    /// Settings of utterances that nothing is known of yet.
+    fn defaults(config: SpeechConfig) -> Settings<SpeechConfig> {
+        let usual = Training { batch_size: 16, epochs: 30, learning_rate: 1e-3, ..Training::default() };
+        Settings::new(Self::NAME, Training { clip_norm: 5.0, ..usual }, config)
+    }
+}
+
+/// How utterances are divided: each speaker's on one side, if the speakers are known and not too few.
+fn by_speaker(utterances: &[Utterance]) -> Division {
+    let mut groups = BTreeMap::new();
+    for speaker in utterances.iter().filter_map(|one| one.speaker.as_deref()) {
+        let next = groups.len();
+        groups.entry(speaker).or_insert(next);
+    }
+    let group = |one: &Utterance| groups.get(one.speaker.as_deref()?).copied();
+    match utterances.iter().map(group).collect::<Option<Vec<usize>>>() {
+        Some(all) if groups.len() >= SPEAKERS => Division::Groups(all),
+        _ => Division::Random,
+    }
+}
+
+impl Task for Speech {
+    const NAME: &'static str = "speech";
+    const ABOUT: &'static str = "What is said in sounds";
+    const SKIPS_BAD: bool = true;
+    const ASKED: &'static str = "SOUND.wav";
+    type Config = SpeechConfig;
+    type Preparation = SpeechPreparation;
+    type Network = DeepSpeech;
+    type Batch = SpeechBatch;
+    type Evaluation = SpeechScore;
+
+    fn begun(request: &Request) -> Result<Begun<Speech>, TaskError> {
+        request.takes(Self::NAME, &["--data", "--model", "--pretrained", "--skip-bad"])?;
+        let data = request.data(
+            "a table of sounds and what is said in them (path, text), folders with files *.trans.txt, or a folder of sounds for each word",
+        )?;
+        let utterances = Utterance::list(&data).map_err(TaskError::input)?;
+        let config = SpeechConfig {
+            features: suited(utterances.into_iter().map(|one| one.path)),
+            data,
+            seconds: 30.0,
+            tokens: TokenKind::Characters,
+            vocabulary: 1000,
+            lowercase: true,
+            pretrained: request.pretrained()?,
+            skip_bad: request.skip_bad,
+            cache_mb: 1024,
+            decoding: Decoding { decode: Decode::Greedy, beam: 16 },
+            model: request.model("speech", "deepspeech", SpeechModel::named, SpeechModel::NAMES)?,
+            // A letter lasts less than a tenth of a second.
+            masks: SpecAugment { time_width: 8, time_share: 0.1, ..SpecAugment::default() },
+            steps: vec![
+                SoundStep::Speed { factor: [0.9, 1.1] },
+                SoundStep::Noise { decibels: [15.0, 40.0], probability: 0.5 },
+            ],
+        };
+        // What decides how sounds are read has to be known before they are.
+        let settings = request.settle(Speech::defaults(config))?;
+        let task = Speech::open(&settings.config)?;
+        let items = task.given.everything();
+        let hop = settings.config.features.hop as f64 / f64::from(settings.config.features.rate);
+        let seconds = items.iter().map(|&item| task.frames[item] as f64).sum::<f64>() * hop;
+        let rate = settings.config.features.rate;
+        let note =
+            format!("{} utterances, {seconds:.0} seconds; sounds are heard at {rate} samples a second", items.len());
+        Ok(Begun { task, settings, notes: vec![note] })
+    }
+
+    fn open(config: &SpeechConfig) -> Result<Speech, TaskError> {
+        Speech::read_all(&config.data, config, config.skip_bad)
+    }
+
+    fn open_for(predictor: &Predictor<Speech>, data: Option<&Path>, skip_bad: bool) -> Result<Speech, TaskError> {
+        let config = &predictor.settings.config;
+        let skip_bad = skip_bad || (data.is_none() && config.skip_bad);
+        let mut speech = Speech::read_all(data.unwrap_or(&config.data), config, skip_bad)?;
+        let unknown = speech.unknown(&predictor.preparation.tokenizer)?;
+        speech.warnings.extend(unknown);
+        Ok(speech)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    fn count(&self) -> usize {
+        self.texts.len()
+    }
+
+    fn given(&self) -> &Given {
+        &self.given
+    }
+
+    fn division(&self) -> Division {
+        self.division.clone()
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    fn prepare(&self, config: &SpeechConfig, train: &[usize]) -> Result<SpeechPreparation, TaskError> {
+        let tokenizer = Tokenizer::learn(config.tokens, &self.right(train), config.vocabulary);
+        Ok(SpeechPreparation {
+            scale: SoundScale::learn(&self.heard, train)?,
+            tokenizer: tokenizer.map_err(TaskError::input)?,
+        })
+    }
+
+    fn check(preparation: &SpeechPreparation) -> Result<(), TaskError> {
+        preparation.scale.check()?;
+        match preparation.tokenizer.special().pad {
+            Some(0) => Ok(()),
+            _ => Err(TaskError::input("number 0 of its symbols is not the one that fills up")),
+        }
+    }
+
+    fn notes(&self, preparation: &SpeechPreparation) -> Vec<String> {
+        let tokenizer = &preparation.tokenizer;
+        let is_short = |item: &usize| {
+            let symbols = self.symbols(tokenizer, *item).unwrap_or_default();
+            // Between equal symbols there is a blank.
+            let needed = symbols.len() + symbols.windows(2).filter(|pair| pair[0] == pair[1]).count();
+            needed > DeepSpeech::steps(self.frames[*item])
+        };
+        let short: Vec<usize> = self.given.everything().into_iter().filter(is_short).collect();
+        let told = short.first().map(|&first| match short.len() {
+            1 => format!("1 sound is too short for what is said in it, and teaches nothing: {}", self.name(first)),
+            count => {
+                let first = self.name(first);
+                format!("{count} sounds are too short for what is said in them, and teach nothing, the first of them {first}")
+            }
+        });
+        let unknown = self.unknown(tokenizer).ok().flatten();
+        let symbols = format!("{} symbols", tokenizer.len());
+        std::iter::once(symbols).chain(told).chain(unknown).collect()
+    }
+
+    fn network(config: &SpeechConfig, preparation: &SpeechPreparation) -> Result<DeepSpeech> {
+        config.model.build(AudioShape { rows: preparation.scale.rows() }, preparation.tokenizer.len())
+    }
+
+    fn begin(config: &SpeechConfig, network: &DeepSpeech) -> Result<(), TaskError> {
+        if config.pretrained.as_os_str().is_empty() {
+            return Ok(());
+        }
+        let values = read_weights(&config.pretrained)?;
+        load_all_but(config.model.head_prefix(), network, &values)
+            .map_err(|e| TaskError::Input(format!("{}: {e:#}", config.pretrained.display())))
+    }
+
+    fn batches<'a>(
+        &'a self,
+        config: &'a SpeechConfig,
+        preparation: &'a SpeechPreparation,
+        plan: Plan,
+    ) -> Result<BatchesOf<'a, Speech>, TaskError> {
+        let gather = |items: &[usize], spectrograms: &[Spectrogram]| {
+            let (symbols, lengths) = self.targets(&preparation.tokenizer, items)?;
+            Ok(SpeechBatch { input: SoundInput::of(spectrograms, &preparation.scale)?, symbols, lengths })
+        };
+        let change = Change::new(&config.steps, &config.masks)?;
+        Ok(Box::new(SoundBatches::new(&self.heard, &self.frames, change, plan, gather)?))
+    }
+
+    fn loss<'a>(
+        &'a self,
+        _: &'a Settings<SpeechConfig>,
+        _: &'a SpeechPreparation,
+        _: &[usize],
+    ) -> Result<LossOf<'a, Speech>, TaskError> {
+        Ok(Box::new(|network, batch| {
+            let SpeechBatch { input, symbols, lengths } = batch;
+            let (log_probs, steps) = network.forward(&input.features, &input.frames)?;
+            let loss = CtcLoss { zero_infinity: true, ..CtcLoss::default() };
+            let value = loss.forward(&log_probs.transpose(0, 1)?, symbols, &steps, lengths)?;
+            Ok(Loss { value, items: lengths.numel() as f64, measures: Vec::new() })
+        }))
+    }
+
+    fn measures(
+        &self,
+        settings: &Settings<SpeechConfig>,
+        network: &DeepSpeech,
+        preparation: &SpeechPreparation,
+        items: &[usize],
+    ) -> Result<Measures, TaskError> {
+        // The quick way while learning.
+        let decoding = Decoding { decode: Decode::Greedy, ..settings.config.decoding };
+        let score = SpeechScore::of(&self.right(items), self.understood(decoding, network, preparation, items)?)?;
+        let figures = [("val_loss", score.loss), ("val_wer", score.wer), ("val_cer", score.cer)];
+        Ok(figures.map(|(name, value)| (name.to_string(), value)).into())
+    }
+
+    fn evaluate(&self, predictor: &Predictor<Speech>, items: &[usize]) -> Result<SpeechScore, TaskError> {
+        let Predictor { settings, preparation, .. } = predictor;
+        let network = listen::network(predictor)?;
+        let understood = self.understood(settings.config.decoding, network, preparation, items)?;
+        SpeechScore::of(&self.right(items), understood)
+    }
+
+    fn columns(_: &Predictor<Speech>) -> Vec<String> {
+        ["text", "probability", "seconds"].map(String::from).into()
+    }
+
+    fn predict(
+        predictor: &Predictor<Speech>,
+        question: &Question,
+        listener: &mut dyn Listener,
+    ) -> Result<(), TaskError> {
+        listen::predict(predictor, question, listener)
+    }
+
+    fn summary(
+        network: &DeepSpeech,
+        config: &SpeechConfig,
+        preparation: &SpeechPreparation,
+        items: usize,
+    ) -> Result<Summary> {
+        // Of a second.
+        let frames = 1 + config.features.rate as usize / config.features.hop;
+        let features = Tensor::zeros([items, 1, preparation.scale.rows(), frames], DType::F32)?;
+        let frames = Tensor::from_vec(vec![frames as i64; items], [items])?;
+        Summary::of_forward(network, &[&features, &frames], |x| Ok(vec![network.forward(&x[0], &x[1])?.0]))
+    }
+
+    fn facts(&self, preparation: &SpeechPreparation) -> (String, Vec<(&'static str, String)>) {
+        ("what is said".into(), vec![("Symbols", preparation.tokenizer.len().to_string())])
+    }
+
+    fn draw(&self, outcome: &Outcome<Speech>, page: &mut Markup) -> Result<(), TaskError> {
+        if let Some(test) = &outcome.test {
+            let of = |&item: &usize| (self.name(item), self.texts[item].as_str());
+            score::draw(test, &outcome.tested.iter().map(of).collect::<Vec<_>>(), page);
+        }
+        Ok(())
+    }
+}
