@@ -10,6 +10,7 @@ use mapsto_tasks::lm::Lm;
 use mapsto_tasks::recommend::Recommend;
 use mapsto_tasks::series::SeriesExamples;
 use mapsto_tasks::speech::Speech;
+use mapsto_tasks::synthesize::Synthesize;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
 use mapsto_tasks::translate::TranslateExamples;
@@ -80,6 +81,7 @@ pub static TASKS: &[&dyn Known] = &[
     &Of::<Answered<SeriesExamples>>(PhantomData),
     &Of::<Forecast>(PhantomData),
     &Of::<Lm>(PhantomData),
+    &Of::<Synthesize>(PhantomData),
     &Of::<Speech>(PhantomData),
 ];
 

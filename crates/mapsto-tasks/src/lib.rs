@@ -31,6 +31,7 @@ mod skipped;
 mod sounds;
 pub mod speech;
 mod stage;
+pub mod synthesize;
 pub mod table;
 mod task;
 pub mod text;

@@ -13,6 +13,7 @@ mod stft;
 mod stream;
 mod utterances;
 mod vorbis;
+mod write;
 
 pub use augment::{SoundAugmentation, SoundStep};
 pub use griffin_lim::GriffinLim;

@@ -15,6 +15,7 @@ pub(crate) use heat::Heat;
 pub use markup::Markup;
 pub(crate) use plot::{Line, Plot};
 pub use shown::Shown;
+pub(crate) use shown::draw_picture;
 pub(crate) use words::{draw_shaded, draw_words};
 
 use crate::error::TaskError;

@@ -8,6 +8,8 @@ use mapsto_data::{Channels, Picture};
 
 /// The longest side of a picture in a report.
 const SIDE: u32 = 96;
+/// The longest side of a picture that is a figure.
+const WIDEST: u32 = 1024;
 /// Columns of a row that are shown.
 const COLUMNS: usize = 12;
 /// Characters of a value that are shown.
@@ -32,7 +34,7 @@ impl Shown {
     pub(super) fn draw(&self, page: &mut Markup) {
         match self {
             Shown::Picture { name, picture } => {
-                match address(picture) {
+                match address(picture, SIDE) {
                     Some(address) => page.empty("img", &[("src", &address), ("alt", name)]),
                     None => page.text("p", &[], "a picture without pixels"),
                 }
@@ -52,6 +54,19 @@ impl Shown {
     }
 }
 
+/// Draws a picture as a figure, as wide as there is room.
+pub(crate) fn draw_picture(title: &str, note: &str, picture: &Picture, page: &mut Markup) {
+    page.element("figure", &[], |figure| {
+        figure.element("figcaption", &[], |caption| {
+            caption.told("strong", &[], title);
+            caption.told("span", &[("class", "note")], note);
+        });
+        if let Some(address) = address(picture, WIDEST) {
+            figure.empty("img", &[("class", "whole"), ("src", &address), ("alt", title)]);
+        }
+    });
+}
+
 /// The name of a file without its folders.
 fn last_part(name: &str) -> &str {
     name.rsplit(['/', '\\']).next().filter(|part| !part.is_empty()).unwrap_or(name)
@@ -66,15 +81,15 @@ fn cut(text: &str) -> String {
     start
 }
 
-/// A picture as a `data:` address, made smaller where it is large.
-fn address(picture: &Picture) -> Option<String> {
+/// A picture as a `data:` address, made smaller where a side is longer than this.
+fn address(picture: &Picture, side: u32) -> Option<String> {
     let [width, height] = [picture.width, picture.height].map(|side| u32::try_from(side).ok().filter(|side| *side > 0));
     let (width, height, pixels) = (width?, height?, picture.pixels.clone());
     let whole = match picture.channels {
         Channels::Grey => DynamicImage::from(GrayImage::from_raw(width, height, pixels)?),
         Channels::Rgb => DynamicImage::from(RgbImage::from_raw(width, height, pixels)?),
     };
-    let scale = f64::from(SIDE) / f64::from(width.max(height));
+    let scale = f64::from(side) / f64::from(width.max(height));
     let small = if scale < 1.0 {
         let [width, height] = [width, height].map(|side| ((f64::from(side) * scale).round() as u32).max(1));
         match whole {
@@ -125,10 +140,12 @@ mod tests {
             pixels: vec![7; height * width * channels.count()],
             channels,
         };
-        assert!(address(&picture(8, 8, Channels::Grey)).unwrap().starts_with("data:image/png;base64,iVBORw0KGgo"));
-        assert!(address(&picture(4000, 1, Channels::Rgb)).unwrap().len() < 2000);
-        assert!(address(&picture(0, 8, Channels::Grey)).is_none());
-        assert!(address(&Picture { pixels: vec![1], ..picture(8, 8, Channels::Rgb) }).is_none());
+        assert!(
+            address(&picture(8, 8, Channels::Grey), SIDE).unwrap().starts_with("data:image/png;base64,iVBORw0KGgo")
+        );
+        assert!(address(&picture(4000, 1, Channels::Rgb), SIDE).unwrap().len() < 2000);
+        assert!(address(&picture(0, 8, Channels::Grey), SIDE).is_none());
+        assert!(address(&Picture { pixels: vec![1], ..picture(8, 8, Channels::Rgb) }, SIDE).is_none());
         assert_eq!((last_part("a/b.png"), last_part("a\\c.png"), last_part("digit 3")), ("b.png", "c.png", "digit 3"));
         assert_eq!(cut(&"é".repeat(70)).chars().count(), CHARACTERS + 1);
     }
