@@ -673,7 +673,7 @@ class ForecastLinear(nn.Module):
         self.smoothing = smoothing
         self.trend, self.seasonal = nn.Linear(context, horizon * 3), nn.Linear(context, horizon * 3)
         if past:
-            self.past = nn.Linear(2 * past, horizon * targets * 3)
+            self.past = nn.Linear(past, horizon * targets * 3)
         if known:
             self.future = nn.Linear(known, targets * 3)
 
@@ -684,8 +684,7 @@ class ForecastLinear(nn.Module):
         trend = F.avg_pool1d(padded, self.smoothing, 1)
         out = (self.trend(trend) + self.seasonal(x - trend)).unflatten(2, (horizon, 3)).transpose(1, 2)
         if others:
-            more = past[..., targets : targets + others]
-            out = out + self.past(torch.cat([more[:, -1], more.mean(1)], 1)).unflatten(1, (horizon, targets, 3))
+            out = out + self.past(past[:, -1, targets : targets + others]).unflatten(1, (horizon, targets, 3))
         if known:
             out = out + self.future(future).unflatten(2, (targets, 3))
         return quantiles(out, 0)

@@ -107,7 +107,7 @@ fn mistakes_are_named() {
     assert_eq!(with("1:2:\n"), "x.ts:6: there is no class behind the last colon, which @classLabel promises");
     assert_eq!(with("1:2:c\n"), "x.ts:6: \"c\" is no class that @classLabel names: a b");
     assert_eq!(with(""), "x.ts: there are no series behind @data");
-    assert_eq!(with("1,\0:2:a\n"), "x.ts:6: this is no file of series: line 6 has a NUL byte");
+    assert_eq!(with("1,\0:2:a\n"), "x.ts:6: a NUL byte: this is no text");
     assert_eq!(of(b"@data\n\xff\n"), "x.ts:2: this is no UTF-8 text");
     assert_eq!(of(b"1,2:a\n"), "x.ts:1: a series stands before the line @data");
     assert_eq!(of(b"@classLabel true\n"), "x.ts: there is no line @data, behind which the series stand");

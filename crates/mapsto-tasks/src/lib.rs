@@ -15,6 +15,7 @@ mod fingerprint;
 pub mod forecast;
 pub mod image;
 pub mod lm;
+mod moments;
 mod observer;
 mod plan;
 mod predictor;

@@ -4,6 +4,7 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
+use crate::moments::moments;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
@@ -102,14 +103,10 @@ pub struct SeriesInput {
     pub lengths: Tensor,
 }
 
-/// The mean and the standard deviation of numbers, which is 1 where they are all the same.
-fn moments(values: impl Iterator<Item = f64> + Clone) -> [f64; 2] {
-    let (count, sum) = values.clone().fold((0.0, 0.0), |(count, sum), value| (count + 1.0, sum + value));
-    let mean = sum / f64::max(count, 1.0);
-    let variance = values.map(|value| (value - mean).powi(2)).sum::<f64>() / f64::max(count, 1.0);
-    // What rounding leaves of a constant is no deviation.
-    let deviation = variance.sqrt();
-    [mean, if deviation > 1e-12 * mean.abs() { deviation } else { 1.0 }]
+/// The mean and the deviation that numbers are measured by: 1 where they are all the same.
+fn measure(values: impl Iterator<Item = f64> + Clone) -> [f64; 2] {
+    let [mean, deviation] = moments(values);
+    [mean, if deviation > 0.0 { deviation } else { 1.0 }]
 }
 
 impl SeriesPreparation {
@@ -125,7 +122,7 @@ impl SeriesPreparation {
                 let values = &values[..length];
                 let [mean, deviation] = match config.scaling {
                     Scaling::Training => [self.means[channel], self.deviations[channel]],
-                    Scaling::Series => moments(values.iter().copied()),
+                    Scaling::Series => measure(values.iter().copied()),
                     Scaling::None => [0.0, 1.0],
                 };
                 to.iter_mut().zip(values).for_each(|(to, x)| *to = ((x - mean) / deviation) as f32);
@@ -297,7 +294,7 @@ impl Examples for SeriesExamples {
                 start..start + one.len().min(config.length)
             };
             let all = self.series(train).into_iter();
-            moments(all.flat_map(move |one| one.values[values(one)].iter().copied()))
+            measure(all.flat_map(move |one| one.values[values(one)].iter().copied()))
         };
         let (means, deviations) = (0..self.set.channels()).map(of).map(|[mean, deviation]| (mean, deviation)).unzip();
         Ok(SeriesPreparation { column: self.set.column.clone(), means, deviations })
@@ -407,12 +404,5 @@ mod tests {
         assert_eq!(drawn(&[0.0, 7.0, 3.0]), "▁█▄");
         assert_eq!(drawn(&[5.0, 5.0]), "▁▁");
         assert_eq!(drawn(&(0..96).map(f64::from).collect::<Vec<_>>()).chars().count(), SHOWN);
-    }
-
-    #[test]
-    fn moments_of_what_does_not_vary() {
-        assert_eq!(moments([1.0, 3.0].into_iter()), [2.0, 1.0]);
-        assert_eq!(moments([0.1; 3].into_iter())[1], 1.0);
-        assert_eq!(moments(std::iter::empty()), [0.0, 1.0]);
     }
 }

@@ -89,7 +89,11 @@ pub(super) fn read(path: &Path) -> Result<Found, SeriesError> {
         let name = format!("{}:{number}", path.display());
         let wrong = |what: String| SeriesError::Row { name: name.clone(), what };
         let refused = |error: io::Error| match NoLines::of(&error) {
-            Some(why) => wrong(format!("this is no file of series: {why}")),
+            Some(NoLines::Nul { line }) => {
+                let (name, what) = (format!("{}:{line}", path.display()), "a NUL byte: this is no text".into());
+                SeriesError::Row { name, what }
+            }
+            Some(NoLines::Long) => wrong("this line has no end in sight; is this a file of series?".into()),
             None => io(error),
         };
         if file.read_until(b'\n', &mut bytes).map_err(refused)? == 0 {

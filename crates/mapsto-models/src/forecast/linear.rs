@@ -23,7 +23,7 @@ impl Default for ForecastLinearConfig {
 }
 
 /// The past of each target is parted into its running mean and what is left; a linear layer of each, the same for all targets, gives the
-/// forecast. Linear layers of the other variables' last numbers and means, and of what is known of each step of the future, are added.
+/// forecast. Linear layers of the other variables' last numbers, and of what is known of each step of the future, are added.
 #[derive(Module)]
 pub struct ForecastLinear {
     trend: Linear,
@@ -51,7 +51,7 @@ impl ForecastLinear {
         Ok(ForecastLinear {
             trend: own()?,
             seasonal: own()?,
-            past: (past > 0).then(|| Linear::new(2 * past, shape.outputs())).transpose()?,
+            past: (past > 0).then(|| Linear::new(past, shape.outputs())).transpose()?,
             future: (known > 0).then(|| Linear::new(known, targets * QUANTILES)).transpose()?,
             mean: AvgPool1d::from_config(&PoolConfig::new(smoothing).stride(1))?,
             smoothing,
@@ -78,10 +78,8 @@ impl ForecastLinear {
             let outputs = outputs.reshape([batch, targets, horizon, QUANTILES])?;
             let mut outputs = outputs.transpose(1, 2)?;
             if let Some(layer) = &self.past {
-                let more = past.narrow(2, targets, others)?;
-                let last = more.narrow(1, context - 1, 1)?.squeeze(&[1])?;
-                let more = Tensor::concat(&[&last, &more.mean_axes(&[1], false)?], 1)?;
-                outputs = outputs.add(layer.forward(&more)?.reshape([batch, horizon, targets, QUANTILES])?)?;
+                let last = past.narrow(2, targets, others)?.narrow(1, context - 1, 1)?.squeeze(&[1])?;
+                outputs = outputs.add(layer.forward(&last)?.reshape([batch, horizon, targets, QUANTILES])?)?;
             }
             if let Some(layer) = &self.future {
                 outputs = outputs.add(layer.forward(future)?.reshape([batch, horizon, targets, QUANTILES])?)?;

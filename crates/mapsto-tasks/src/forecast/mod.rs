@@ -11,6 +11,7 @@ pub use windows::{ForecastInput, Window};
 
 use crate::error::TaskError;
 use crate::fingerprint::Fingerprint;
+use crate::moments::moments;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
@@ -30,7 +31,7 @@ use mapsto_train::{Labelled, Loss, Measures, short};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;
-use windows::{Sums, sums};
+use windows::{Spread, spreads};
 
 /// Steps of learning that a training has by default, about.
 const STEPS: usize = 1500;
@@ -53,16 +54,16 @@ pub struct ForecastPreparation {
     season: usize,
     /// Seasons of the calendar that the network is told of, in seconds.
     cycles: Vec<f64>,
-    /// The mean of each variable.
+    /// The mean of each variable whose future is known.
     means: Vec<f64>,
-    /// The standard deviation of each variable; 1 where it has one value.
+    /// Their standard deviations; 1 where one has one value.
     deviations: Vec<f64>,
 }
 
 /// Windows of one or several series over time.
 pub struct Forecast {
     histories: Histories,
-    sums: Vec<Vec<Sums>>,
+    spreads: Vec<Vec<Spread>>,
     windows: Vec<Window>,
     given: Given,
     fingerprint: u64,
@@ -100,14 +101,14 @@ impl Forecast {
             )));
         }
         let given = Given { train: (0..windows.len()).collect(), ..Given::default() };
-        let sums = sums(&histories);
+        let spreads = spreads(&histories);
         let (fingerprint, horizon) = (fingerprint.value(), config.horizon);
-        Ok(Forecast { histories, sums, windows, given, fingerprint, horizon, short })
+        Ok(Forecast { histories, spreads, windows, given, fingerprint, horizon, short })
     }
 
     /// Settings of a table that nothing is known of yet.
     fn defaults(config: ForecastConfig) -> Settings<ForecastConfig> {
-        let training = Training { batch_size: 32, learning_rate: 1e-3, clip_norm: 1.0, ..Training::default() };
+        let training = Training { batch_size: 32, learning_rate: 3e-3, clip_norm: 1.0, ..Training::default() };
         Settings::new(Self::NAME, training, config)
     }
 
@@ -120,7 +121,7 @@ impl Forecast {
         let (config, preparation) = (&predictor.settings.config, &predictor.preparation);
         let mut all = Vec::new();
         for some in windows.chunks(ASKED) {
-            let (input, measured) = preparation.input(config, &self.histories, &self.sums, some)?;
+            let (input, measured) = preparation.input(config, &self.histories, &self.spreads, some)?;
             let each =
                 predictor.members.iter().map(|member| finite(no_grad(|| member.forward(&input.past, &input.future))?));
             let said = combine(&each.collect::<Result<Vec<_>, TaskError>>()?, &predictor.combination);
@@ -233,15 +234,14 @@ impl Task for Forecast {
         }
         let seen: Vec<(&mapsto_data::History, usize)> =
             self.histories.all.iter().zip(ends).filter(|(_, end)| *end > 0).collect();
-        let moments = |variable: usize| {
-            let all = || seen.iter().flat_map(|(history, end)| history.first(variable, *end)).copied();
-            let count = all().count() as f64;
-            let mean = all().sum::<f64>() / count;
-            let deviation = (all().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt();
-            (mean, if deviation > 1e-12 * mean.abs() { deviation } else { 1.0 })
+        let of = |variable: usize| {
+            let all = seen.iter().flat_map(|(history, end)| history.first(variable, *end)).copied();
+            let [mean, deviation] = moments(all);
+            (mean, if deviation > 0.0 { deviation } else { 1.0 })
         };
         let layout = self.histories.layout.clone();
-        let (means, deviations) = (0..layout.variables().count()).map(moments).unzip();
+        let first = layout.targets.len() + layout.past.len();
+        let (means, deviations) = (first..first + layout.known.len()).map(of).unzip();
         let clock = self.histories.clock;
         let found = || season(&seen.iter().map(|(history, end)| history.first(0, *end)).collect::<Vec<_>>(), &clock);
         let longest = seen.iter().map(|(_, end)| *end).max().unwrap_or(0);
@@ -252,13 +252,13 @@ impl Task for Forecast {
 
     fn check(preparation: &ForecastPreparation) -> Result<(), TaskError> {
         let ForecastPreparation { layout, clock, season, cycles, means, deviations } = preparation;
-        let variables = layout.variables().count();
+        let known = layout.known.len();
         let positive = |values: &[f64]| values.iter().all(|value| *value > 0.0 && value.is_finite());
         let step = match clock.step {
             ClockStep::Even(step) => step,
             ClockStep::Months(months) | ClockStep::MonthEnds(months) => f64::from(months),
         };
-        let fits = [means.len(), deviations.len()] == [variables; 2]
+        let fits = [means.len(), deviations.len()] == [known; 2]
             && !layout.targets.is_empty()
             && *season > 0
             && positive(deviations)
@@ -288,7 +288,7 @@ impl Task for Forecast {
     ) -> Result<BatchesOf<'a, Forecast>, TaskError> {
         let gather = move |items: &[usize], _: Rng| -> Result<Labelled<ForecastInput>, TaskError> {
             let windows = self.windows(items);
-            let (input, measured) = preparation.input(config, &self.histories, &self.sums, &windows)?;
+            let (input, measured) = preparation.input(config, &self.histories, &self.spreads, &windows)?;
             Ok(Labelled { input, target: preparation.target(config, &self.histories, &windows, &measured)? })
         };
         Ok(Box::new(Gathered::new(&plan, gather)?))
@@ -320,7 +320,7 @@ impl Task for Forecast {
         let (mut sum, mut truth, mut ends) = (0.0, Vec::new(), [Vec::new(), Vec::new()]);
         for some in items.chunks(ASKED) {
             let windows = self.windows(some);
-            let (input, measured) = preparation.input(config, &self.histories, &self.sums, &windows)?;
+            let (input, measured) = preparation.input(config, &self.histories, &self.spreads, &windows)?;
             let target = preparation.target(config, &self.histories, &windows, &measured)?;
             let outputs = no_grad(|| network.forward(&input.past, &input.future))?;
             sum += finite(no_grad(|| loss.forward(&outputs, &target))?)?[0] * some.len() as f64;
@@ -434,9 +434,9 @@ fn ahead(
         .zip(&histories.all)
         .map(|(series, history)| Window { series, origin: history.length as u32 })
         .collect();
-    let sums = sums(&histories);
+    let spreads = spreads(&histories);
     let given = Given::default();
-    let task = Forecast { histories, sums, windows, given, fingerprint: 0, horizon, short: Vec::new() };
+    let task = Forecast { histories, spreads, windows, given, fingerprint: 0, horizon, short: Vec::new() };
     let (targets, clock) = (layout.targets.len(), task.histories.clock);
     for windows in task.windows.chunks(ASKED) {
         let said = task.said(predictor, windows)?;

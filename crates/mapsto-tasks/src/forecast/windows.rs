@@ -1,6 +1,7 @@
 //! Windows of histories as networks take them.
 
 use super::{ForecastConfig, ForecastPreparation};
+use crate::moments::moments;
 use mapsto_data::{Histories, History};
 use mapsto_models::ForecastShape;
 use mapsto_models::forecast::QUANTILES;
@@ -33,40 +34,28 @@ pub struct ForecastInput {
 /// The mean and the deviation by which the targets of windows are measured, window by window.
 pub(super) type Measured = Vec<[f64; 2]>;
 
-/// Sums of a history's numbers up to each step, from which deviations of its beginnings follow.
-pub(super) struct Sums {
-    first: f64,
-    sums: Vec<[f64; 2]>,
-}
+/// The deviation of all numbers of a history that come before each of its steps.
+pub(super) struct Spread(Vec<f64>);
 
-impl Sums {
-    pub fn of(values: &[f64]) -> Sums {
-        // Less the first number, so that squares of large numbers do not hide small differences.
-        let first = values.first().copied().unwrap_or(0.0);
-        let mut sums = vec![[0.0; 2]];
-        let (mut sum, mut squares) = (0.0, 0.0);
-        for value in values {
-            let value = value - first;
-            (sum, squares) = (sum + value, squares + value * value);
-            sums.push([sum, squares]);
-        }
-        Sums { first, sums }
+impl Spread {
+    pub fn of(values: &[f64]) -> Spread {
+        let (mut mean, mut squares) = (0.0, 0.0);
+        // Welford's sums, which lose nothing to rounding.
+        let deviation = |(count, value): (usize, &f64)| {
+            let count = (count + 1) as f64;
+            let before = value - mean;
+            mean += before / count;
+            squares += before * (value - mean);
+            (squares / count).sqrt()
+        };
+        Spread(std::iter::once(0.0).chain(values.iter().enumerate().map(deviation)).collect())
     }
 
-    /// The mean and the deviation of the numbers from one step up to another.
-    fn moments(&self, from: usize, to: usize) -> [f64; 2] {
-        let count = (to - from) as f64;
-        let [sum, squares] = [0, 1].map(|i| self.sums[to][i] - self.sums[from][i]);
-        let mean = sum / count;
-        [self.first + mean, (squares / count - mean * mean).max(0.0).sqrt()]
-    }
-
-    /// What a window that ends at `origin` is measured by: its mean, and its deviation, but some of that of all that came before.
-    pub fn measure(&self, context: usize, origin: usize) -> [f64; 2] {
-        let [mean, deviation] = self.moments(origin - context, origin);
-        let least = LEAST * self.moments(0, origin)[1];
-        let deviation = deviation.max(least);
-        [mean, if deviation > 1e-9 * mean.abs() && deviation > 0.0 { deviation } else { 1.0 }]
+    /// What a window is measured by that ends at `origin`: its mean, and its deviation, but at least some of that of all that came before.
+    pub fn measure(&self, values: &[f64], context: usize, origin: usize) -> [f64; 2] {
+        let [mean, deviation] = moments(values[origin - context..origin].iter().copied());
+        let deviation = deviation.max(LEAST * self.0[origin]);
+        [mean, if deviation > 0.0 { deviation } else { 1.0 }]
     }
 }
 
@@ -88,7 +77,7 @@ impl ForecastPreparation {
         &self,
         config: &ForecastConfig,
         histories: &Histories,
-        sums: &[Vec<Sums>],
+        spreads: &[Vec<Spread>],
         windows: &[Window],
     ) -> Result<(ForecastInput, Measured)> {
         let shape = self.shape(config);
@@ -99,21 +88,17 @@ impl ForecastPreparation {
         let mut measured = Vec::with_capacity(windows.len() * targets);
         for window in windows {
             let (history, origin) = (&histories.all[window.series as usize], window.origin as usize);
-            let measure: Vec<[f64; 2]> =
-                sums[window.series as usize].iter().map(|sums| sums.measure(context, origin)).collect();
+            let own = spreads[window.series as usize].iter().zip(&history.values);
+            let measure: Vec<[f64; 2]> = own.map(|(spread, values)| spread.measure(values, context, origin)).collect();
             for step in origin - context..origin {
-                let own = measure
-                    .iter()
-                    .zip(&history.values)
-                    .map(|([mean, deviation], values)| (values[step] - mean) / deviation);
-                let others = (targets..targets + past).map(|variable| self.scaled(history, variable, step));
-                all_past.extend(own.chain(others).map(|x| x as f32));
+                let own = measure.iter().zip(&history.values);
+                all_past.extend(own.map(|([mean, deviation], values)| ((values[step] - mean) / deviation) as f32));
                 self.known(histories, history, step, &mut all_past);
             }
             for step in origin..origin + horizon {
                 self.known(histories, history, step, &mut all_future);
             }
-            measured.extend(measure);
+            measured.extend_from_slice(&measure[..targets]);
         }
         let input = ForecastInput {
             past: Tensor::from_vec(all_past, [windows.len(), context, inputs])?,
@@ -154,16 +139,12 @@ impl ForecastPreparation {
         quantiles
     }
 
-    /// A variable that is no target, measured by the training part.
-    fn scaled(&self, history: &History, variable: usize, step: usize) -> f64 {
-        (history.values[variable][step] - self.means[variable]) / self.deviations[variable]
-    }
-
     /// What is known of a step whenever it is: variables, and where it lies in the seasons of the calendar.
     fn known(&self, histories: &Histories, history: &History, step: usize, to: &mut Vec<f32>) {
         let first = self.layout.targets.len() + self.layout.past.len();
-        let variables = first..first + self.layout.known.len();
-        to.extend(variables.map(|variable| self.scaled(history, variable, step) as f32));
+        for (values, (mean, deviation)) in history.values[first..].iter().zip(self.means.iter().zip(&self.deviations)) {
+            to.push(((values[step] - mean) / deviation) as f32);
+        }
         if self.cycles.is_empty() {
             return;
         }
@@ -178,10 +159,10 @@ impl ForecastPreparation {
     }
 }
 
-/// Sums of each target of each history.
-pub(super) fn sums(histories: &Histories) -> Vec<Vec<Sums>> {
-    let targets = histories.layout.targets.len();
-    let of = |history: &History| history.values[..targets].iter().map(|values| Sums::of(values)).collect();
+/// The spread of all that is known of the past alone, of each history.
+pub(super) fn spreads(histories: &Histories) -> Vec<Vec<Spread>> {
+    let count = histories.layout.targets.len() + histories.layout.past.len();
+    let of = |history: &History| history.values[..count].iter().map(|values| Spread::of(values)).collect();
     histories.all.iter().map(of).collect()
 }
 
@@ -191,11 +172,12 @@ mod tests {
 
     #[test]
     fn windows_are_measured_by_what_came_before() {
-        let sums = Sums::of(&[1e9 + 1.0, 1e9 + 3.0, 1e9 + 5.0, 1e9 + 5.0, 1e9 + 5.0]);
-        assert_eq!(sums.measure(2, 2), [1e9 + 2.0, 1.0]);
+        let values = [1e9 + 1.0, 1e9 + 3.0, 1e9 + 5.0, 1e9 + 5.0, 1e9 + 5.0];
+        let spread = Spread::of(&values);
+        assert_eq!(spread.measure(&values, 2, 2), [1e9 + 2.0, 1.0]);
         // Nothing moves in the last two steps: a tenth of the deviation of all counts.
-        let [mean, deviation] = sums.measure(2, 5);
+        let [mean, deviation] = spread.measure(&values, 2, 5);
         assert!(mean == 1e9 + 5.0 && (deviation - 0.1 * 2.56f64.sqrt()).abs() < 1e-6, "{deviation}");
-        assert_eq!(Sums::of(&[7.0; 4]).measure(2, 4), [7.0, 1.0]);
+        assert_eq!(Spread::of(&[7.0; 4]).measure(&[7.0; 4], 2, 4), [7.0, 1.0]);
     }
 }
