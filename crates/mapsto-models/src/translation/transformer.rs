@@ -50,6 +50,7 @@ pub struct TranslationTransformer {
 }
 
 /// What a [`TranslationTransformer`] knows of sources and of the targets so far.
+#[derive(Clone)]
 pub struct TranslationTransformerState {
     cache: TransformerDecoderCache,
     /// Which of the memory fills up, `[N, S]`.
@@ -165,10 +166,10 @@ impl TranslationTransformer {
         last: &Tensor,
         state: &TranslationTransformerState,
     ) -> Result<(Tensor, TranslationTransformerState)> {
-        let TranslationTransformerState { cache, padding, length } = state;
-        let x = self.embed(&self.target, &last.unsqueeze(1)?, *length)?;
-        let (x, cache) = self.decoder.step(&x, cache, Some(padding))?;
-        let state = TranslationTransformerState { cache, padding: padding.clone(), length: length + 1 };
+        let mut state = state.clone();
+        let x = self.embed(&self.target, &last.unsqueeze(1)?, state.length)?;
+        let x = self.decoder.step(&x, &mut state.cache, Some(&state.padding))?;
+        state.length += 1;
         Ok((self.head.forward(&x.squeeze(&[1])?)?, state))
     }
 }

@@ -22,6 +22,15 @@ impl KeyValueCache {
         self.len() == 0
     }
 
+    /// That of some sequences of the batch, by their numbers, `i64`.
+    ///
+    /// # Errors
+    /// A sequence that is not there.
+    #[track_caller]
+    pub fn select(&self, rows: &Tensor) -> Result<KeyValueCache> {
+        Ok(KeyValueCache { read: self.read.as_ref().map(|read| read.select(rows)).transpose()? })
+    }
+
     /// Takes new keys and values in, and gives all.
     fn extend(&mut self, new: KeysValues) -> Result<&KeysValues> {
         let all = match &self.read {

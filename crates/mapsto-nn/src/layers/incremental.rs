@@ -1,8 +1,8 @@
 //! Decoding step by step: what attention has seen is kept, not computed again.
 
-use super::Layer;
 use super::attention::MultiheadAttention;
 use super::transformer::{TransformerDecoder, TransformerDecoderLayer, residual};
+use super::{KeyValueCache, Layer};
 use mapsto_tensor::ops::AttentionOptions;
 use mapsto_tensor::{Error, Result, Tensor, composed};
 
@@ -75,10 +75,10 @@ impl MultiheadAttention {
     }
 }
 
-/// What a [`TransformerDecoder`] keeps from step to step, of each layer: what it has seen of the target, and of the memory.
+/// What a [`TransformerDecoder`] keeps from step to step, of each layer: what it has read of the target, and the memory.
 #[derive(Clone, Debug)]
 pub struct TransformerDecoderCache {
-    target: Vec<Option<KeysValues>>,
+    target: Vec<KeyValueCache>,
     memory: Vec<KeysValues>,
 }
 
@@ -89,35 +89,28 @@ impl TransformerDecoderCache {
     /// A sequence that is not there.
     #[track_caller]
     pub fn select(&self, rows: &Tensor) -> Result<TransformerDecoderCache> {
-        let target = self.target.iter().map(|seen| seen.as_ref().map(|seen| seen.select(rows)).transpose());
-        let memory = self.memory.iter().map(|seen| seen.select(rows));
-        Ok(TransformerDecoderCache { target: target.collect::<Result<_>>()?, memory: memory.collect::<Result<_>>()? })
+        let target = self.target.iter().map(|read| read.select(rows)).collect::<Result<_>>()?;
+        let memory = self.memory.iter().map(|seen| seen.select(rows)).collect::<Result<_>>()?;
+        Ok(TransformerDecoderCache { target, memory })
     }
 }
 
 impl TransformerDecoderLayer {
-    /// The output for the next element `[N, 1, E]` (or `[1, N, E]`), and what has been seen of the target with it.
+    /// The output for the next elements of the target.
     fn step(
         &self,
         next: &Tensor,
-        seen: Option<&KeysValues>,
+        read: &mut KeyValueCache,
         memory: &KeysValues,
         padding: Option<&Tensor>,
-    ) -> Result<(Tensor, KeysValues)> {
+    ) -> Result<Tensor> {
         let _scope = crate::scope(self);
         let first = self.config().norm_first;
-        let mut all = None;
-        let attended = residual(next, &self.norm1, first, |x| {
-            let new = self.self_attn.keys_values(x, x)?;
-            let all = all.insert(seen.map_or(Ok(new.clone()), |seen| seen.followed_by(&new))?);
-            self.self_attn.attend(x, all, None)
-        })?;
+        let attended = residual(next, &self.norm1, first, |x| self.self_attn.forward_cached(x, read))?;
         let informed = residual(&attended, &self.norm2, first, |x| self.multihead_attn.attend(x, memory, padding))?;
-        let out = residual(&informed, &self.norm3, first, |x| {
+        residual(&informed, &self.norm3, first, |x| {
             self.linear2.forward(&self.config().activation.forward(&self.linear1.forward(x)?)?)
-        })?;
-        let all = all.ok_or_else(|| Error::argument("a step without keys"))?;
-        Ok((out, all))
+        })
     }
 }
 
@@ -131,37 +124,28 @@ impl TransformerDecoder {
         composed("TransformerDecoder", || {
             let of = |layer: &TransformerDecoderLayer| layer.multihead_attn.keys_values(memory, memory);
             let memory = self.layers.iter().map(of).collect::<Result<_>>()?;
-            Ok(TransformerDecoderCache { target: vec![None; self.layers.len()], memory })
+            Ok(TransformerDecoderCache { target: vec![KeyValueCache::default(); self.layers.len()], memory })
         })
     }
 
-    /// The output for the next element of the target `[N, 1, E]` (or `[1, N, E]`), and the cache with it: what
-    /// [`TransformerDecoder::forward`] gives for it behind those before under a causal mask. Of the memory, `padding` `[N, S]` hides
-    /// a part. Nothing is dropped: it is for use, not for training.
+    /// The output for the next elements of the target `[N, T, E]` (or `[T, N, E]`): what [`TransformerDecoder::forward`] gives for them
+    /// behind those before under a causal mask. Of the memory, `padding` `[N, S]` hides a part. It is for a network that
+    /// evaluates: what learning drops is not dropped.
     ///
     /// # Errors
     /// Shapes or types that do not fit; a parameter without a value.
     #[track_caller]
-    pub fn step(
-        &self,
-        next: &Tensor,
-        cache: &TransformerDecoderCache,
-        padding: Option<&Tensor>,
-    ) -> Result<(Tensor, TransformerDecoderCache)> {
+    pub fn step(&self, next: &Tensor, cache: &mut TransformerDecoderCache, padding: Option<&Tensor>) -> Result<Tensor> {
         let _scope = crate::scope(self);
         composed("TransformerDecoder", || {
             let mut x = next.clone();
-            let mut target = Vec::with_capacity(self.layers.len());
-            for ((layer, seen), memory) in self.layers.iter().zip(&cache.target).zip(&cache.memory) {
-                let (out, all) = layer.step(&x, seen.as_ref(), memory, padding)?;
-                target.push(Some(all));
-                x = out;
+            for ((layer, read), memory) in self.layers.iter().zip(&mut cache.target).zip(&cache.memory) {
+                x = layer.step(&x, read, memory, padding)?;
             }
-            let x = match &self.norm {
-                Some(norm) => norm.forward(&x)?,
-                None => x,
-            };
-            Ok((x, TransformerDecoderCache { target, memory: cache.memory.clone() }))
+            match &self.norm {
+                Some(norm) => norm.forward(&x),
+                None => Ok(x),
+            }
         })
     }
 }
@@ -191,12 +175,11 @@ mod tests {
             let seen = AttentionMasks { key_padding_mask: Some(&padding), ..AttentionMasks::default() };
             let whole = decoder.forward(&target, &memory, &AttentionMasks::causal(), &seen)?;
             let mut cache = decoder.cache(&memory)?;
-            for step in 0..5 {
-                let next = target.narrow(steps as isize, step, 1)?;
-                let (out, with) = decoder.step(&next, &cache, Some(&padding))?;
-                let off = out.sub(whole.narrow(steps as isize, step, 1)?)?.abs()?.max()?.item::<f32>()?;
+            for (step, count) in [(0, 1), (1, 1), (2, 2), (4, 1)] {
+                let next = target.narrow(steps as isize, step, count)?;
+                let out = decoder.step(&next, &mut cache, Some(&padding))?;
+                let off = out.sub(whole.narrow(steps as isize, step, count)?)?.abs()?.max()?.item::<f32>()?;
                 assert!(off < 1e-5, "{layer:?}, step {step}: {off}");
-                cache = with;
             }
         }
         Ok(())
