@@ -1,6 +1,8 @@
 //! The binary, run as a user runs it.
 #![allow(dead_code)] // each test file takes what it needs
 
+pub mod tones;
+
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
