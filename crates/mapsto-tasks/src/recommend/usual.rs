@@ -35,10 +35,11 @@ pub(super) fn training(mut settings: Settings<RecommendConfig>, ratings: &Rating
     let batch = |rows: usize, sizes: [usize; 2]| (ratings.len() / rows).clamp(sizes[0], sizes[1]);
     let steps;
     (training.batch_size, training.learning_rate, config.l2, steps) = match (is_explicit, &config.model) {
+        (true, RecommendModel::TwoTower(_)) => (batch(300, [32, 256]), 5e-3, 0.02, 5000),
         (true, _) => (batch(300, [32, 256]), 5e-3, 0.1, 5000),
         (_, RecommendModel::Mf(_)) => (batch(150, [64, 512]), 5e-3, 0.02, 2000),
         (_, RecommendModel::TwoTower(_)) => (batch(150, [64, 512]), 2e-3, 0.0, 4000),
-        (_, RecommendModel::Sequence(_)) => (batch(1000, [16, 64]), 2e-3, 0.0, 2000),
+        (_, RecommendModel::Sequence(_)) => (batch(1000, [16, 64]), 3e-3, 0.0, 1000),
     };
     let reads = config.reads_histories();
     training.clip_norm = if reads { 1.0 } else { 0.0 };
