@@ -80,7 +80,7 @@ fn shops(days: usize, told: usize) -> String {
         let date = date(day);
         for (shop, size) in [("north", 10.0), ("south", 1000.0)] {
             chance = chance.wrapping_mul(1664525).wrapping_add(1013904223);
-            let (noise, sale) = (f64::from(chance >> 8) / f64::from(1 << 24) - 0.5, chance % 5 == 0);
+            let (noise, sale) = (f64::from(chance >> 8) / f64::from(1 << 24) - 0.5, chance.is_multiple_of(5));
             let week = (day as f64 / 7.0 * TAU).sin();
             let sold = size * (5.0 + week + 0.3 * noise + if sale { 2.0 } else { 0.0 });
             let (sold, stock) = if day < told { (format!("{sold:.3}"), day.to_string()) } else { Default::default() };

@@ -151,7 +151,7 @@ fn times(table: &Table, layout: &Layout) -> Result<(Vec<f64>, bool), String> {
 
 /// A date that is written as one number: 20240131.
 fn digits(number: f64) -> Option<f64> {
-    if number.fract() != 0.0 || !(1_000_00_00.0..1_0000_00_00.0).contains(&number) {
+    if number.fract() != 0.0 || !(10_000_000.0..100_000_000.0).contains(&number) {
         return None;
     }
     let number = number as i32;
