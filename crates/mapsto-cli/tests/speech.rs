@@ -8,7 +8,6 @@ use mapsto_tensor::Rng;
 use serde_json::Value;
 use std::f32::consts::TAU;
 use std::fs;
-use std::path::Path;
 
 #[test]
 fn tones_are_understood_whole_and_in_pieces() {
