@@ -54,6 +54,8 @@ def main():
         put("table", str(i), text.encode())
     for i, text in enumerate(TEXTS):
         put("texts", str(i), text.encode())
+    for i, text in enumerate(["@classLabel true a b\n@data\n1,2,?:3,4,5:a\n1:2:b\n", "date,x,y\n2020-01-31,1,no\n2020-02-29,,yes\n2020-04-30,3,no\n"]):
+        put("series", str(i), text.encode())
     put("tokenizer", TOKENS.name, TOKENS.read_bytes())
     for kind, width in [(8, 1), (9, 1), (11, 2), (12, 4), (13, 4), (14, 8)]:
         data = struct.pack(">BBBBII", 0, 0, kind, 2, 2, 3) + bytes(range(6 * width))

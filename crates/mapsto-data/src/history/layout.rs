@@ -129,7 +129,7 @@ fn variables(column: &Column) -> Option<Vec<Variable>> {
 /// The column of times.
 fn time(table: &Table) -> Result<String, String> {
     let is_time = |column: &&Column| column.values.kind() == Kind::Time;
-    let is_called = |name: &&str| {
+    let is_called = |name: &str| {
         let called = |column: &&Column| column.name.eq_ignore_ascii_case(name) && column.values.kind() == Kind::Number;
         table.columns().iter().find(called)
     };

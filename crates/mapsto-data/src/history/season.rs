@@ -1,11 +1,11 @@
 //! How many steps a season has.
 
 use super::{Clock, History};
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
 
 /// The most steps of a history that are looked at, from its end.
-const MOST_STEPS: usize = 20_000;
-/// The most steps that a season may have.
-const LONGEST: usize = 10_000;
+const MOST_STEPS: usize = 1 << 17;
 /// The most histories that are looked at.
 const MOST_HISTORIES: usize = 32;
 /// The least correlation of a season, and its least times the correlation of what has none.
@@ -23,15 +23,12 @@ pub fn season(histories: &[&[f64]], clock: &Clock) -> usize {
     let (mut count, mut steps) = (0.0, 0.0);
     for values in histories.iter().take(MOST_HISTORIES) {
         let values = without_trend(&values[values.len().saturating_sub(MOST_STEPS)..]);
-        let power: f64 = values.iter().map(|value| value * value).sum();
-        if !(power > 0.0 && power.is_finite()) {
+        let correlations = autocorrelation(&values);
+        let Some(power) = correlations.first().copied().filter(|power| *power > 0.0 && power.is_finite()) else {
             continue;
-        }
-        let longest = (values.len() / 2).min(LONGEST);
-        sums.resize(sums.len().max(longest + 1), 0.0);
-        for (lag, sum) in sums.iter_mut().enumerate().take(longest + 1) {
-            *sum += values[lag..].iter().zip(&values).map(|(a, b)| a * b).sum::<f64>() / power;
-        }
+        };
+        sums.resize(sums.len().max(correlations.len()), 0.0);
+        sums.iter_mut().zip(&correlations).for_each(|(sum, correlation)| *sum += correlation / power);
         count += 1.0;
         steps += values.len() as f64;
     }
@@ -68,6 +65,20 @@ impl Clock {
         let fits = |season: &f64| 2.0 * step < *season && steps as f64 * step >= 2.0 * season;
         CALENDAR.into_iter().filter(|_| self.dated).filter(fits).collect()
     }
+}
+
+/// Sums of products of numbers with those so many steps later, up to half their number, by the Fourier transform.
+fn autocorrelation(values: &[f64]) -> Vec<f64> {
+    // As many zeros behind them, so that the end does not meet the beginning.
+    let size = (2 * values.len()).next_power_of_two();
+    let mut buffer: Vec<Complex<f64>> = values.iter().map(|value| Complex::new(*value, 0.0)).collect();
+    buffer.resize(size, Complex::default());
+    let mut planner = FftPlanner::new();
+    planner.plan_fft_forward(size).process(&mut buffer);
+    buffer.iter_mut().for_each(|x| *x = Complex::new(x.norm_sqr(), 0.0));
+    planner.plan_fft_inverse(size).process(&mut buffer);
+    let lags = values.len().div_ceil(2);
+    buffer.iter().take(lags).map(|x| x.re / size as f64).collect()
 }
 
 /// Numbers less the parabola that lies nearest to them.
@@ -123,6 +134,15 @@ mod tests {
         assert_eq!(season(&[&[1.0; 50]], &PLAIN), 1);
         assert_eq!(season(&[], &PLAIN), 1);
         assert_eq!(season(&[&[]], &PLAIN), 1);
+    }
+
+    #[test]
+    fn correlations_are_sums_of_products() {
+        let found = autocorrelation(&[1.0, -2.0, 3.0, 0.5, 4.0]);
+        let expected = [30.25, -2.0 - 6.0 + 1.5 + 2.0, 3.0 - 1.0 + 12.0];
+        assert_eq!(found.len(), 3);
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12), "{found:?}");
+        assert!(autocorrelation(&[]).is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Tables over time: the numbers of the steps to come, with intervals.
 
+mod ahead;
 mod backtest;
 mod config;
 mod drawn;
@@ -14,7 +15,7 @@ use crate::fingerprint::Fingerprint;
 use crate::moments::moments;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
-use crate::question::{Listener, Prediction, Question};
+use crate::question::{Listener, Question};
 use crate::report::Markup;
 use crate::request::{Begun, Request};
 use crate::run::Outcome;
@@ -27,9 +28,8 @@ use mapsto_models::{ForecastModel, ForecastNet, ForecastShape};
 use mapsto_nn::{LossReduction, PinballLoss, Summary};
 use mapsto_tensor::{DType, Result, Rng, Tensor, no_grad};
 use mapsto_train::metrics::coverage;
-use mapsto_train::{Labelled, Loss, Measures, short};
+use mapsto_train::{Labelled, Loss, Measures};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::path::Path;
 use windows::{Spread, spreads};
 
@@ -355,7 +355,7 @@ impl Task for Forecast {
         for path in &question.files {
             let histories = read_like(predictor, path)?;
             histories.notes.iter().for_each(|note| listener.warn(note));
-            ahead(predictor, path, histories, listener)?;
+            ahead::tell(predictor, path, histories, listener)?;
         }
         Ok(())
     }
@@ -405,60 +405,4 @@ fn read_like(predictor: &Predictor<Forecast>, path: &Path) -> Result<Histories, 
     let ForecastPreparation { layout, clock, .. } = &predictor.preparation;
     let average = predictor.settings.config.duplicates == Duplicates::Mean;
     Histories::read_like(path, layout, *clock, average).map_err(TaskError::input)
-}
-
-/// Tells the steps behind the ends of histories.
-fn ahead(
-    predictor: &Predictor<Forecast>,
-    path: &Path,
-    histories: Histories,
-    listener: &mut dyn Listener,
-) -> Result<(), TaskError> {
-    let ForecastConfig { context, horizon, .. } = predictor.settings.config;
-    let layout = &predictor.preparation.layout;
-    let known = layout.targets.len() + layout.past.len();
-    for history in &histories.all {
-        let of = if history.name.is_empty() { String::new() } else { format!(" of {:?}", history.name) };
-        let wrong = |what: String| Err(TaskError::Input(format!("{}: {what}", path.display())));
-        if history.length < context {
-            return wrong(format!("{} steps{of} are told, the network looks back on {context}", history.length));
-        }
-        let told = history.values[known..].iter().map(|values| values.len() - history.length).min();
-        if told.is_some_and(|told| told < horizon) {
-            let (names, told) = (&layout.known[0].column, told.unwrap_or(0));
-            let mend = format!("add rows with their times, without {:?}", layout.targets[0].column);
-            return wrong(format!("{names:?}{of} is known of {told} steps to come, not of {horizon}: {mend}"));
-        }
-    }
-    let windows: Vec<Window> = (0u32..)
-        .zip(&histories.all)
-        .map(|(series, history)| Window { series, origin: history.length as u32 })
-        .collect();
-    let spreads = spreads(&histories);
-    let given = Given::default();
-    let task = Forecast { histories, spreads, windows, given, fingerprint: 0, horizon, short: Vec::new() };
-    let (targets, clock) = (layout.targets.len(), task.histories.clock);
-    for windows in task.windows.chunks(ASKED) {
-        let said = task.said(predictor, windows)?;
-        for (window, said) in windows.iter().zip(said.chunks(horizon * targets * QUANTILES)) {
-            let history = &task.histories.all[window.series as usize];
-            for (place, quantiles) in said.chunks(QUANTILES).enumerate() {
-                let time = clock.text(clock.at(history.start, window.origin as usize + place / targets));
-                let target = &layout.targets[place % targets].column;
-                let (lower, median, upper) = (quantiles[0], quantiles[1], quantiles[2]);
-                let input = if history.name.is_empty() { path.display().to_string() } else { history.name.clone() };
-                let shown = [median, lower, upper].map(short);
-                let numbers = [median, lower, upper].map(|x| x.to_string());
-                listener.answer(Prediction {
-                    input,
-                    text: format!("{time}  {target} {}  ({} to {})", shown[0], shown[1], shown[2]),
-                    cells: [vec![time.clone(), target.clone()], numbers.into()].concat(),
-                    fields: json!({
-                        "time": time, "target": target, "forecast": median, "lower": lower, "upper": upper,
-                    }),
-                })?;
-            }
-        }
-    }
-    Ok(())
 }
