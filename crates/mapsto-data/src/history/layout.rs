@@ -133,7 +133,7 @@ fn time(table: &Table) -> Result<String, String> {
         let called = |column: &&Column| column.name.eq_ignore_ascii_case(name) && column.values.kind() == Kind::Number;
         table.columns().iter().find(called)
     };
-    let found = table.columns().iter().find(is_time).or_else(|| TIMES.iter().find_map(is_called));
+    let found = table.columns().iter().find(is_time).or_else(|| TIMES.iter().find_map(|name| is_called(name)));
     found.map(|column| column.name.clone()).ok_or_else(|| {
         let names: Vec<String> = table.columns().iter().map(|column| format!("{:?}", column.name)).collect();
         format!("no column holds times: name it with --set time=COLUMN; there are {}", names.join(", "))
