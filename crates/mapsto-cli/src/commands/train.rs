@@ -28,20 +28,19 @@ pub struct Arguments {
     /// What is learned; with --resume, what the run says
     #[arg(value_parser = tasks(), required_unless_present = "resume")]
     task: Option<String>,
-    /// The data: a table for `table`; for `image` a folder with one of pictures for each class, a table of paths and labels, IDX files
-    /// as MNIST's, or NumPy's .npz
+    /// The data: a table, or a folder with one of pictures, sounds or texts for each class; each task says what else it reads
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// The column of the table that is to be predicted
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// The network: linear, logistic or mlp for tables; lenet, resnet20, mobilenet_v2, ... for images
+    /// The network: mlp for tables, resnet20 for images, gru for texts, ...; of a name that there is not, all are told
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Weights that the network begins with, all but its last layer's: safetensors or a PyTorch checkpoint
     #[arg(long, value_name = "FILE")]
     pretrained: Option<PathBuf>,
-    /// Pass over pictures that cannot be read
+    /// Pass over pictures and sounds that cannot be read
     #[arg(long)]
     skip_bad: bool,
     /// Times that the examples are gone through
