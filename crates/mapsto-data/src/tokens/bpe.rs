@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 /// How often a pair must come to be merged.
 const LEAST: u64 = 2;
 
+/// Letters of a word that are looked at together: each merge in a word looks at all of it, and a text without spaces is one word.
+const LONGEST: usize = 64;
+
 /// A pair of tokens, side by side.
 type Pair = (u32, u32);
 
@@ -33,9 +36,12 @@ struct Words {
 /// with these tokens, among which every letter of the words is.
 pub(super) fn learn(words: &BTreeMap<String, u64>, tokens: Vec<String>, size: usize) -> Merges {
     let mut numbers: HashMap<String, u32> = tokens.iter().cloned().zip(0..).collect();
-    let letters = |word: &String| word.chars().filter_map(|letter| numbers.get(&letter.to_string()).copied()).collect();
-    let words = words.iter().map(|(word, count)| (letters(word), *count)).collect();
-    let mut words = Words { words, counts: HashMap::new(), places: HashMap::new(), queue: BinaryHeap::new() };
+    let mut all = Vec::with_capacity(words.len());
+    for (word, count) in words {
+        let letters: Vec<u32> = word.chars().filter_map(|letter| numbers.get(&letter.to_string()).copied()).collect();
+        all.extend(letters.chunks(LONGEST).map(|part| (part.to_vec(), *count)));
+    }
+    let mut words = Words { words: all, counts: HashMap::new(), places: HashMap::new(), queue: BinaryHeap::new() };
     (0..words.words.len()).for_each(|word| words.add(word));
     words.queue = words.counts.iter().map(|(pair, count)| (*count, Reverse(*pair))).collect();
     let mut learned = Merges { tokens, merges: Vec::new() };
@@ -127,6 +133,10 @@ mod tests {
         // What comes once is not merged.
         let once = [("ab".to_string(), 1)].into();
         assert!(learn(&once, letters.clone(), 30).merges.is_empty());
+        // Of a word without an end a merge costs what the places cost where it is.
+        let endless = [("abcdefgh".repeat(100_000), 1)].into();
+        let learned = learn(&endless, ('a'..='z').map(String::from).collect(), 33);
+        assert_eq!(learned.tokens[26..], ["ab", "cd", "ef", "gh", "abcd", "efgh", "abcdefgh"]);
         // A letter beside itself; of equals, the pair of older tokens.
         let same = [("aaaaa".to_string(), 4)].into();
         let learned = learn(&same, letters, 100);

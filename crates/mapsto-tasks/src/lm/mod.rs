@@ -406,3 +406,6 @@ fn alone(predictor: &Predictor<Lm>) -> Result<&LanguageNet, TaskError> {
     let reader = predictor.members.first();
     reader.map(|reader| &reader.network).ok_or_else(|| TaskError::Internal("a run without a network".into()))
 }
+
+#[cfg(test)]
+mod tests;
