@@ -105,7 +105,8 @@ def train_mapsto(name, text, arguments, seed):
     settings = [f"epochs={arguments.epochs}", f"length={arguments.length}", f"batch_size={arguments.batch}", f"seed={seed}"]
     more = [word for setting in settings + arguments.set for word in ("--set", setting)]
     with tempfile.TemporaryDirectory() as folder:
-        command = [BINARY.resolve() if arguments.binary is None else arguments.binary.resolve(), "train", "lm", "--data", text.resolve(),
+        (pathlib.Path(folder) / "text.txt").write_text(text, encoding="utf-8")
+        command = [BINARY.resolve() if arguments.binary is None else arguments.binary.resolve(), "train", "lm", "--data", "text.txt",
                    "--model", name, "--run", "run", "--json", *more]
         begun = time.time()
         done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
@@ -118,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("text", type=pathlib.Path)
     parser.add_argument("--moby", type=pathlib.Path, help="write the text from this folder first")
+    parser.add_argument("--characters", type=int, help="of the text only so many, from its beginning")
     parser.add_argument("--models", default="lstm,gru,cnn,transformer")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--length", type=int, default=128)
@@ -128,7 +130,7 @@ def main():
     arguments = parser.parse_args()
     if arguments.moby:
         write_moby(arguments.moby, arguments.text)
-    text = arguments.text.read_text(encoding="utf-8")
+    text = arguments.text.read_text(encoding="utf-8")[: arguments.characters]
     parts = divide(text)
     print(f"{len(text)} characters; {', '.join(str(len(part)) for part in parts)} to learn from, for validation, to test on")
     print("| network | steps | mapsto: bits per character | seconds | PyTorch: bits per character | seconds |")
@@ -136,7 +138,7 @@ def main():
     for name in arguments.models.split(","):
         for seed in range(1, arguments.seeds + 1):
             theirs, their_seconds, steps = train_torch(name, parts, arguments, seed)
-            ours, our_seconds = train_mapsto(name, arguments.text, arguments, seed)
+            ours, our_seconds = train_mapsto(name, text, arguments, seed)
             print(f"| `{name}` | {steps} | {ours:.3f} | {our_seconds:.0f} | {theirs:.3f} | {their_seconds:.0f} |", flush=True)
 
 

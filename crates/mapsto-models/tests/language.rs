@@ -191,7 +191,7 @@ fn settings_that_cannot_be_are_refused() {
     );
     refused(
         named("transformer").build(shape(10, 1 << 24)),
-        "LanguageTransformer: positions of 16777216 tokens of 128 numbers are too many; cut the texts shorter",
+        "LanguageTransformer: positions of 16777216 places of 128 numbers are too many; choose a smaller length or width",
     );
     for &name in LanguageModel::NAMES {
         for shape in [shape(usize::MAX, 1), shape(1, usize::MAX)] {

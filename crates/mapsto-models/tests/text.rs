@@ -187,7 +187,7 @@ fn settings_that_cannot_be_are_refused() {
     );
     refused(
         named("transformer").build(shape(10, 1 << 24), 2),
-        "TextTransformer: positions of 16777216 tokens of 128 numbers are too many; cut the texts shorter",
+        "TextTransformer: positions of 16777216 places of 128 numbers are too many; choose a smaller length or width",
     );
     refused(
         named("minilm").build(shape(10, 513), 2),
