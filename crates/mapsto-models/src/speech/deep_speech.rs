@@ -31,7 +31,7 @@ pub struct DeepSpeechConfig {
 
 impl Default for DeepSpeechConfig {
     fn default() -> DeepSpeechConfig {
-        DeepSpeechConfig { channels: 32, hidden: 128, layers: 2, dropout: 0.2 }
+        DeepSpeechConfig { channels: 16, hidden: 96, layers: 1, dropout: 0.2 }
     }
 }
 

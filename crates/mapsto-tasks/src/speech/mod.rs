@@ -4,13 +4,14 @@ mod config;
 mod decoding;
 mod listen;
 mod score;
+mod utterances;
 
 pub use config::SpeechConfig;
 pub use decoding::{Decode, Decoding};
 pub use score::{SpeechScore, Understood};
+pub use utterances::Speech;
 
 use crate::error::TaskError;
-use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Question};
@@ -18,26 +19,20 @@ use crate::report::Markup;
 use crate::request::{Begun, Request};
 use crate::run::Outcome;
 use crate::settings::{Settings, Training};
-use crate::skipped;
-use crate::sounds::{ASKED, Change, Heard, SoundBatches, SoundInput, SoundScale, given, suited};
-use crate::task::{BatchesOf, Division, Given, LossOf, Task, finite};
+use crate::sounds::{Change, SoundBatches, SoundInput, SoundScale, suited};
+use crate::task::{BatchesOf, Division, Given, LossOf, Task};
 use crate::weights::read_weights;
-use mapsto_data::{SoundStep, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
+use mapsto_data::{LogMel, SoundStep, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
 use mapsto_models::speech::DeepSpeech;
 use mapsto_models::{AudioShape, SpeechModel, load_all_but};
-use mapsto_nn::{CtcLoss, LossReduction, Summary};
-use mapsto_tensor::{DType, Result, Tensor, no_grad};
+use mapsto_nn::{CtcLoss, Summary};
+use mapsto_tensor::{DType, Result, Tensor};
 use mapsto_train::{Loss, Measures};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
-/// Speakers from which on each is in one part alone.
-const SPEAKERS: usize = 3;
-/// Unknown characters that are named.
-const NAMED: usize = 10;
+/// Bands of a frame, by default.
+const MELS: usize = 40;
 
 /// What was learned of sounds and texts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,162 +52,11 @@ pub struct SpeechBatch {
     lengths: Tensor,
 }
 
-/// Utterances.
-pub struct Speech {
-    heard: Arc<Heard>,
-    /// What is said in each, as it is learned and compared.
-    texts: Vec<String>,
-    given: Given,
-    division: Division,
-    fingerprint: u64,
-    /// Frames of each.
-    frames: Vec<usize>,
-    warnings: Vec<String>,
-}
-
 impl Speech {
-    /// Reads every sound once, so that a damaged one is not found in the middle of a run.
-    fn read_all(path: &Path, config: &SpeechConfig, skip_bad: bool) -> Result<Speech, TaskError> {
-        config.check()?;
-        let utterances = Utterance::list(path).map_err(TaskError::input)?;
-        let mut fingerprint = Fingerprint::new();
-        for Utterance { path, text, .. } in &utterances {
-            fingerprint.add(path.as_os_str().as_encoded_bytes());
-            fingerprint.add(text.as_bytes());
-            let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-            fingerprint.add(&bytes.to_le_bytes());
-        }
-        let parts: Vec<_> = utterances.iter().map(|one| one.part).collect();
-        let texts: Vec<String> = utterances.iter().map(|one| config.written(&one.text)).collect();
-        let division = by_speaker(&utterances);
-        let paths = utterances.into_iter().map(|one| one.path).collect();
-        let heard = Arc::new(Heard::new(paths, &config.features, usize::MAX, config.cache_mb));
-        let (mut frames, mut bad, mut why) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, read) in heard.frames()?.into_iter().enumerate() {
-            let name = || heard.paths[index].display();
-            let checked = read.and_then(|frames| {
-                let seconds = (frames.saturating_sub(1) * config.features.hop) as f64 / f64::from(config.features.rate);
-                match config.too_long(seconds) {
-                    Some(what) => Err(format!("{}: {what}", name())),
-                    None if texts[index].is_empty() => Err(format!("{}: it is not told what is said in it", name())),
-                    None => Ok(frames),
-                }
-            });
-            frames.push(*checked.as_ref().unwrap_or(&0));
-            if let Err(error) = checked {
-                bad.push(index);
-                why.push(error);
-            }
-        }
-        skipped::refuse(&why, skip_bad)?;
-        let given = given(&parts, &bad);
-        let skipped: Vec<String> = bad.iter().map(|&index| heard.paths[index].display().to_string()).collect();
-        let warnings = skipped::warnings(["sound", "sounds"], &skipped);
-        Ok(Speech { heard, texts, given, division, fingerprint: fingerprint.value(), frames, warnings })
-    }
-
-    /// The symbols of a text.
-    fn symbols(&self, tokenizer: &Tokenizer, item: usize) -> Result<Vec<u32>, TaskError> {
-        let text = &self.texts[item];
-        // No text has more symbols than it has bytes in any of its forms.
-        let symbols = tokenizer.encode(text, 4 * text.len().max(1));
-        symbols.map_err(|e| TaskError::Input(format!("{}: {e}", self.name(item))))
-    }
-
-    fn name(&self, item: usize) -> String {
-        self.heard.paths[item].display().to_string()
-    }
-
-    /// The targets of CTC's loss: symbols behind each other, and how many each text has.
-    fn targets(&self, tokenizer: &Tokenizer, items: &[usize]) -> Result<(Tensor, Tensor), TaskError> {
-        let (mut symbols, mut lengths) = (Vec::new(), Vec::new());
-        for &item in items {
-            let own = self.symbols(tokenizer, item)?;
-            lengths.push(own.len() as i64);
-            symbols.extend(own.into_iter().map(i64::from));
-        }
-        let (total, count) = (symbols.len(), lengths.len());
-        Ok((Tensor::from_vec(symbols, [total])?, Tensor::from_vec(lengths, [count])?))
-    }
-
-    /// What a network understands of some utterances.
-    fn understood(
-        &self,
-        decoding: Decoding,
-        network: &DeepSpeech,
-        preparation: &SpeechPreparation,
-        items: &[usize],
-    ) -> Result<Vec<Understood>, TaskError> {
-        // Those of about one length together.
-        let mut order: Vec<usize> = (0..items.len()).collect();
-        order.sort_by_key(|&place| self.frames[items[place]]);
-        let mut found = BTreeMap::new();
-        for places in order.chunks(ASKED) {
-            let some: Vec<usize> = places.iter().map(|&place| items[place]).collect();
-            let input = self.heard.input(&some, &preparation.scale)?;
-            let (symbols, lengths) = self.targets(&preparation.tokenizer, &some)?;
-            let (log_probs, steps, losses) = no_grad(|| -> Result<_> {
-                let (log_probs, steps) = network.forward(&input.features, &input.frames)?;
-                let loss = CtcLoss { reduction: LossReduction::None, ..CtcLoss::default() };
-                let losses = loss.forward(&log_probs.transpose(0, 1)?, &symbols, &steps, &lengths)?;
-                Ok((log_probs, steps.to_vec::<i64>()?, losses.to_dtype(DType::F64)?.to_vec::<f64>()?))
-            })?;
-            let [most, width] = [1, 2].map(|axis| log_probs.shape()[axis]);
-            let log_probs = finite(log_probs)?;
-            let lengths = lengths.to_vec::<i64>()?;
-            for (i, &place) in places.iter().enumerate() {
-                let own = &log_probs[i * most * width..][..steps[i] as usize * width];
-                let text = decoding::text(&preparation.tokenizer, &decoding.symbols(own, width))?;
-                found.insert(place, Understood { text, loss: losses[i] / lengths[i].max(1) as f64 });
-            }
-        }
-        Ok(found.into_values().collect())
-    }
-
-    fn right(&self, items: &[usize]) -> Vec<&str> {
-        items.iter().map(|&item| self.texts[item].as_str()).collect()
-    }
-
-    /// Says which characters of the texts no symbol stands for.
-    fn unknown(&self, tokenizer: &Tokenizer) -> Result<Option<String>, TaskError> {
-        let Some(unknown) = tokenizer.special().unk else { return Ok(None) };
-        let (mut characters, mut count) = (BTreeSet::new(), 0);
-        for item in self.given.everything() {
-            if self.symbols(tokenizer, item)?.contains(&unknown) {
-                count += 1;
-                for character in self.texts[item].chars().filter(|character| !character.is_whitespace()) {
-                    let alone = tokenizer.encode(&character.to_string(), 4).map_err(TaskError::input)?;
-                    if alone.contains(&unknown) {
-                        characters.insert(character);
-                    }
-                }
-            }
-        }
-        let named: Vec<String> = characters.iter().take(NAMED).map(|character| format!("{character:?}")).collect();
-        let what = if named.is_empty() { "words".to_string() } else { named.join(", ") };
-        let texts = if count == 1 { "1 text has" } else { &format!("{count} texts have") };
-        Ok((count > 0)
-            .then(|| format!("{texts} what the network knows no symbol for ({what}): it cannot be understood")))
-    }
-
     /// Settings of utterances that nothing is known of yet.
     fn defaults(config: SpeechConfig) -> Settings<SpeechConfig> {
-        let usual = Training { batch_size: 16, epochs: 30, learning_rate: 1e-3, ..Training::default() };
+        let usual = Training { batch_size: 16, epochs: 15, learning_rate: 3e-3, ..Training::default() };
         Settings::new(Self::NAME, Training { clip_norm: 5.0, ..usual }, config)
-    }
-}
-
-/// How utterances are divided: each speaker's on one side, if the speakers are known and not too few.
-fn by_speaker(utterances: &[Utterance]) -> Division {
-    let mut groups = BTreeMap::new();
-    for speaker in utterances.iter().filter_map(|one| one.speaker.as_deref()) {
-        let next = groups.len();
-        groups.entry(speaker).or_insert(next);
-    }
-    let group = |one: &Utterance| groups.get(one.speaker.as_deref()?).copied();
-    match utterances.iter().map(group).collect::<Option<Vec<usize>>>() {
-        Some(all) if groups.len() >= SPEAKERS => Division::Groups(all),
-        _ => Division::Random,
     }
 }
 
@@ -234,7 +78,7 @@ impl Task for Speech {
         )?;
         let utterances = Utterance::list(&data).map_err(TaskError::input)?;
         let config = SpeechConfig {
-            features: suited(utterances.into_iter().map(|one| one.path)),
+            features: LogMel { mels: MELS, ..suited(utterances.into_iter().map(|one| one.path)) },
             data,
             seconds: 30.0,
             tokens: TokenKind::Characters,
