@@ -3,7 +3,7 @@
 use super::*;
 use crate::run::Run;
 use crate::{CONFIG_FILE, Unwatched};
-use mapsto_nn::StateDict;
+use mapsto_nn::{Module, StateDict};
 use mapsto_train::run_dir::RunDir;
 use std::cell::Cell;
 use std::fs;
