@@ -23,7 +23,7 @@ pub struct TwoTowerConfig {
 
 impl Default for TwoTowerConfig {
     fn default() -> TwoTowerConfig {
-        TwoTowerConfig { embedding: 64, hidden: vec![64], width: 32, dropout: 0.2 }
+        TwoTowerConfig { embedding: 64, hidden: vec![64], width: 32, dropout: 0.0 }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn training(mut settings: Settings<RecommendConfig>, ratings: &Rating
         (true, RecommendModel::TwoTower(_)) => (batch(300, [32, 256]), 5e-3, 0.02, 5000),
         (true, _) => (batch(300, [32, 256]), 5e-3, 0.1, 5000),
         (_, RecommendModel::Mf(_)) => (batch(150, [64, 512]), 5e-3, 0.02, 2000),
-        (_, RecommendModel::TwoTower(_)) => (batch(150, [64, 512]), 2e-3, 0.0, 4000),
+        (_, RecommendModel::TwoTower(_)) => (batch(150, [64, 512]), 5e-3, 0.0, 4000),
         (_, RecommendModel::Sequence(_)) => (batch(1000, [16, 64]), 3e-3, 0.0, 1000),
     };
     let reads = config.reads_histories();
