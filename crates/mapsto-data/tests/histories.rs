@@ -80,7 +80,7 @@ fn mistakes_are_named() {
     assert!(of("t,y\n1,1\n2,2\n").contains("there is no column \"x\"; did you mean"));
     assert!(of("t,x\n1,red\n2,blue\n3,red\n").contains("\"x\" is a column of kind category: numbers are forecast"));
     assert!(of("t,x\n1,1\n,2\n").contains("row 2 has no time in \"t\""));
-    assert!(of("t,x\n1,1\n2,inf\n").contains("\"x\" is inf in row 2"));
+    assert!(of("t,x\n1,1\n2,inf\n").contains("\"x\" is inf in row 2, too large a number"));
     assert!(of("t,x\n1,\n2,\n").contains("there are no numbers in \"x\""));
     assert!(of("t,x\n1,5\n").contains("there are fewer than two points in time"));
     let told = of("t,x\n2020-01-01,1\n2020-01-02,2\n2020-01-03,3\n2020-01-03T12:00,4\n");

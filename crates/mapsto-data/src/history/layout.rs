@@ -136,6 +136,7 @@ fn time(table: &Table) -> Result<String, String> {
     let found = table.columns().iter().find(is_time).or_else(|| TIMES.iter().find_map(|name| is_called(name)));
     found.map(|column| column.name.clone()).ok_or_else(|| {
         let names: Vec<String> = table.columns().iter().map(|column| format!("{:?}", column.name)).collect();
-        format!("no column holds times: name it with --set time=COLUMN; there are {}", names.join(", "))
+        let mend = "name it with --set time=COLUMN, and write dates with their day, as 2024-01-31";
+        format!("no column holds times: {mend}; there are {}", names.join(", "))
     })
 }

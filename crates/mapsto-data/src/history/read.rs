@@ -12,6 +12,8 @@ use std::path::Path;
 const SPARSE: [usize; 2] = [20, 1000];
 /// The most series.
 const MOST_SERIES: usize = 1_000_000;
+/// The greatest number: squares of greater ones, and their sums, could be infinite.
+const GREATEST: f64 = 1e100;
 /// Names that are told of several.
 const NAMED: usize = 3;
 
@@ -171,8 +173,8 @@ fn column(table: &Table, variable: &Variable) -> Result<Vec<f64>, String> {
         }
         (other, None) => return Err(format!("{name:?} is a column of kind {}, no number", other.kind().name())),
     };
-    match numbers.iter().position(|number| number.is_infinite()) {
-        Some(row) => Err(format!("{name:?} is {} in row {}", numbers[row], row + 1)),
+    match numbers.iter().position(|number| number.abs() > GREATEST) {
+        Some(row) => Err(format!("{name:?} is {:e} in row {}, too large a number", numbers[row], row + 1)),
         None => Ok(numbers),
     }
 }
