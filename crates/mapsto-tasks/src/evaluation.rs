@@ -23,7 +23,7 @@ pub enum Evaluation {
 }
 
 impl Evaluation {
-    /// Of predictions as [`Predictor::predict`] gives them.
+    /// Of predictions as [`Predictor::predict`](crate::Predictor::predict) gives them.
     ///
     /// # Errors
     /// No examples; answers of another kind.

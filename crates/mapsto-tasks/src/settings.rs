@@ -279,20 +279,17 @@ impl<C> Settings<C> {
 }
 
 impl<C: Serialize + DeserializeOwned> Settings<C> {
-    /// With `key=value` in place of what it says: see [`assign`].
+    /// With `key=value` in place of what it says. A key is the name of a setting, or enough of its path to tell it from others: `epochs`,
+    /// `config.model.dropout`; a value is written as in TOML, texts may go without quotes.
     ///
     /// # Errors
-    /// Those of [`assign`].
+    /// A key that is no setting, or could be several; a value that does not fit.
     pub fn with(&self, assignment: &str) -> Result<Settings<C>, TaskError> {
         assign(self, assignment)
     }
 }
 
-/// Settings with `key=value` in place of what they say. A key is the name of a setting, or enough of its path to tell it from others:
-/// `epochs`, `config.model.dropout`; a value is written as in TOML, texts may go without quotes.
-///
-/// # Errors
-/// A key that is no setting, or could be several; a value that does not fit.
+/// Settings with `key=value` in place of what they say: see [`Settings::with`].
 pub(crate) fn assign<S: Serialize + DeserializeOwned>(settings: &S, assignment: &str) -> Result<S, TaskError> {
     let mut tree = toml::Table::try_from(settings).map_err(|e| TaskError::Internal(e.to_string()))?;
     let mut paths = Vec::new();
