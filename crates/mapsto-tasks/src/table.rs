@@ -138,8 +138,7 @@ impl TableExamples {
         let usual = Training { epochs: 100, warmup: 0.05, ..Training::default() };
         let training = match config.model {
             TableModel::Linear(_) => Training { learning_rate: 0.02, weight_decay: 0.0, ..usual },
-            // Small tables are learned by heart otherwise.
-            TableModel::Mlp(_) => Training { label_smoothing: 0.1, ..usual },
+            TableModel::Mlp(_) => usual,
         };
         Settings::new(Self::NAME, training, config)
     }
