@@ -138,7 +138,7 @@ impl TableExamples {
         let usual = Training { epochs: 100, warmup: 0.05, ..Training::default() };
         let training = match config.model {
             TableModel::Linear(_) => Training { learning_rate: 0.02, weight_decay: 0.0, ..usual },
-            TableModel::Mlp(_) => usual,
+            TableModel::Mlp(_) => Training { label_smoothing: 0.05, ..usual },
         };
         Settings::new(Self::NAME, training, config)
     }
