@@ -37,6 +37,7 @@ pub mod table;
 mod task;
 pub mod text;
 pub mod translate;
+mod utterances;
 mod vote;
 mod weights;
 

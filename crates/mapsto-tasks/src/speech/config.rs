@@ -62,12 +62,6 @@ impl SpeechConfig {
         Change::new(&self.steps, &self.masks).map(|_| ())
     }
 
-    /// A text as it is learned and compared: one space between words, none at its ends.
-    pub(super) fn written(&self, text: &str) -> String {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if self.lowercase { text.to_lowercase() } else { text }
-    }
-
     /// Why a sound of so many seconds is too long, if it is.
     pub(super) fn too_long(&self, seconds: f64) -> Option<String> {
         let most = self.seconds;

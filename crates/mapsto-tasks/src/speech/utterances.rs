@@ -3,16 +3,14 @@
 use super::decoding::{self, Decoding};
 use super::{SpeechConfig, SpeechPreparation, Understood};
 use crate::error::TaskError;
-use crate::fingerprint::Fingerprint;
-use crate::skipped;
-use crate::sounds::{ASKED, Heard, given};
+use crate::sounds::{ASKED, Heard};
 use crate::task::{Division, Given, finite};
+use crate::utterances::{Reading, Utterances};
 use mapsto_data::{Tokenizer, Utterance};
 use mapsto_models::speech::DeepSpeech;
 use mapsto_nn::{CtcLoss, LossReduction};
 use mapsto_tensor::{DType, Result, Tensor, no_grad};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,41 +36,19 @@ impl Speech {
     /// Reads every sound once, so that a damaged one is not found in the middle of a run.
     pub(super) fn read_all(path: &Path, config: &SpeechConfig, skip_bad: bool) -> Result<Speech, TaskError> {
         config.check()?;
-        let utterances = Utterance::list(path).map_err(TaskError::input)?;
-        let mut fingerprint = Fingerprint::new();
-        for Utterance { path, text, .. } in &utterances {
-            fingerprint.add(path.as_os_str().as_encoded_bytes());
-            fingerprint.add(text.as_bytes());
-            let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-            fingerprint.add(&bytes.to_le_bytes());
-        }
-        let parts: Vec<_> = utterances.iter().map(|one| one.part).collect();
-        let texts: Vec<String> = utterances.iter().map(|one| config.written(&one.text)).collect();
-        let division = by_speaker(&utterances);
-        let paths = utterances.into_iter().map(|one| one.path).collect();
-        let heard = Arc::new(Heard::new(paths, &config.features, usize::MAX, config.cache_mb));
-        let (mut frames, mut bad, mut why) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, read) in heard.frames()?.into_iter().enumerate() {
-            let name = || heard.paths[index].display();
-            let checked = read.and_then(|frames| {
-                let seconds = (frames.saturating_sub(1) * config.features.hop) as f64 / f64::from(config.features.rate);
-                match config.too_long(seconds) {
-                    Some(what) => Err(format!("{}: {what}", name())),
-                    None if texts[index].is_empty() => Err(format!("{}: it is not told what is said in it", name())),
-                    None => Ok(frames),
-                }
-            });
-            frames.push(*checked.as_ref().unwrap_or(&0));
-            if let Err(error) = checked {
-                bad.push(index);
-                why.push(error);
-            }
-        }
-        skipped::refuse(&why, skip_bad)?;
-        let given = given(&parts, &bad);
-        let skipped: Vec<String> = bad.iter().map(|&index| heard.paths[index].display().to_string()).collect();
-        let warnings = skipped::warnings(["sound", "sounds"], &skipped);
-        Ok(Speech { heard, texts, given, division, fingerprint: fingerprint.value(), frames, warnings })
+        let listed = Utterance::list(path).map_err(TaskError::input)?;
+        let division = by_speaker(&listed);
+        let seconds =
+            |frames: usize| (frames.saturating_sub(1) * config.features.hop) as f64 / f64::from(config.features.rate);
+        let reading = Reading {
+            features: &config.features,
+            cache_mb: config.cache_mb,
+            lowercase: config.lowercase,
+            skip_bad,
+            refuses: &|frames, _| config.too_long(seconds(frames)),
+        };
+        let Utterances { heard, texts, given, fingerprint, frames, warnings } = reading.read(listed)?;
+        Ok(Speech { heard, texts, given, division, fingerprint, frames, warnings })
     }
 
     /// The symbols of a text.

@@ -40,10 +40,4 @@ impl SynthesizeConfig {
         }
         Spectrograph::new(&self.features).map(|_| ()).map_err(TaskError::input)
     }
-
-    /// A text as it is said: one space between words, none at its ends.
-    pub(super) fn written(&self, text: &str) -> String {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if self.lowercase { text.to_lowercase() } else { text }
-    }
 }

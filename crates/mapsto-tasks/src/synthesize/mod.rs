@@ -9,7 +9,6 @@ pub use score::SynthesizeScore;
 pub use speak::Voice;
 
 use crate::error::TaskError;
-use crate::fingerprint::Fingerprint;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Question};
@@ -17,10 +16,10 @@ use crate::report::{Markup, draw_picture};
 use crate::request::{Begun, Request};
 use crate::run::Outcome;
 use crate::settings::{Settings, Training};
-use crate::skipped;
-use crate::sounds::{ASKED, Change, Heard, SoundBatches, SoundInput, SoundScale, given, suited};
+use crate::sounds::{ASKED, Change, SoundBatches, SoundInput, SoundScale, suited};
 use crate::task::{BatchesOf, Given, LossOf, Task, finite};
 use crate::text::TextInput;
+use crate::utterances::{Reading, Utterances};
 use mapsto_data::{Channels, Picture, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
 use mapsto_models::synthesis::{Losses, Parallel};
 use mapsto_models::{SynthesisModel, SynthesisShape};
@@ -28,9 +27,7 @@ use mapsto_nn::Summary;
 use mapsto_tensor::{Result, Tensor, no_grad};
 use mapsto_train::{Loss, Measures};
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Steps that a training has by default, about.
 const STEPS: usize = 4000;
@@ -81,69 +78,34 @@ pub struct SynthesizeBatch {
 }
 
 /// Sounds with what is said in them.
-pub struct Synthesize {
-    heard: Arc<Heard>,
-    texts: Vec<String>,
-    given: Given,
-    fingerprint: u64,
-    /// Frames of each sound.
-    frames: Vec<usize>,
-    warnings: Vec<String>,
-}
+pub struct Synthesize(Utterances);
 
 impl Synthesize {
     /// Reads every sound once, so that a damaged one is not found in the middle of a run.
     fn read_all(path: &Path, config: &SynthesizeConfig, skip_bad: bool) -> Result<Synthesize, TaskError> {
         config.check()?;
-        let mut utterances = Utterance::list(path).map_err(TaskError::input)?;
+        let mut listed = Utterance::list(path).map_err(TaskError::input)?;
         if !config.speaker.is_empty() {
-            utterances.retain(|one| one.speaker.as_deref() == Some(&config.speaker));
-            if utterances.is_empty() {
+            listed.retain(|one| one.speaker.as_deref() == Some(&config.speaker));
+            if listed.is_empty() {
                 let who = &config.speaker;
                 return Err(TaskError::Input(format!("{}: nothing is said by the speaker {who:?}", path.display())));
             }
         }
-        let mut fingerprint = Fingerprint::new();
-        for Utterance { path, text, .. } in &utterances {
-            fingerprint.add(path.as_os_str().as_encoded_bytes());
-            fingerprint.add(text.as_bytes());
-            let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-            fingerprint.add(&bytes.to_le_bytes());
-        }
-        let parts: Vec<_> = utterances.iter().map(|one| one.part).collect();
-        let texts: Vec<String> = utterances.iter().map(|one| config.written(&one.text)).collect();
-        let paths = utterances.into_iter().map(|one| one.path).collect();
-        let heard = Arc::new(Heard::new(paths, &config.features, usize::MAX, config.cache_mb));
-        let (mut frames, mut bad, mut why) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, read) in heard.frames()?.into_iter().enumerate() {
-            let name = || heard.paths[index].display();
-            // Silence stands at both ends, and every token sounds for a frame at least.
-            let tokens = texts[index].chars().count() + 2;
-            let checked = read.and_then(|frames| {
-                let seconds = (frames.saturating_sub(1) * config.features.hop) as f64 / f64::from(config.features.rate);
-                let most = config.seconds;
-                match () {
-                    () if texts[index].is_empty() => Err(format!("{}: it is not told what is said in it", name())),
-                    () if seconds > most => {
-                        Err(format!("{}: it lasts {seconds:.1} seconds, more than {most} (seconds)", name()))
-                    }
-                    () if frames < tokens => {
-                        Err(format!("{}: {frames} frames are too few for {tokens} characters and silences", name()))
-                    }
-                    () => Ok(frames),
+        let refuses = |frames: usize, text: &str| {
+            let seconds = (frames.saturating_sub(1) * config.features.hop) as f64 / f64::from(config.features.rate);
+            // Silence stands at both ends, and every character sounds for a frame at least.
+            let (most, needed) = (config.seconds, text.chars().count() + 2);
+            match () {
+                () if seconds > most => Some(format!("it lasts {seconds:.1} seconds, more than {most} (seconds)")),
+                () if frames < needed => {
+                    Some(format!("{frames} frames are too few for {needed} characters and silences"))
                 }
-            });
-            frames.push(*checked.as_ref().unwrap_or(&0));
-            if let Err(error) = checked {
-                bad.push(index);
-                why.push(error);
+                () => None,
             }
-        }
-        skipped::refuse(&why, skip_bad)?;
-        let given = given(&parts, &bad);
-        let skipped: Vec<String> = bad.iter().map(|&index| heard.paths[index].display().to_string()).collect();
-        let warnings = skipped::warnings(["sound", "sounds"], &skipped);
-        Ok(Synthesize { heard, texts, given, fingerprint: fingerprint.value(), frames, warnings })
+        };
+        let &SynthesizeConfig { ref features, cache_mb, lowercase, .. } = config;
+        Reading { features, cache_mb, lowercase, skip_bad, refuses: &refuses }.read(listed).map(Synthesize)
     }
 
     /// Texts and sounds of some utterances, as a step takes them.
@@ -154,8 +116,8 @@ impl Synthesize {
         input: &SoundInput,
     ) -> Result<SynthesizeBatch, TaskError> {
         let tokens = |&item: &usize| -> Result<Vec<u32>, TaskError> {
-            let refused = |e| TaskError::Input(format!("{}: {e}", self.heard.paths[item].display()));
-            let tokens = preparation.tokenizer.encode(&self.texts[item], LONGEST).map_err(refused)?;
+            let refused = |e| TaskError::Input(format!("{}: {e}", self.0.heard.paths[item].display()));
+            let tokens = preparation.tokenizer.encode(&self.0.texts[item], LONGEST).map_err(refused)?;
             Ok(preparation.bounded(&tokens).into_iter().map(|token| token as u32).collect())
         };
         let tokens = items.iter().map(tokens).collect::<Result<Vec<_>, TaskError>>()?;
@@ -174,11 +136,11 @@ impl Synthesize {
         let (mut score, mut count) = (SynthesizeScore::default(), 0.0);
         // Those of about one length together.
         let mut order = items.to_vec();
-        order.sort_by_key(|&item| self.frames[item]);
+        order.sort_by_key(|&item| self.0.frames[item]);
         for items in order.chunks(ASKED) {
-            let batch = self.batch(preparation, items, &self.heard.input(items, &preparation.scale)?)?;
+            let batch = self.batch(preparation, items, &self.0.heard.input(items, &preparation.scale)?)?;
             let Losses { frames, durations, alignment } = no_grad(|| batch.losses(network))?;
-            let share = items.iter().map(|&item| self.frames[item] as f64).sum::<f64>();
+            let share = items.iter().map(|&item| self.0.frames[item] as f64).sum::<f64>();
             let of = |loss| Ok::<f64, TaskError>(finite(loss)?.first().copied().unwrap_or(f64::NAN) * share);
             score.frames += of(frames)?;
             score.durations += of(durations)?;
@@ -235,12 +197,12 @@ impl Task for Synthesize {
         // What decides how sounds are read has to be known before they are.
         let mut settings = request.settle(Settings::new(Self::NAME, usual, config))?;
         let task = Synthesize::open(&settings.config)?;
-        let items = task.given.everything();
+        let items = task.0.given.everything();
         let epochs = STEPS * settings.training.batch_size / items.len().max(1);
         settings.training.epochs = epochs.clamp(EPOCHS[0], EPOCHS[1]) as u64;
         let features = &settings.config.features;
         let hop = features.hop as f64 / f64::from(features.rate);
-        let seconds = items.iter().map(|&item| task.frames[item] as f64).sum::<f64>() * hop;
+        let seconds = items.iter().map(|&item| task.0.frames[item] as f64).sum::<f64>() * hop;
         let note = format!("{} utterances, {seconds:.0} seconds, at {} samples a second", items.len(), features.rate);
         Ok(Begun { task, settings, notes: vec![note] })
     }
@@ -256,25 +218,25 @@ impl Task for Synthesize {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.warnings.clone()
+        self.0.warnings.clone()
     }
 
     fn count(&self) -> usize {
-        self.texts.len()
+        self.0.texts.len()
     }
 
     fn given(&self) -> &Given {
-        &self.given
+        &self.0.given
     }
 
     fn fingerprint(&self) -> u64 {
-        self.fingerprint
+        self.0.fingerprint
     }
 
     fn prepare(&self, _: &SynthesizeConfig, train: &[usize]) -> Result<SynthesizePreparation, TaskError> {
-        let texts: Vec<&str> = train.iter().map(|&item| self.texts[item].as_str()).collect();
+        let texts: Vec<&str> = train.iter().map(|&item| self.0.texts[item].as_str()).collect();
         Ok(SynthesizePreparation {
-            scale: SoundScale::learn(&self.heard, train)?,
+            scale: SoundScale::learn(&self.0.heard, train)?,
             tokenizer: Tokenizer::learn(TokenKind::Characters, &texts, SYMBOLS).map_err(TaskError::input)?,
         })
     }
@@ -300,7 +262,7 @@ impl Task for Synthesize {
         // A voice is learned as it is.
         let none = SpecAugment { frequency_masks: 0, time_masks: 0, ..SpecAugment::default() };
         let change = Change::new(&[], &none)?;
-        Ok(Box::new(SoundBatches::new(&self.heard, &self.frames, change, plan, gather)?))
+        Ok(Box::new(SoundBatches::new(&self.0.heard, &self.0.frames, change, plan, gather)?))
     }
 
     fn loss<'a>(
@@ -368,7 +330,7 @@ impl Task for Synthesize {
         let (network, preparation) = (outcome.predictor.network()?, &outcome.predictor.preparation);
         let [most, longest] = SHOWN;
         let shown: Vec<usize> =
-            outcome.tested.iter().copied().filter(|&item| self.frames[item] <= longest).take(most).collect();
+            outcome.tested.iter().copied().filter(|&item| self.0.frames[item] <= longest).take(most).collect();
         if shown.is_empty() {
             return Ok(());
         }
@@ -380,17 +342,17 @@ impl Task for Synthesize {
         );
         let mut pairs = Vec::new();
         for &item in &shown {
-            let tokens = preparation.tokenizer.encode(&self.texts[item], LONGEST).map_err(TaskError::input)?;
+            let tokens = preparation.tokenizer.encode(&self.0.texts[item], LONGEST).map_err(TaskError::input)?;
             let (said, _) = speak::spectrogram(network, preparation, &tokens, 1.0)?;
-            let heard = self.heard.input(&[item], &preparation.scale)?.features.to_vec::<f32>()?;
+            let heard = self.0.heard.input(&[item], &preparation.scale)?.features.to_vec::<f32>()?;
             pairs.push((item, said, heard));
         }
         page.element("div", &[("class", "figures")], |figures| {
             for (item, said, heard) in &pairs {
-                let name = speak::file_name(&self.heard.paths[*item]);
+                let name = speak::file_name(&self.0.heard.paths[*item]);
                 for (how, values) in [("said", said), ("heard", heard)] {
                     let picture = pictured(values, preparation.scale.rows());
-                    draw_picture(&format!("{}, {how}", self.texts[*item]), &name, &picture, figures);
+                    draw_picture(&format!("{}, {how}", self.0.texts[*item]), &name, &picture, figures);
                 }
             }
         });

@@ -5,6 +5,7 @@ use crate::error::TaskError;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
 use crate::run::write;
+use crate::utterances::written;
 use mapsto_data::{GriffinLim, Sound, Spectrogram, Spectrograph, Text, read_sources};
 use mapsto_models::synthesis::Parallel;
 use mapsto_tensor::{Tensor, no_grad};
@@ -74,16 +75,16 @@ pub(super) fn predict(
     for (number, Text { name, text }) in texts.iter().enumerate() {
         let file = format!("{:0digits$}.wav", number + 1);
         let path = voice.out.join(&file);
-        let written = predictor.settings.config.written(text);
-        let sound = say(predictor, &written, name, &voice, listener)?;
+        let aloud = written(text, predictor.settings.config.lowercase);
+        let sound = say(predictor, &aloud, name, &voice, listener)?;
         write(&path, &sound.wav().map_err(TaskError::input)?)?;
-        index += &format!("{file},\"{}\"\n", written.replace('"', "\"\""));
+        index += &format!("{file},\"{}\"\n", aloud.replace('"', "\"\""));
         let seconds = sound.seconds();
         listener.answer(Prediction {
             input: name.clone(),
             text: format!("{} ({seconds:.2} s)", path.display()),
             cells: vec![path.display().to_string(), format!("{seconds:.3}")],
-            fields: json!({"path": path.display().to_string(), "seconds": seconds, "text": written}),
+            fields: json!({"path": path.display().to_string(), "seconds": seconds, "text": aloud}),
         })?;
     }
     write(&voice.out.join(INDEX), index.as_bytes())
