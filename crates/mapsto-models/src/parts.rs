@@ -1,7 +1,10 @@
 //! What several architectures are made of, and the checks that all of them share.
 
 use mapsto_nn::init::{Fan, Nonlinearity};
-use mapsto_nn::{BatchNorm2d, Conv2d, ConvConfig, Init, Layer, Linear, Module, Param, Sequential, sequential};
+use mapsto_nn::{
+    BatchNorm2d, Conv2d, ConvConfig, Embedding, Init, Layer, Linear, Module, Param, Sequential, TransformerActivation,
+    TransformerLayerConfig, TransformerStackConfig, sequential,
+};
 use mapsto_tensor::{Error, Result};
 
 /// The greatest size that a setting can have: products of a few do not overflow, and no sensible model has more.
@@ -108,4 +111,31 @@ pub(crate) fn near_zero(inputs: usize, outputs: usize) -> Result<Linear> {
         bias.set_init(Init::Zeros);
     }
     Ok(layer)
+}
+
+/// An embedding whose vectors have a length of about one at first: multiplied by the root of their width they are as large as positions.
+pub(crate) fn unit_embedding(tokens: usize, width: usize) -> Result<Embedding> {
+    let embedding = Embedding::new(tokens, width)?;
+    embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / (width as f64).sqrt() });
+    Ok(embedding)
+}
+
+/// The layers of a Transformer with GELU and the normalisation before each part (Xiong et al., *On Layer Normalization in the Transformer
+/// Architecture*, 2020), batches first, and one more normalisation behind the last.
+pub(crate) fn transformer_stack(
+    [width, heads, feedforward]: [usize; 3],
+    layers: usize,
+    dropout: f64,
+) -> Result<TransformerStackConfig> {
+    check_size("width", width)?;
+    check_size("heads", heads)?;
+    check_size("feedforward", feedforward)?;
+    check_layers("layers", layers)?;
+    let layer = TransformerLayerConfig::new(width, heads)
+        .dim_feedforward(feedforward)
+        .dropout(dropout)
+        .activation(TransformerActivation::Gelu)
+        .batch_first()
+        .norm_first();
+    Ok(TransformerStackConfig { layer, num_layers: layers, norm: true })
 }

@@ -2,10 +2,9 @@
 
 use super::ForecastShape;
 use super::head::Head;
-use crate::parts::{check_layers, check_positions, check_size};
+use crate::parts::{check_positions, transformer_stack};
 use mapsto_nn::{
-    AttentionMasks, Dropout, Layer, Linear, Module, PositionConfig, SinusoidalEncoding, TransformerActivation,
-    TransformerEncoder, TransformerLayerConfig, TransformerStackConfig, scope,
+    AttentionMasks, Dropout, Layer, Linear, Module, PositionConfig, SinusoidalEncoding, TransformerEncoder, scope,
 };
 use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
@@ -52,18 +51,8 @@ impl ForecastTransformer {
     /// Settings that cannot be; sizes whose product is too large.
     pub(super) fn new(config: &ForecastTransformerConfig, shape: ForecastShape) -> Result<ForecastTransformer> {
         let ForecastTransformerConfig { width, heads, layers, feedforward, dropout } = *config;
-        check_size("width", width)?;
-        check_size("heads", heads)?;
-        check_size("feedforward", feedforward)?;
-        check_layers("layers", layers)?;
+        let stack = transformer_stack([width, heads, feedforward], layers, dropout)?;
         check_positions(shape.context, width)?;
-        let layer = TransformerLayerConfig::new(width, heads)
-            .dim_feedforward(feedforward)
-            .dropout(dropout)
-            .activation(TransformerActivation::Gelu)
-            .batch_first()
-            .norm_first();
-        let stack = TransformerStackConfig { layer, num_layers: layers, norm: true };
         Ok(ForecastTransformer {
             input: Linear::new(shape.inputs(), width)?,
             positions: SinusoidalEncoding::from_config(&PositionConfig::new(width, shape.context).batch_first())?,

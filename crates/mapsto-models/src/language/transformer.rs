@@ -2,12 +2,9 @@
 //! 2018), with normalised inputs of its parts (Xiong et al., *On Layer Normalization in the Transformer Architecture*, 2020).
 
 use super::{LanguageShape, Memory, check_tokens};
-use crate::parts::{check_layers, check_size};
+use crate::parts::{transformer_stack, unit_embedding};
 use crate::positions::{Encoding, Positions};
-use mapsto_nn::{
-    Dropout, Embedding, Init, Layer, Linear, Module, TransformerActivation, TransformerEncoder, TransformerLayerConfig,
-    TransformerStackConfig, scope,
-};
+use mapsto_nn::{Dropout, Embedding, Layer, Linear, Module, TransformerEncoder, scope};
 use mapsto_tensor::{Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
@@ -62,20 +59,9 @@ impl LanguageTransformer {
     /// Settings that cannot be; sizes whose product is too large.
     pub(super) fn new(config: &LanguageTransformerConfig, input: LanguageShape) -> Result<LanguageTransformer> {
         let LanguageTransformerConfig { width, heads, layers, feedforward, dropout, positions } = *config;
-        check_size("width", width)?;
-        check_size("heads", heads)?;
-        check_size("feedforward", feedforward)?;
-        check_layers("layers", layers)?;
+        let stack = transformer_stack([width, heads, feedforward], layers, dropout)?;
         let scale = (width as f64).sqrt();
-        let embedding = Embedding::new(input.tokens, width)?;
-        embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / scale });
-        let layer = TransformerLayerConfig::new(width, heads)
-            .dim_feedforward(feedforward)
-            .dropout(dropout)
-            .activation(TransformerActivation::Gelu)
-            .batch_first()
-            .norm_first();
-        let stack = TransformerStackConfig { layer, num_layers: layers, norm: true };
+        let embedding = unit_embedding(input.tokens, width)?;
         Ok(LanguageTransformer {
             embedding,
             positions: Encoding::new(positions, width, input.length)?,

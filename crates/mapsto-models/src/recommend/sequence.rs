@@ -2,10 +2,10 @@
 //! Recommendation*, 2018) or gated recurrent units (Hidasi et al., *Session-based Recommendations with Recurrent Neural Networks*, 2016).
 
 use super::{RecommendShape, Side, biases, check_numbers};
-use crate::parts::{check_layers, check_positions, check_size};
+use crate::parts::{check_layers, check_positions, check_size, transformer_stack, unit_embedding};
 use mapsto_nn::{
-    AttentionMasks, Dropout, Embedding, Gru, Init, Layer, LayerNorm, LearnedEncoding, Module, PositionConfig,
-    RecurrentConfig, TransformerActivation, TransformerEncoder, TransformerLayerConfig, TransformerStackConfig, scope,
+    AttentionMasks, Dropout, Embedding, Gru, Layer, LayerNorm, LearnedEncoding, Module, PositionConfig,
+    RecurrentConfig, TransformerEncoder, TransformerStackConfig, scope,
 };
 use mapsto_tensor::{DType, Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
@@ -76,17 +76,11 @@ impl Sequence {
         check_layers("layers", layers)?;
         check_positions(length, width)?;
         // What a product of two vectors comes to is about one at first.
-        let item_embedding = Embedding::new(shape.items, width)?;
-        item_embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / (width as f64).sqrt() });
+        let item_embedding = unit_embedding(shape.items, width)?;
         let reader = match reader {
             Reader::Attention => {
-                let layer = TransformerLayerConfig::new(width, heads)
-                    .dim_feedforward(2 * width)
-                    .dropout(dropout)
-                    .activation(TransformerActivation::Gelu)
-                    .batch_first()
-                    .norm_first();
-                let stack = TransformerStackConfig { layer, num_layers: layers, norm: false };
+                let stack = transformer_stack([width, heads, 2 * width], layers, dropout)?;
+                let stack = TransformerStackConfig { norm: false, ..stack };
                 Unit::Attention {
                     positions: LearnedEncoding::from_config(&PositionConfig::new(width, length).batch_first())?,
                     encoder: TransformerEncoder::from_config(&stack)?,

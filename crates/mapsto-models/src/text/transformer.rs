@@ -3,12 +3,9 @@
 
 use super::TextShape;
 use super::mask::{before, check_texts, mean};
-use crate::parts::{check_layers, check_size};
+use crate::parts::{transformer_stack, unit_embedding};
 use crate::positions::{Encoding, Positions};
-use mapsto_nn::{
-    AttentionMasks, Dropout, Embedding, Init, Layer, Linear, Module, TransformerActivation, TransformerEncoder,
-    TransformerLayerConfig, TransformerStackConfig, scope,
-};
+use mapsto_nn::{AttentionMasks, Dropout, Embedding, Layer, Linear, Module, TransformerEncoder, scope};
 use mapsto_tensor::{Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
 
@@ -63,27 +60,13 @@ impl TextTransformer {
     /// Settings that cannot be; sizes whose product is too large.
     pub(super) fn new(config: &TextTransformerConfig, input: TextShape, classes: usize) -> Result<TextTransformer> {
         let TextTransformerConfig { width, heads, layers, feedforward, dropout, positions } = *config;
-        check_size("width", width)?;
-        check_size("heads", heads)?;
-        check_size("feedforward", feedforward)?;
-        check_layers("layers", layers)?;
+        let stack = transformer_stack([width, heads, feedforward], layers, dropout)?;
         let scale = (width as f64).sqrt();
-        let embedding = Embedding::new(input.tokens, width)?;
-        embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / scale });
-        let layer = TransformerLayerConfig::new(width, heads)
-            .dim_feedforward(feedforward)
-            .dropout(dropout)
-            .activation(TransformerActivation::Gelu)
-            .batch_first()
-            .norm_first();
+        let embedding = unit_embedding(input.tokens, width)?;
         Ok(TextTransformer {
             embedding,
             positions: Encoding::new(positions, width, input.length)?,
-            encoder: TransformerEncoder::from_config(&TransformerStackConfig {
-                layer,
-                num_layers: layers,
-                norm: true,
-            })?,
+            encoder: TransformerEncoder::from_config(&stack)?,
             dropout: Dropout::new(dropout)?,
             head: Linear::new(width, classes)?,
             scale,

@@ -2,12 +2,11 @@
 //! (Xiong et al., *On Layer Normalization in the Transformer Architecture*, 2020).
 
 use super::{TranslationShape, check_targets};
-use crate::parts::{check_layers, check_positions, check_size};
+use crate::parts::{check_positions, transformer_stack, unit_embedding};
 use crate::text::mask::{before, check_texts};
 use mapsto_nn::{
-    AttentionMasks, Dropout, Embedding, Init, Layer, Linear, Module, PositionConfig, SinusoidalEncoding,
-    TransformerActivation, TransformerDecoder, TransformerDecoderCache, TransformerEncoder, TransformerLayerConfig,
-    TransformerStackConfig, scope,
+    AttentionMasks, Dropout, Embedding, Layer, Linear, Module, PositionConfig, SinusoidalEncoding, TransformerDecoder,
+    TransformerDecoderCache, TransformerEncoder, scope,
 };
 use mapsto_tensor::{Error, Result, Tensor, composed};
 use serde::{Deserialize, Serialize};
@@ -69,27 +68,12 @@ impl TranslationTransformer {
         shape: TranslationShape,
     ) -> Result<TranslationTransformer> {
         let TranslationTransformerConfig { width, heads, layers, feedforward, dropout } = *config;
-        check_size("width", width)?;
-        check_size("heads", heads)?;
-        check_size("feedforward", feedforward)?;
-        check_layers("layers", layers)?;
+        let stack = transformer_stack([width, heads, feedforward], layers, dropout)?;
         check_positions(shape.length, width)?;
         let scale = (width as f64).sqrt();
-        let embedding = |tokens: usize| -> Result<Embedding> {
-            let embedding = Embedding::new(tokens, width)?;
-            embedding.weight.set_init(Init::Normal { mean: 0.0, std: 1.0 / scale });
-            Ok(embedding)
-        };
-        let layer = TransformerLayerConfig::new(width, heads)
-            .dim_feedforward(feedforward)
-            .dropout(dropout)
-            .activation(TransformerActivation::Gelu)
-            .batch_first()
-            .norm_first();
-        let stack = TransformerStackConfig { layer, num_layers: layers, norm: true };
         Ok(TranslationTransformer {
-            source: embedding(shape.source)?,
-            target: embedding(shape.target)?,
+            source: unit_embedding(shape.source, width)?,
+            target: unit_embedding(shape.target, width)?,
             positions: SinusoidalEncoding::from_config(&PositionConfig::new(width, shape.length).batch_first())?,
             encoder: TransformerEncoder::from_config(&stack)?,
             decoder: TransformerDecoder::from_config(&stack)?,
