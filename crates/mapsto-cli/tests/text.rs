@@ -3,7 +3,9 @@
 mod common;
 
 use common::{complaint, events, text};
+use mapsto_nn::{read_state, write_state};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Paragraphs of addresses of the nineteenth and the twentieth century (see `tools/speeches.py`).
@@ -53,11 +55,29 @@ fn speeches_tell_their_century() {
     assert_eq!(predicted[0]["label"], "19th");
     assert!(predicted[1]["input"].as_str().unwrap().ends_with("more.jsonl:1"));
 
-    // The weights serve other classes.
-    let years = ["--model", "cnn", "--set", "epochs=1", "--pretrained", "runs/mine/model.safetensors", "--json"];
-    let train = [&["train", "text", "--data", "files"][..], &years].concat();
-    let told = complaint(folder, &train);
-    assert!(told.contains("model.safetensors: ") && told.contains("embedding.weight"), "{told}");
+    // The network goes on for other classes, with its own tokenizer: what its factor of the rate holds stays, the head is new.
+    let years = ["train", "text", "--data", "files", "--pretrained", "runs/mine", "--epochs", "1", "--json"];
+    let held = ["--set", "rates={embedding=0, convolutions=0.1}", "--run", "held"];
+    events(folder, &[&years[..], &held].concat());
+    let weights = |run: &str| read_state(folder.join("runs").join(run).join("model.safetensors")).unwrap().tensors;
+    let (before, after) = (weights("mine"), weights("held"));
+    let is_same = |name: &str| before[name].to_vec::<f32>().unwrap() == after[name].to_vec::<f32>().unwrap();
+    let same: Vec<&String> = before.keys().filter(|name| is_same(name)).collect();
+    assert_eq!(same, ["embedding.weight"], "{:?}", before.keys());
+    let told = complaint(folder, &[&years[..], &["--set", "rates={enc=0}"]].concat());
+    assert!(told.contains("rates: no parameter is named or below \"enc\"; layers are convolutions.0, "), "{told}");
+    let told = complaint(
+        folder,
+        &[&years[..], &["--set", "rates={convolutions=0.1}", "--set", "schedule=one_cycle"]].concat(),
+    );
+    assert!(told.contains("schedule=one_cycle takes no factors but 0"), "{told}");
+
+    // Weights alone have no tokenizer.
+    let weights = before.into_iter().collect();
+    write_state(folder.join("weights.safetensors"), &weights, &BTreeMap::new()).unwrap();
+    let alone = ["train", "text", "--data", "files", "--model", "cnn", "--pretrained", "weights.safetensors"];
+    let told = complaint(folder, &alone);
+    assert!(told.contains("weights.safetensors: ") && told.contains("embedding.weight"), "{told}");
 }
 
 #[test]

@@ -12,11 +12,11 @@ use crate::settings::{Settings, Training};
 use crate::skipped;
 use crate::sounds::{ASKED, Change, Heard, SoundBatches, SoundInput, SoundScale, asked, given, suited};
 use crate::task::Given;
-use crate::weights::read_weights;
+use crate::weights::begin_with;
 use mapsto_data::{
     ListColumns, LogMel, Part, Sound, SoundError, SoundFolder, SoundStep, SpecAugment, Spectrogram, Spectrograph,
 };
-use mapsto_models::{AudioModel, AudioNet, AudioShape, load_all_but};
+use mapsto_models::{AudioModel, AudioNet, AudioShape};
 use mapsto_nn::Summary;
 use mapsto_tensor::{DType, Result, Tensor};
 use mapsto_train::Labelled;
@@ -245,12 +245,7 @@ impl Examples for AudioExamples {
     }
 
     fn begin(config: &AudioConfig, network: &AudioNet) -> Result<(), TaskError> {
-        if config.pretrained.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let values = read_weights(&config.pretrained)?;
-        load_all_but(config.model.head_prefix(), network, &values)
-            .map_err(|e| TaskError::Input(format!("{}: {e:#}", config.pretrained.display())))
+        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
     }
 
     fn forward(network: &AudioNet, input: &SoundInput) -> Result<Tensor> {

@@ -11,12 +11,12 @@ use crate::request::{Begun, Request};
 use crate::settings::{Rule, Settings, Training};
 use crate::skipped;
 use crate::task::Given;
-use crate::weights::read_weights;
+use crate::weights::begin_with;
 use mapsto_data::{
     Augmentation, Batch, Channels, ImageFolder, ImageSamples, ImageSet, Loader, LoaderOptions, Mix, Normalisation,
     Part, Picture, Preset, Step,
 };
-use mapsto_models::{ImageModel, ImageShape, load_all_but};
+use mapsto_models::{ImageModel, ImageShape};
 use mapsto_nn::{Layer, Summary};
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 use mapsto_train::{BatchIter, Batches, Labelled, TrainError};
@@ -460,13 +460,7 @@ impl Examples for ImageExamples {
     }
 
     fn begin(config: &ImageConfig, network: &Box<dyn Layer>) -> Result<(), TaskError> {
-        let path = &config.pretrained;
-        if path.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let values = read_weights(path)?;
-        load_all_but(config.model.head_prefix(), network, &values)
-            .map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
+        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
     }
 
     fn forward(network: &Box<dyn Layer>, input: &Tensor) -> Result<Tensor> {

@@ -21,6 +21,7 @@ mod plan;
 mod predictor;
 mod question;
 mod rate;
+mod rates;
 pub mod recommend;
 mod report;
 mod request;

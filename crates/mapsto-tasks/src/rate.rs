@@ -106,7 +106,9 @@ pub fn find_rate<T: Task>(
         if finder.rate().is_none() {
             break;
         }
-        student.update.optimizer.groups_mut().iter_mut().for_each(|group| group.algorithm.set_lr(rate));
+        for group in student.update.optimizer.groups_mut() {
+            group.algorithm.set_lr(rate * group.base_lr() / settings.training.learning_rate);
+        }
         student.update.optimizer.minimize(&loss)?;
     }
     let nothing =

@@ -11,9 +11,9 @@ use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
 use crate::task::Given;
-use crate::weights::read_weights;
+use crate::weights::begin_with;
 use mapsto_data::{Order, Part, Series, SeriesColumns, SeriesSet, read_series};
-use mapsto_models::{SeriesModel, SeriesNet, SeriesShape, load_all_but};
+use mapsto_models::{SeriesModel, SeriesNet, SeriesShape};
 use mapsto_nn::Summary;
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 use mapsto_train::Labelled;
@@ -305,12 +305,7 @@ impl Examples for SeriesExamples {
     }
 
     fn begin(config: &SeriesConfig, network: &SeriesNet) -> Result<(), TaskError> {
-        if config.pretrained.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let values = read_weights(&config.pretrained)?;
-        load_all_but(config.model.head_prefix(), network, &values)
-            .map_err(|e| TaskError::Input(format!("{}: {e:#}", config.pretrained.display())))
+        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
     }
 
     fn forward(network: &SeriesNet, input: &SeriesInput) -> Result<Tensor> {

@@ -3,6 +3,7 @@
 use crate::error::TaskError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -51,6 +52,10 @@ pub struct Training {
     pub optimizer: Rule,
     /// The highest learning rate.
     pub learning_rate: f64,
+    /// Factors of the learning rate of parts of the network, by the names of layers or parameters: the longest name counts, and 0 keeps
+    /// the part as it is.
+    #[serde(default)]
+    pub rates: BTreeMap<String, f64>,
     /// The learning rate over the run.
     pub schedule: Course,
     /// The share of the run in which the rate rises.
@@ -198,6 +203,7 @@ impl Default for Training {
             batch_size: 64,
             optimizer: Rule::AdamW,
             learning_rate: 2e-3,
+            rates: BTreeMap::new(),
             schedule: Course::Cosine,
             warmup: 0.1,
             momentum: 0.9,
@@ -246,7 +252,12 @@ impl Training {
         ];
         match settings.into_iter().find(|(_, _, fits, _)| !fits) {
             Some((name, value, _, wanted)) => Err(TaskError::Input(format!("{name} is {value}, it must be {wanted}"))),
-            None => Ok(()),
+            None => match self.rates.iter().find(|(_, factor)| !(factor.is_finite() && **factor >= 0.0)) {
+                Some((name, factor)) => Err(TaskError::Input(format!(
+                    "rates: the factor of {name:?} is {factor}, it must be at least zero"
+                ))),
+                None => Ok(()),
+            },
         }
     }
 }
@@ -263,6 +274,16 @@ impl<C> Settings<C> {
         if !(least..=MOST_MEMBERS).contains(&members) || (method == Method::Single && members > 1) {
             let wanted = if method == Method::Single { "1".into() } else { format!("from 2 to {MOST_MEMBERS}") };
             return Err(TaskError::Input(format!("members is {members}, of {} it must be {wanted}", method.name())));
+        }
+        let absolute = match (method, self.training.schedule) {
+            (Method::Average, _) => Some("the ensemble average"),
+            (_, Course::OneCycle) => Some("schedule=one_cycle"),
+            _ => None,
+        };
+        if let Some(what) = absolute.filter(|_| self.training.rates.values().any(|&factor| factor != 0.0)) {
+            return Err(TaskError::Input(format!(
+                "rates: {what} takes no factors but 0, its rates are the same for all"
+            )));
         }
         if matches!(method, Method::Snapshot | Method::Average) && members as u64 > epochs {
             let ensemble = self.ensemble;

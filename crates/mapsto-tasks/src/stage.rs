@@ -3,6 +3,7 @@
 use crate::error::TaskError;
 use crate::observer::Observer;
 use crate::plan::Plan;
+use crate::rates::{factor, freeze};
 use crate::settings::{Balance, Course, Method, Rule, Settings, Training};
 use crate::task::{BatchesOf, Task};
 use mapsto_data::Order;
@@ -165,9 +166,13 @@ pub(crate) fn plan(training: &Training, classes: Option<&[usize]>, stage: &Stage
 
 /// What moves a network's parameters.
 pub(crate) fn optimizer(network: &impl Module, training: &Training) -> Result<Optimizer> {
-    let Training { learning_rate: lr, weight_decay, momentum, .. } = *training;
+    let Training { learning_rate, weight_decay, momentum, .. } = *training;
     // What is not a matrix or a kernel is not drawn to zero.
-    Optimizer::grouped(network, |_, param| {
+    Optimizer::grouped(network, |name, param| {
+        let lr = learning_rate * factor(&training.rates, name);
+        if lr == 0.0 {
+            return None;
+        }
         let weight_decay = if param.shape().rank() > 1 { weight_decay } else { 0.0 };
         Some(match training.optimizer {
             Rule::AdamW => AdamW { lr, weight_decay, ..AdamW::default() }.into(),
@@ -188,6 +193,7 @@ pub(crate) fn student<'a, T: Task>(
     T::begin(&settings.config, &model)?;
     model.train();
     let training = &settings.training;
+    freeze(&model, &training.rates)?;
     let optimizer = optimizer(&model, training)?;
     let total = settings.epochs_of_a_cycle() * settings.cycles() * per_epoch;
     let average = match settings.ensemble.method {

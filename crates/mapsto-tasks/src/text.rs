@@ -1,5 +1,7 @@
 //! Texts: which class each is of.
 
+mod pretrained;
+
 use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
@@ -11,17 +13,17 @@ use crate::request::{Begun, Request};
 use crate::run::Outcome;
 use crate::settings::{Settings, Training};
 use crate::task::{Given, finite};
-use crate::weights::read_weights;
+use crate::weights::begin_with;
 use mapsto_data::{Order, Part, Synonyms, TextAugmentation, TextColumns, TextSet, TokenKind, Tokenizer, read_texts};
-use mapsto_models::text::{Bert, BertConfig};
-use mapsto_models::{TextModel, TextNet, TextShape, load_all_but};
+use mapsto_models::text::Bert;
+use mapsto_models::{TextModel, TextNet, TextShape};
 use mapsto_nn::{Layer, Summary};
 use mapsto_tensor::{Result, Rng, Tensor, no_grad};
 use mapsto_train::Labelled;
+use pretrained::Origin;
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Steps that a training has by default, about.
@@ -41,8 +43,6 @@ const SHADED: usize = 120;
 /// Words on a map, and letters that one has at least: the most usual words of a language are short and tell little.
 const MAPPED: usize = 120;
 const LETTERS: usize = 4;
-/// What is beside the weights of a pretrained encoder.
-const ENCODER: [&str; 3] = ["model.safetensors", "tokenizer.json", "config.json"];
 
 /// The settings of the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,8 +62,8 @@ pub struct TextConfig {
     pub length: usize,
     /// The network.
     pub model: TextModel,
-    /// A folder with a pretrained encoder (`model.safetensors`, `tokenizer.json`, `config.json`), or a file of weights to begin with;
-    /// none if empty.
+    /// What the network begins with: a folder with a pretrained encoder (`model.safetensors`, `tokenizer.json`, `config.json`), an earlier
+    /// run, or a file of weights; nothing if empty.
     pub pretrained: PathBuf,
     /// The share of texts that are changed by chance in each epoch: words left out, swapped, put in, or replaced.
     pub augment: f64,
@@ -98,12 +98,6 @@ impl TextConfig {
         let augmentation = TextAugmentation::new(self.augment, self.augment_share, synonyms);
         let augmentation = augmentation.map_err(TaskError::input)?;
         Ok((self.augment > 0.0).then_some(augmentation))
-    }
-
-    /// The tokenizer of the pretrained encoder, if it has one.
-    fn encoder(&self) -> Option<PathBuf> {
-        let path = self.pretrained.join(ENCODER[1]);
-        (self.pretrained.is_dir() && path.is_file()).then_some(path)
     }
 }
 
@@ -204,8 +198,7 @@ impl Examples for TextExamples {
     fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
         request.takes(Self::NAME, &["--data", "--target", "--model", "--pretrained"])?;
         let pretrained = request.pretrained()?;
-        let is_encoder = pretrained.is_dir();
-        let usual = if is_encoder { "bert" } else { "gru" };
+        let origin = Origin::at(&pretrained)?;
         let mut config = TextConfig {
             data: request
                 .data("texts with classes: a table, JSON lines, or a folder with one of .txt files for each class")?,
@@ -214,14 +207,15 @@ impl Examples for TextExamples {
             tokens: TokenKind::Words,
             vocabulary: 20_000,
             length: 256,
-            model: request.model("texts", usual, TextModel::named, TextModel::NAMES)?,
+            model: request.model("texts", "gru", TextModel::named, TextModel::NAMES)?,
             pretrained,
             augment: 0.0,
             augment_share: 0.1,
             synonyms: PathBuf::new(),
         };
-        if let (true, TextModel::Bert(bert)) = (is_encoder, &mut config.model) {
-            *bert = encoder_config(&config.pretrained)?;
+        let fits = matches!((&origin, &config.model), (Origin::Encoder(_), TextModel::Bert(_)));
+        if request.model.is_none() || fits {
+            origin.settle(&mut config)?;
         }
         // What decides how texts are read has to be known before the rest suits them.
         let mut settings = request.settle(TextExamples::defaults(config))?;
@@ -296,14 +290,14 @@ impl Examples for TextExamples {
 
     fn prepare(&self, config: &TextConfig, train: &[usize]) -> Result<TextPreparation, TaskError> {
         let column = self.set.column().map(str::to_string);
-        let tokenizer = match config.encoder() {
-            Some(path) => Tokenizer::open(&path),
+        let tokenizer = match Origin::at(&config.pretrained)?.tokenizer()? {
+            Some(tokenizer) => tokenizer,
             None => {
                 let texts: Vec<&str> = train.iter().map(|&item| self.set.texts[item].as_str()).collect();
-                Tokenizer::learn(config.tokens, &texts, config.vocabulary)
+                Tokenizer::learn(config.tokens, &texts, config.vocabulary).map_err(TaskError::input)?
             }
         };
-        Ok(TextPreparation { tokenizer: tokenizer.map_err(TaskError::input)?, column })
+        Ok(TextPreparation { tokenizer, column })
     }
 
     fn network(config: &TextConfig, preparation: &TextPreparation, outputs: usize) -> Result<TextNet> {
@@ -312,15 +306,9 @@ impl Examples for TextExamples {
     }
 
     fn begin(config: &TextConfig, network: &TextNet) -> Result<(), TaskError> {
-        if config.pretrained.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let is_encoder = config.pretrained.is_dir();
-        let path = if is_encoder { config.pretrained.join(ENCODER[0]) } else { config.pretrained.clone() };
-        let values = read_weights(&path)?;
-        let values = if matches!(config.model, TextModel::Bert(_)) { Bert::values(values) } else { values };
-        load_all_but(config.model.head_prefix(), network, &values)
-            .map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
+        let is_bert = matches!(config.model, TextModel::Bert(_));
+        let own = |values| if is_bert { Bert::values(values) } else { values };
+        begin_with(&config.pretrained, config.model.head_prefix(), network, own)
     }
 
     fn forward(network: &TextNet, input: &TextInput) -> Result<Tensor> {
@@ -406,15 +394,6 @@ impl Examples for TextExamples {
     fn show(&self, item: usize) -> Result<Shown, TaskError> {
         Ok(Shown::Row(vec![(self.set.name(item), self.set.texts[item].clone())]))
     }
-}
-
-/// The settings of the encoder in a folder.
-fn encoder_config(folder: &Path) -> Result<BertConfig, TaskError> {
-    let path = folder.join(ENCODER[2]);
-    let text =
-        fs::read_to_string(&path).map_err(|e| TaskError::Input(format!("cannot read {}: {e}", path.display())))?;
-    let found = BertConfig::from_hugging_face(&text);
-    found.map(|(config, _)| config).map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
 }
 
 /// The tokens that come most often in texts, of those that have letters to show: numbers and words.

@@ -1,16 +1,37 @@
 //! Weights to begin with.
 
 use crate::error::TaskError;
+use crate::saved::MODEL_FILE;
 use mapsto_formats::read_torch;
-use mapsto_nn::{StateDict, read_state};
+use mapsto_models::load_all_but;
+use mapsto_nn::{Module, StateDict, read_state};
 use std::path::Path;
 
-/// Weights by name, of a safetensors file or a PyTorch checkpoint.
-pub(crate) fn read_weights(path: &Path) -> Result<StateDict, TaskError> {
+/// Weights by name, of a safetensors file, a PyTorch checkpoint, or the model file in a folder.
+fn read_weights(path: &Path) -> Result<StateDict, TaskError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("safetensors")) {
         let file = read_state(path).map_err(|e| TaskError::Input(format!("{e:#}")))?;
         return Ok(file.tensors);
     }
     let state = read_torch(path).map_err(TaskError::input)?.state_dict();
     Ok(state.map_err(|e| TaskError::Input(format!("{}: {e}", path.display())))?.tensors)
+}
+
+/// Lets a network begin with the weights at a path, of which `own` says what it takes; its head keeps its own values. An empty path
+/// leaves all as it is, a folder is one with a model file.
+///
+/// # Errors
+/// Weights that cannot be read, or do not fit the network.
+pub(crate) fn begin_with(
+    path: &Path,
+    head: &str,
+    network: &impl Module,
+    own: impl Fn(StateDict) -> StateDict,
+) -> Result<(), TaskError> {
+    if path.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let path = if path.is_dir() { &path.join(MODEL_FILE) } else { path };
+    let values = own(read_weights(path)?);
+    load_all_but(head, network, &values).map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
 }

@@ -59,9 +59,9 @@ impl Update {
         Ok(value)
     }
 
-    /// The learning rate of the last step, of the first group.
+    /// The learning rate of the last step, the highest of all groups.
     pub fn rate(&self) -> f64 {
-        self.optimizer.groups().first().map_or(0.0, |group| group.algorithm.lr())
+        self.optimizer.groups().iter().map(|group| group.algorithm.lr()).fold(0.0, f64::max)
     }
 }
 

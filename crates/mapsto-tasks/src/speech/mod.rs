@@ -21,10 +21,10 @@ use crate::run::Outcome;
 use crate::settings::{Settings, Training};
 use crate::sounds::{Change, SoundBatches, SoundInput, SoundScale, suited};
 use crate::task::{BatchesOf, Division, Given, LossOf, Task};
-use crate::weights::read_weights;
+use crate::weights::begin_with;
 use mapsto_data::{LogMel, SoundStep, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
 use mapsto_models::speech::DeepSpeech;
-use mapsto_models::{AudioShape, SpeechModel, load_all_but};
+use mapsto_models::{AudioShape, SpeechModel};
 use mapsto_nn::{CtcLoss, Summary};
 use mapsto_tensor::{DType, Result, Tensor};
 use mapsto_train::{Loss, Measures};
@@ -183,12 +183,7 @@ impl Task for Speech {
     }
 
     fn begin(config: &SpeechConfig, network: &DeepSpeech) -> Result<(), TaskError> {
-        if config.pretrained.as_os_str().is_empty() {
-            return Ok(());
-        }
-        let values = read_weights(&config.pretrained)?;
-        load_all_but(config.model.head_prefix(), network, &values)
-            .map_err(|e| TaskError::Input(format!("{}: {e:#}", config.pretrained.display())))
+        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
     }
 
     fn batches<'a>(
