@@ -98,6 +98,16 @@ fn a_language_is_learned_and_written() {
         let told = complaint(folder, &[&["predict", "runs/mine"][..], more].concat());
         assert!(told.contains(said) && !told.contains(".rs:"), "{more:?}: {told}");
     }
+    // It goes on from what it has learned, with its tokens, of a text whose letters are fewer.
+    fs::write(folder.join("short.txt"), speeches().replace('k', "c").chars().take(6000).collect::<String>()).unwrap();
+    let more = ["train", "lm", "--data", "short.txt", "--epochs", "1", "--set", "batch_size=4", "--json"];
+    let begun = events(folder, &[&more[..], &["--pretrained", "runs/mine", "--set", "streams=4"]].concat());
+    let anew = events(folder, &[&more[..], &["--model", "gru"], &QUICK].concat());
+    let [begun, anew] = [begun, anew].map(|told| told.last().unwrap()["test"]["bits_per_character"].as_f64().unwrap());
+    assert!(begun < bits + 0.3 && begun + 0.5 < anew, "{begun} {anew}");
+    let told = complaint(folder, &[&more[..], &["--pretrained", "short.txt"]].concat());
+    assert!(told.contains("short.txt"), "{told}");
+
     // Nothing to begin with, too.
     assert_eq!(text(folder, &["predict", "runs/mine", "--text", "", "--set", "length=9"]).chars().count(), 10);
 }

@@ -245,7 +245,7 @@ impl Examples for AudioExamples {
     }
 
     fn begin(config: &AudioConfig, network: &AudioNet) -> Result<(), TaskError> {
-        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
+        begin_with(&config.pretrained, Some(config.model.head_prefix()), network, |values| values)
     }
 
     fn forward(network: &AudioNet, input: &SoundInput) -> Result<Tensor> {

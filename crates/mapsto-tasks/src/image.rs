@@ -460,7 +460,7 @@ impl Examples for ImageExamples {
     }
 
     fn begin(config: &ImageConfig, network: &Box<dyn Layer>) -> Result<(), TaskError> {
-        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
+        begin_with(&config.pretrained, Some(config.model.head_prefix()), network, |values| values)
     }
 
     fn forward(network: &Box<dyn Layer>, input: &Tensor) -> Result<Tensor> {

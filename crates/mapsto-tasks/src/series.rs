@@ -305,7 +305,7 @@ impl Examples for SeriesExamples {
     }
 
     fn begin(config: &SeriesConfig, network: &SeriesNet) -> Result<(), TaskError> {
-        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
+        begin_with(&config.pretrained, Some(config.model.head_prefix()), network, |values| values)
     }
 
     fn forward(network: &SeriesNet, input: &SeriesInput) -> Result<Tensor> {

@@ -308,7 +308,7 @@ impl Examples for TextExamples {
     fn begin(config: &TextConfig, network: &TextNet) -> Result<(), TaskError> {
         let is_bert = matches!(config.model, TextModel::Bert(_));
         let own = |values| if is_bert { Bert::values(values) } else { values };
-        begin_with(&config.pretrained, config.model.head_prefix(), network, own)
+        begin_with(&config.pretrained, Some(config.model.head_prefix()), network, own)
     }
 
     fn forward(network: &TextNet, input: &TextInput) -> Result<Tensor> {

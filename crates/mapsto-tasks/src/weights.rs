@@ -1,10 +1,12 @@
 //! Weights to begin with.
 
 use crate::error::TaskError;
-use crate::saved::MODEL_FILE;
+use crate::saved::{MODEL_FILE, Saved};
+use crate::settings::Settings;
+use crate::task::Task;
 use mapsto_formats::read_torch;
 use mapsto_models::load_all_but;
-use mapsto_nn::{Module, StateDict, read_state};
+use mapsto_nn::{LoadOptions, Module, StateDict, read_state};
 use std::path::Path;
 
 /// Weights by name, of a safetensors file, a PyTorch checkpoint, or the model file in a folder.
@@ -17,14 +19,26 @@ fn read_weights(path: &Path) -> Result<StateDict, TaskError> {
     Ok(state.map_err(|e| TaskError::Input(format!("{}: {e}", path.display())))?.tensors)
 }
 
-/// Lets a network begin with the weights at a path, of which `own` says what it takes; its head keeps its own values. An empty path
-/// leaves all as it is, a folder is one with a model file.
+/// What an earlier run of a task was: its settings, and what it had learned of its data.
+///
+/// # Errors
+/// No run, or one of another task.
+pub(crate) fn earlier<T: Task>(run: &Path) -> Result<(Settings<T::Config>, T::Preparation), TaskError> {
+    let saved = Saved::read(run)?;
+    if saved.task != T::NAME {
+        return Err(saved.wrong("network", format!("it is one of {}, not of {}", saved.task, T::NAME)));
+    }
+    Ok((saved.part("settings", &saved.settings)?, saved.part("preparation", &saved.preparation)?))
+}
+
+/// Lets a network begin with the weights at a path, of which `own` says what it takes; its head, if one is named, keeps its own values. An
+/// empty path leaves all as it is, a folder is one with a model file.
 ///
 /// # Errors
 /// Weights that cannot be read, or do not fit the network.
 pub(crate) fn begin_with(
     path: &Path,
-    head: &str,
+    head: Option<&str>,
     network: &impl Module,
     own: impl Fn(StateDict) -> StateDict,
 ) -> Result<(), TaskError> {
@@ -33,5 +47,9 @@ pub(crate) fn begin_with(
     }
     let path = if path.is_dir() { &path.join(MODEL_FILE) } else { path };
     let values = own(read_weights(path)?);
-    load_all_but(head, network, &values).map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
+    let loaded = match head {
+        Some(head) => load_all_but(head, network, &values),
+        None => network.load_state_dict(&values, &LoadOptions::strict()).map(|_| ()),
+    };
+    loaded.map_err(|e| TaskError::Input(format!("{}: {e:#}", path.display())))
 }

@@ -18,10 +18,11 @@ use crate::request::{Begun, Request};
 use crate::run::Outcome;
 use crate::settings::{Settings, Training};
 use crate::task::{BatchesOf, Division, Figures, Given, LossOf, Task};
+use crate::weights::{begin_with, earlier};
 use corpus::Corpus;
 use mapsto_data::{Order, TokenKind, Tokenizer, read_corpus};
 use mapsto_models::{LanguageModel, LanguageNet, LanguageShape};
-use mapsto_nn::{CrossEntropyLoss, Summary};
+use mapsto_nn::{CrossEntropyLoss, StateDict, Summary};
 use mapsto_tensor::{Result, Rng, Tensor};
 use mapsto_train::metrics::LanguageReport;
 use mapsto_train::{Labelled, Measures, Objective, short};
@@ -64,6 +65,9 @@ pub struct LmConfig {
     pub streams: usize,
     /// The network.
     pub model: LanguageModel,
+    /// An earlier run that it goes on from, with its tokens; none if empty.
+    #[serde(default)]
+    pub pretrained: PathBuf,
 }
 
 impl LmConfig {
@@ -183,15 +187,20 @@ impl Task for Lm {
     type Evaluation = LmEvaluation;
 
     fn begun(request: &Request) -> Result<Begun<Lm>, TaskError> {
-        request.takes(Self::NAME, &["--data", "--model"])?;
-        let config = LmConfig {
+        request.takes(Self::NAME, &["--data", "--model", "--pretrained"])?;
+        let mut config = LmConfig {
             data: request.data("a file of text in UTF-8, or a folder of files .txt")?,
             tokens: TokenKind::Characters,
             vocabulary: 0,
             length: 128,
             streams: 0,
             model: request.model("language", "lstm", LanguageModel::named, LanguageModel::NAMES)?,
+            pretrained: request.pretrained()?,
         };
+        if !config.pretrained.as_os_str().is_empty() {
+            let LmConfig { tokens, length, model, .. } = earlier::<Lm>(&config.pretrained)?.0.config;
+            config = LmConfig { tokens, length, model, ..config };
+        }
         // What tokens are decides how many steps go through the texts once.
         let mut settings = request.settle(Lm::defaults(config))?;
         let lm = Lm::open(&settings.config)?;
@@ -234,11 +243,13 @@ impl Task for Lm {
     }
 
     fn prepare(&self, config: &LmConfig, train: &[usize]) -> Result<LmPreparation, TaskError> {
-        let tokenizer = Tokenizer::learn(config.tokens, &self.corpus.sample(train), config.vocabulary());
-        Ok(LmPreparation {
-            tokenizer: tokenizer.map_err(TaskError::input)?,
-            ends: self.corpus.stretches(train).len() > 1,
-        })
+        let tokenizer = if config.pretrained.as_os_str().is_empty() {
+            let learned = Tokenizer::learn(config.tokens, &self.corpus.sample(train), config.vocabulary());
+            learned.map_err(TaskError::input)?
+        } else {
+            earlier::<Lm>(&config.pretrained)?.1.tokenizer
+        };
+        Ok(LmPreparation { tokenizer, ends: self.corpus.stretches(train).len() > 1 })
     }
 
     fn notes(&self, preparation: &LmPreparation) -> Vec<String> {
@@ -248,6 +259,13 @@ impl Task for Lm {
     fn network(config: &LmConfig, preparation: &LmPreparation) -> Result<Reader> {
         let shape = LanguageShape { tokens: preparation.tokenizer.len(), length: config.length };
         Reader::new(config.model.build(shape)?, config.streams)
+    }
+
+    fn begin(config: &LmConfig, reader: &Reader) -> Result<(), TaskError> {
+        // Where the earlier run was in its streams means nothing in others.
+        let network =
+            |values: StateDict| values.into_iter().filter(|(name, _)| !name.starts_with("carried.")).collect();
+        begin_with(&config.pretrained, None, &reader.network, network)
     }
 
     fn batches<'a>(

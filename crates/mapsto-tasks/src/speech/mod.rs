@@ -183,7 +183,7 @@ impl Task for Speech {
     }
 
     fn begin(config: &SpeechConfig, network: &DeepSpeech) -> Result<(), TaskError> {
-        begin_with(&config.pretrained, config.model.head_prefix(), network, |values| values)
+        begin_with(&config.pretrained, Some(config.model.head_prefix()), network, |values| values)
     }
 
     fn batches<'a>(
