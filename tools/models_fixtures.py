@@ -6,7 +6,7 @@
 
 Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
-Models that torchvision does not have are written here from their papers.
+Models that torchvision does not have are written from their papers, here or in `tools/networks`.
 """
 
 import json
@@ -23,6 +23,12 @@ from torchvision.models.vgg import VGG, make_layers
 from transformers import BertConfig, BertModel
 
 from golden import integers, run, units
+from networks.forecasts import ForecastLinear, ForecastMlp, ForecastRecurrent, ForecastTcn, ForecastTransformer
+from networks.recommend import Factors, Sequence, TwoTower, against
+from networks.series import SeriesFcn, SeriesRecurrent, SeriesResNet
+from networks.sounds import KeywordCnn, MelCnn
+from networks.tables import Linear, Mlp
+from networks.texts import TextCnn, TextRecurrent, TextTransformer, waves
 
 FIXTURES = pathlib.Path("crates/mapsto-models/tests/fixtures")
 # Rate and steps of plain SGD. Deep nets on a few small pictures are chaotic: at greater rates PyTorch's own losses in f32
@@ -154,43 +160,6 @@ def images():
 # ---------------------------------------------------------------- models of tables
 
 
-class Linear(nn.Module):
-    def __init__(self, numbers, codes, outputs):
-        super().__init__()
-        self.linear = nn.Linear(numbers, outputs)
-        self.categories = nn.ModuleList(nn.Embedding(n, outputs) for n in codes)
-
-    def forward(self, numbers, categories):
-        return self.linear(numbers) + sum(table(categories[:, i]) for i, table in enumerate(self.categories))
-
-
-class Hidden(nn.Module):
-    def __init__(self, i, o, activation, norm, residual):
-        super().__init__()
-        self.linear, self.activation, self.residual = nn.Linear(i, o), activation, residual and i == o
-        self.norm = norm(o) if norm else nn.Identity()
-
-    def forward(self, x):
-        y = self.activation(self.norm(self.linear(x)))
-        return x + y if self.residual else y
-
-
-class Mlp(nn.Module):
-    def __init__(self, numbers, codes, outputs, hidden, activation, norm=None, residual=False, width=None):
-        super().__init__()
-        widths = [width or min(50, (n + 1) // 2) for n in codes]
-        self.embeddings = nn.ModuleList(nn.Embedding(n, w) for n, w in zip(codes, widths))
-        sizes = [numbers + sum(widths), *hidden]
-        self.layers = nn.ModuleList(Hidden(i, o, activation, norm, residual) for i, o in zip(sizes, sizes[1:]))
-        self.head = nn.Linear(sizes[-1], outputs)
-
-    def forward(self, numbers, categories):
-        x = torch.cat([numbers, *(table(categories[:, i]) for i, table in enumerate(self.embeddings))], 1)
-        for layer in self.layers:
-            x = layer(x)
-        return self.head(x)
-
-
 def table_cases():
     """Name, settings as mapsto saves them, model, numbers, codes."""
     mlp = lambda **settings: {"architecture": "mlp", "dropout": 0, **settings}
@@ -223,58 +192,16 @@ class Texts(nn.Module):
     """Takes each text alone, without what fills it up: so nothing can leak from there."""
 
     def forward(self, tokens, lengths):
-        return self.head(torch.cat([self.features(row[:length][None]) for row, length in zip(tokens, lengths)]))
+        return torch.cat([super(Texts, self).forward(row[:length][None], torch.tensor([length])) for row, length in zip(tokens, lengths)])
 
 
-class TextCnn(Texts):
-    def __init__(self, tokens, size, widths, filters, classes):
-        super().__init__()
-        self.embedding = nn.Embedding(tokens, size)
-        self.convolutions = nn.ModuleList(nn.Conv1d(size, filters, width) for width in widths)
-        self.head = nn.Linear(filters * len(widths), classes)
-
-    def features(self, row):
-        x = self.embedding(row).transpose(1, 2)
-        padded = lambda layer: F.pad(x, [layer.kernel_size[0] - 1] * 2)
-        return torch.cat([F.relu(layer(padded(layer))).amax(2) for layer in self.convolutions], 1)
+def alone(network):
+    """The network, which takes each text alone."""
+    return type(network.__name__, (Texts, network), {})
 
 
-class TextRecurrent(Texts):
-    def __init__(self, unit, tokens, size, hidden, layers, both, classes):
-        super().__init__()
-        self.embedding = nn.Embedding(tokens, size)
-        self.rnn = unit(size, hidden, layers, batch_first=True, bidirectional=both)
-        self.attention, self.head = nn.Linear(hidden * (1 + both), 1), nn.Linear(hidden * (1 + both), classes)
-
-    def features(self, row):
-        states, _ = self.rnn(self.embedding(row))
-        return (self.attention(states).softmax(1) * states).sum(1)
-
-
-def waves(length, width):
-    angles = torch.arange(length, dtype=torch.float64)[:, None] / 10_000 ** (torch.arange(0, width, 2) / width)
-    return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)[:, :width].float().double()
-
-
-class TextTransformer(Texts):
-    def __init__(self, tokens, length, width, heads, layers, feedforward, learned, classes):
-        super().__init__()
-        self.embedding, self.scale = nn.Embedding(tokens, width), math.sqrt(width)
-        if learned:
-            self.positions = nn.Module()
-            self.positions.weight = nn.Parameter(torch.zeros(length, width))
-        layer = nn.TransformerEncoderLayer(width, heads, feedforward, 0.0, F.gelu, batch_first=True, norm_first=True)
-        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
-        self.head = nn.Linear(width, classes)
-
-    def features(self, row):
-        x = self.embedding(row) * self.scale
-        places = self.positions.weight[: x.shape[1]] if hasattr(self, "positions") else waves(*x.shape[1:])
-        return self.encoder(x + places).mean(1)
-
-
-class Bert(Texts):
-    """Hugging Face's, with the mean over the text."""
+class Bert(nn.Module):
+    """Hugging Face's, with the mean over the text; of texts of one length."""
 
     def __init__(self, tokens, settings, classes):
         super().__init__()
@@ -283,31 +210,30 @@ class Bert(Texts):
         self.__dict__["model"] = BertModel(config, add_pooling_layer=False)
         self.embeddings, self.encoder = self.model.embeddings, self.model.encoder
         self.classifier = nn.Linear(settings["hidden_size"], classes)
-        self.__dict__["head"] = self.classifier
 
-    def features(self, row):
-        return self.model(row).last_hidden_state.mean(1)
+    def forward(self, tokens, lengths):
+        return self.classifier(self.model(tokens).last_hidden_state.mean(1))
 
 
 def text_cases():
     """Name, settings as mapsto saves them, model, tokens."""
     n, most, classes = 23, 9, 3
     yield ("cnn", {"architecture": "cnn", "embedding": 6, "widths": [3, 4, 5], "filters": 7, "dropout": 0},
-           TextCnn(n, 6, [3, 4, 5], 7, classes))
+           alone(TextCnn)(n, 6, [3, 4, 5], 7, classes))
     yield ("cnn, odd widths", {"architecture": "cnn", "embedding": 5, "widths": [1, 12], "filters": 4, "dropout": 0},
-           TextCnn(n, 5, [1, 12], 4, classes))
+           alone(TextCnn)(n, 5, [1, 12], 4, classes))
     recurrent = lambda unit, **more: {"architecture": unit, "embedding": 6, "hidden": 5, "dropout": 0, **more}
-    yield ("lstm", recurrent("lstm"), TextRecurrent(nn.LSTM, n, 6, 5, 1, True, classes))
-    yield ("lstm, deep", recurrent("lstm", layers=2, bidirectional=False), TextRecurrent(nn.LSTM, n, 6, 5, 2, False, classes))
-    yield ("gru", recurrent("gru", layers=2), TextRecurrent(nn.GRU, n, 6, 5, 2, True, classes))
+    yield ("lstm", recurrent("lstm"), alone(TextRecurrent)(nn.LSTM, n, 6, 5, 1, True, classes))
+    yield ("lstm, deep", recurrent("lstm", layers=2, bidirectional=False), alone(TextRecurrent)(nn.LSTM, n, 6, 5, 2, False, classes))
+    yield ("gru", recurrent("gru", layers=2), alone(TextRecurrent)(nn.GRU, n, 6, 5, 2, True, classes))
     transformer = {"architecture": "transformer", "width": 8, "heads": 2, "layers": 2, "feedforward": 12, "dropout": 0}
-    yield ("transformer", transformer, TextTransformer(n, most, 8, 2, 2, 12, False, classes))
+    yield ("transformer", transformer, alone(TextTransformer)(n, most, 8, 2, 2, 12, False, classes))
     yield ("transformer, learned positions", transformer | {"positions": "learned"},
-           TextTransformer(n, most, 8, 2, 2, 12, True, classes))
+           alone(TextTransformer)(n, most, 8, 2, 2, 12, True, classes))
     bert = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 20,
             "max_position_embeddings": 16, "type_vocab_size": 2, "layer_norm_eps": 1e-12}
     dropout = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
-    yield ("bert", {"architecture": "bert", **bert, **dropout}, Bert(n, bert, classes))
+    yield ("bert", {"architecture": "bert", **bert, **dropout}, alone(Bert)(n, bert, classes))
 
 
 def texts():
@@ -391,54 +317,6 @@ def translations():
 # ---------------------------------------------------------------- models of sounds
 
 
-def own(x, frames, step):
-    """Ones at places that stand for frames of the sound itself."""
-    return (torch.arange(0, x.shape[3] * step, step) < frames[:, None]).to(x.dtype)[:, None, None]
-
-
-def mean(x, frames, step):
-    mask = own(x, frames, step)
-    return (x * mask).sum((2, 3)) / (mask.sum((1, 2, 3)) * x.shape[2])[:, None]
-
-
-def unit(i, o, kernel, stride=1, padding=0, groups=1):
-    return [nn.Conv2d(i, o, kernel, stride, padding, groups=groups, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
-
-
-class MelCnn(nn.Module):
-    def __init__(self, channels, classes):
-        super().__init__()
-        sizes = [1, *channels]
-        self.blocks = nn.ModuleList(nn.Sequential(*unit(i, o, 3, 1, 1)) for i, o in zip(sizes, channels))
-        self.head = nn.Linear(channels[-1], classes)
-
-    def forward(self, x, frames):
-        x, step = x * own(x, frames, 1), 1
-        for block in self.blocks:
-            x = block(x)
-            x = F.max_pool2d(x * own(x, frames, step), 2, ceil_mode=True)
-            step *= 2
-        return self.head(mean(x, frames, step))
-
-
-class KeywordCnn(nn.Module):
-    """Zhang et al. 2017: DS-CNN, whose first convolution has 10 frames and 4 rows."""
-
-    def __init__(self, channels, blocks, classes):
-        super().__init__()
-        c = channels
-        self.stem = nn.Sequential(*unit(1, c, (4, 10), 2, (1, 5)))
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.Sequential(*unit(c, c, 3, 1, 1, c)), nn.Sequential(*unit(c, c, 1))) for _ in range(blocks))
-        self.head = nn.Linear(c, classes)
-
-    def forward(self, x, frames):
-        x = self.stem(x * own(x, frames, 1))
-        for block in self.blocks:
-            x = block(x * own(x, frames + 1, 2))
-        return self.head(mean(x, frames + 1, 2))
-
-
 def audio_cases():
     """Name, settings as mapsto saves them, model, rows, frames of each sound."""
     mel = lambda *channels: {"architecture": "mel_cnn", "channels": channels, "dropout": 0}
@@ -464,74 +342,24 @@ class Recommender(nn.Module):
     """Items count differently, so that what a user adds to all of them has a gradient, too."""
 
     def forward(self, asked, items):
-        return self.scores(asked, items) * torch.arange(1, len(items) + 1) / len(items)
+        scores = against(self.asked(asked), self.items(items))
+        return scores * torch.arange(1, len(items) + 1) / len(items)
+
+    def asked(self, users):
+        return self.users(users)
 
 
-class Factors(Recommender):
-    """Koren et al. 2009: biased matrix factorisation."""
+class Reader(Recommender):
+    """Of histories each by itself, asked behind its last item."""
 
-    def __init__(self, users, items, width):
-        super().__init__()
-        self.user_embedding, self.item_embedding = nn.Embedding(users, width), nn.Embedding(items, width)
-        self.user_bias, self.item_bias = nn.Embedding(users, 1), nn.Embedding(items, 1)
-
-    def scores(self, users, items):
-        product = self.user_embedding(users) @ self.item_embedding(items).T
-        return product + self.user_bias(users) + self.item_bias(items).T
+    def asked(self, histories):
+        last = [self.users(history[None], torch.tensor([len(history)]), [len(history) - 1])[0] for history in histories]
+        return torch.cat(last), 0.0
 
 
-class Tower(nn.Module):
-    """Linear layers with rectifiers between them; number 0, the unknown, has no vector."""
-
-    def __init__(self, count, embedding, hidden, width):
-        super().__init__()
-        self.embedding, self.bias = nn.Embedding(count, embedding), nn.Embedding(count, 1)
-        widths = [embedding, *hidden, width]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths, widths[1:]))
-
-    def forward(self, numbers):
-        x = self.layers[0](self.embedding(numbers))
-        for layer in self.layers[1:]:
-            x = layer(F.relu(x))
-        return x * (numbers != 0)[:, None]
-
-
-class TwoTower(Recommender):
-    def __init__(self, users, items, *widths):
-        super().__init__()
-        self.user, self.item = Tower(users, *widths), Tower(items, *widths)
-
-    def scores(self, users, items):
-        return self.user(users) @ self.item(items).T + self.user.bias(users) + self.item.bias(items).T
-
-
-class Sequence(Recommender):
-    """Kang and McAuley 2018, or Hidasi et al. 2016: each history by itself, asked behind its last item."""
-
-    def __init__(self, items, width, layers, heads, length, gru):
-        super().__init__()
-        self.item_embedding, self.item_bias = nn.Embedding(items, width), nn.Embedding(items, 1)
-        self.reader = nn.Module()
-        if gru:
-            self.reader.gru = nn.GRU(width, width, layers, batch_first=True)
-        else:
-            self.reader.positions = nn.Module()
-            self.reader.positions.weight = nn.Parameter(torch.zeros(length, width))
-            layer = nn.TransformerEncoderLayer(width, heads, 2 * width, 0.0, F.gelu, batch_first=True, norm_first=True)
-            self.reader.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-        self.norm = nn.LayerNorm(width)
-
-    def last(self, history):
-        x = self.item_embedding(history)[None]
-        if hasattr(self.reader, "gru"):
-            return self.reader.gru(x)[0][0, -1]
-        steps = len(history)
-        mask = torch.triu(torch.ones(steps, steps, dtype=torch.bool), 1)
-        return self.reader.encoder(x + self.reader.positions.weight[:steps], mask)[0, -1]
-
-    def scores(self, histories, items):
-        users = self.norm(torch.stack([self.last(history) for history in histories]))
-        return users @ self.item_embedding(items).T + self.item_bias(items).T
+def counted(network, kind=Recommender):
+    """The network, whose items count differently."""
+    return type(network.__name__, (kind, network), {})
 
 
 def recommend_cases():
@@ -539,10 +367,10 @@ def recommend_cases():
     sequence = lambda reader, width, layers: {"architecture": "sequence", "reader": reader, "length": 7, "width": width,
                                               "layers": layers, "heads": 2, "dropout": 0}
     towers = {"architecture": "two_tower", "embedding": 5, "hidden": [7, 6], "width": 4, "dropout": 0}
-    yield "mf", {"architecture": "mf", "width": 6}, Factors(5, 9, 6), 5, 9
-    yield "two_tower", towers, TwoTower(6, 8, 5, [7, 6], 4), 6, 8
-    yield "sequence, attention", sequence("attention", 8, 2), Sequence(11, 8, 2, 2, 7, False), 2, 11
-    yield "sequence, gru", sequence("gru", 6, 2), Sequence(9, 6, 2, 2, 7, True), 2, 9
+    yield "mf", {"architecture": "mf", "width": 6}, counted(Factors)(5, 9, 6), 5, 9
+    yield "two_tower", towers, counted(TwoTower)(6, 8, 5, [7, 6], 4), 6, 8
+    yield "sequence, attention", sequence("attention", 8, 2), counted(Sequence, Reader)(11, 8, 2, 2, 7, False), 2, 11
+    yield "sequence, gru", sequence("gru", 6, 2), counted(Sequence, Reader)(9, 6, 2, 2, 7, True), 2, 9
 
 
 def recommend():
@@ -556,71 +384,6 @@ def recommend():
         yield {"name": name, "model": settings, "input": {"users": users, "items": items}, "rows": rows,
                "classes": items - 1} | run(model, [asked, torch.arange(1, items)], rows, items - 1, GENTLE)
 # ---------------------------------------------------------------- models of labelled series
-
-
-def same(i, o, kernel):
-    return nn.Sequential(nn.Conv1d(i, o, kernel, padding="same", bias=False), nn.BatchNorm1d(o))
-
-
-class Series(nn.Module):
-    """The mean of features over a series' own steps; what stands behind them is zero before each convolution."""
-
-    def forward(self, x, lengths):
-        mask = (torch.arange(x.shape[2]) < lengths[:, None]).to(x.dtype)[:, None]
-        return self.head((self.features(x * mask, mask) * mask).sum(2) / lengths[:, None])
-
-
-class SeriesFcn(Series):
-    """Wang et al. 2017."""
-
-    def __init__(self, i, channels, kernels, classes):
-        super().__init__()
-        self.blocks = nn.ModuleList(same(i, o, k) for i, o, k in zip([i, *channels], channels, kernels))
-        self.head = nn.Linear(channels[-1], classes)
-
-    def features(self, x, mask):
-        for block in self.blocks:
-            x = F.relu(block(x)) * mask
-        return x
-
-
-class SeriesResNet(Series):
-    """Wang et al. 2017."""
-
-    def __init__(self, i, channels, kernels, classes):
-        super().__init__()
-        self.blocks = nn.ModuleList()
-        for o in channels:
-            block = nn.Module()
-            block.convolutions = nn.ModuleList(same(i if place == 0 else o, o, k) for place, k in enumerate(kernels))
-            block.shortcut = nn.Sequential(nn.BatchNorm1d(o)) if i == o else same(i, o, 1)
-            self.blocks.append(block)
-            i = o
-        self.head = nn.Linear(i, classes)
-
-    def features(self, x, mask):
-        for block in self.blocks:
-            around = block.shortcut(x)
-            for convolution in block.convolutions[:-1]:
-                x = F.relu(convolution(x)) * mask
-            x = F.relu(block.convolutions[-1](x) + around) * mask
-        return x
-
-
-class SeriesRecurrent(nn.Module):
-    """Takes each series alone, without what fills it up."""
-
-    def __init__(self, i, hidden, layers, both, classes):
-        super().__init__()
-        self.rnn = nn.LSTM(i, hidden, layers, batch_first=True, bidirectional=both)
-        self.attention, self.head = nn.Linear(hidden * (1 + both), 1), nn.Linear(hidden * (1 + both), classes)
-
-    def forward(self, x, lengths):
-        def features(one, length):
-            states, _ = self.rnn(one[None, :, :length].transpose(1, 2))
-            return (self.attention(states).softmax(1) * states).sum(1)
-
-        return self.head(torch.cat([features(one, length) for one, length in zip(x, lengths)]))
 
 
 def series_cases():
@@ -643,115 +406,6 @@ def series():
 
 
 # ---------------------------------------------------------------- models that forecast
-
-
-def quantiles(x, more):
-    """Of medians and what makes distances from them, in ascending order; flat."""
-    median = x[..., 1:2] + more
-    return torch.cat([median - F.softplus(x[..., :1]), median, median + F.softplus(x[..., 2:])], -1).flatten(1)
-
-
-class ForecastHead(nn.Module):
-    def __init__(self, features, shape):
-        super().__init__()
-        context, horizon, targets, _, known = shape
-        self.shape, self.linear = shape, nn.Linear(features + horizon * known, horizon * targets * 3)
-        self.skip = nn.Linear(context, horizon)
-
-    def forward(self, features, past, future):
-        _, horizon, targets, _, _ = self.shape
-        x = self.linear(torch.cat([features, future.flatten(1)], 1)).unflatten(1, (horizon, targets, 3))
-        return quantiles(x, self.skip(past[..., :targets].transpose(1, 2)).transpose(1, 2)[..., None])
-
-
-class ForecastLinear(nn.Module):
-    """Zeng et al. 2023: DLinear, with other variables besides."""
-
-    def __init__(self, smoothing, shape):
-        super().__init__()
-        context, horizon, targets, past, known = self.shape = shape
-        self.smoothing = smoothing
-        self.trend, self.seasonal = nn.Linear(context, horizon * 3), nn.Linear(context, horizon * 3)
-        if past:
-            self.past = nn.Linear(past, horizon * targets * 3)
-        if known:
-            self.future = nn.Linear(known, targets * 3)
-
-    def forward(self, past, future):
-        _, horizon, targets, others, known = self.shape
-        x = past[..., :targets].transpose(1, 2)
-        padded = F.pad(x, ((self.smoothing - 1) // 2, self.smoothing // 2), mode="replicate")
-        trend = F.avg_pool1d(padded, self.smoothing, 1)
-        out = (self.trend(trend) + self.seasonal(x - trend)).unflatten(2, (horizon, 3)).transpose(1, 2)
-        if others:
-            out = out + self.past(past[:, -1, targets : targets + others]).unflatten(1, (horizon, targets, 3))
-        if known:
-            out = out + self.future(future).unflatten(2, (targets, 3))
-        return quantiles(out, 0)
-
-
-class ForecastMlp(nn.Module):
-    def __init__(self, hidden, layers, shape):
-        super().__init__()
-        context, horizon, targets, past, known = shape
-        sizes = [context * (targets + past + known) + horizon * known] + [hidden] * layers
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, sizes[1:]))
-        self.head = ForecastHead(hidden, shape)
-
-    def forward(self, past, future):
-        x = torch.cat([past.flatten(1), future.flatten(1)], 1)
-        for layer in self.layers:
-            x = F.relu(layer(x))
-        return self.head(x, past, future)
-
-
-class ForecastRecurrent(nn.Module):
-    def __init__(self, hidden, layers, shape):
-        super().__init__()
-        self.rnn = nn.LSTM(sum(shape[2:]), hidden, layers, batch_first=True)
-        self.head = ForecastHead(hidden, shape)
-
-    def forward(self, past, future):
-        return self.head(self.rnn(past)[0][:, -1], past, future)
-
-
-class ForecastTcn(nn.Module):
-    """Bai et al. 2018, without weight normalisation."""
-
-    def __init__(self, channels, kernel, levels, shape):
-        super().__init__()
-        self.blocks, i = nn.ModuleList(), sum(shape[2:])
-        for level in range(levels):
-            block, d = nn.Module(), 2**level
-            block.conv1 = nn.Conv1d(i, channels, kernel, padding=(kernel - 1) * d, dilation=d)
-            block.conv2 = nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) * d, dilation=d)
-            if i != channels:
-                block.downsample = nn.Conv1d(i, channels, 1)
-            self.blocks.append(block)
-            i = channels
-        self.head = ForecastHead(channels, shape)
-
-    def forward(self, past, future):
-        x = past.transpose(1, 2)
-        for block in self.blocks:
-            around = block.downsample(x) if hasattr(block, "downsample") else x
-            for convolution in (block.conv1, block.conv2):
-                x = F.relu(convolution(x)[..., : around.shape[2]])
-            x = F.relu(x + around)
-        return self.head(x[..., -1], past, future)
-
-
-class ForecastTransformer(nn.Module):
-    def __init__(self, width, heads, layers, feedforward, shape):
-        super().__init__()
-        self.input = nn.Linear(sum(shape[2:]), width)
-        layer = nn.TransformerEncoderLayer(width, heads, feedforward, 0.0, F.gelu, batch_first=True, norm_first=True)
-        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
-        self.head = ForecastHead(width, shape)
-
-    def forward(self, past, future):
-        x = self.input(past)
-        return self.head(self.encoder(x + TextTransformer.waves(None, *x.shape[1:]))[:, -1], past, future)
 
 
 def forecast_cases():

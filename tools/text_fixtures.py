@@ -61,25 +61,32 @@ def cases(tokenizer):
             yield {"text": text, "max": most, "tokens": ids, "decoded": tokenizer.decode(ids)}
 
 
-def learned():
-    specials = ["[PAD]", "[UNK]"]
+SPECIALS = ["[PAD]", "[UNK]"]
+
+
+def words(size):
+    """A tokenizer of words, and what it learns at most so many by."""
     bert = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=True)
-    words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
-    words.normalizer = normalizers.Sequence([normalizers.NFC(), bert])
-    words.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    yield "words", 20, words, trainers.WordLevelTrainer(vocab_size=20, min_frequency=2, special_tokens=specials, show_progress=False)
+    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), bert])
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer, trainers.WordLevelTrainer(vocab_size=size, min_frequency=2, special_tokens=SPECIALS, show_progress=False)
+
+
+def learned():
+    yield "words", 20, *words(20)
     letters = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     letters.normalizer = normalizers.NFC()
     letters.pre_tokenizer = pre_tokenizers.FixedLength(1)
     letters.decoder = decoders.Fuse()
-    yield "characters", 40, letters, trainers.WordLevelTrainer(vocab_size=40, min_frequency=2, special_tokens=specials, show_progress=False)
+    yield "characters", 40, letters, trainers.WordLevelTrainer(vocab_size=40, min_frequency=2, special_tokens=SPECIALS, show_progress=False)
     for size in [290, 400]:
         bpe = Tokenizer(models.BPE())
         bpe.normalizer = normalizers.NFC()
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         bpe.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        yield "bpe", size, bpe, trainers.BpeTrainer(vocab_size=size, min_frequency=2, special_tokens=specials[:1],
+        yield "bpe", size, bpe, trainers.BpeTrainer(vocab_size=size, min_frequency=2, special_tokens=SPECIALS[:1],
                                                     initial_alphabet=alphabet, show_progress=False)
 
 
