@@ -16,7 +16,7 @@ import tempfile
 
 import torch
 
-from speed.course import of_mapsto, of_torch
+from speed.course import of_mapsto, of_torch, warm
 
 BINARY = pathlib.Path(__file__).resolve().parent.parent / "target/release/mapsto"
 
@@ -58,6 +58,7 @@ def main():
     options = parser.parse_args()
     module = importlib.import_module(f"speed.{options.task}")
     torch.set_num_threads(options.threads)
+    warm()
     print("| task | model | parameters | batches | epoch: mapsto, s | PyTorch, s | ratio | whole: mapsto, s | PyTorch, s | ratio | losses |")
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for model in [options.model] if options.model else module.MODELS:

@@ -58,6 +58,14 @@ def mean_loss(peer, part):
     return sum(loss * count for loss, count in losses) / sum(count for _, count in losses) if losses else None
 
 
+def warm():
+    """A step, before anything is timed: PyTorch imports much at its first."""
+    weight = torch.zeros(1, requires_grad=True)
+    optimizer = torch.optim.AdamW([weight], fused=True)
+    weight.sum().backward()
+    optimizer.step()
+
+
 def of_torch(make, settings, threads):
     """Trains the `Peer` that `make` makes, as mapsto does."""
     torch.set_num_threads(threads)

@@ -35,8 +35,10 @@ def words(options, model, folder):
 class Bert(nn.Module):
     def __init__(self, folder, classes):
         super().__init__()
-        from transformers import BertModel
+        from transformers import BertModel, logging
 
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
         self.bert = BertModel.from_pretrained(folder, add_pooling_layer=False)
         config = self.bert.config
         self.dropout, self.classifier = nn.Dropout(config.hidden_dropout_prob), nn.Linear(config.hidden_size, classes)
