@@ -35,11 +35,10 @@ def compare(module, model, options):
                 assert a == b, f"{options.task} {model}: {a} {what} of mapsto's, {b} of PyTorch's"
             sides["mapsto"].append(ours)
             sides["torch"].append(theirs)
-    epoch, whole = ({name: statistics.median(of(told)) for name, told in sides.items()} for of in (
-        lambda told: [seconds for one in told for seconds in one.seconds[1:] or one.seconds], lambda told: [one.whole for one in told]))
     cells = [f"`{options.task}`", f"`{model}`", f"{ours.parameters:,}", ours.batches]
-    for kind in (epoch, whole):
-        cells += [f"{kind['mapsto']:.3g}", f"{kind['torch']:.3g}", f"{kind['mapsto'] / kind['torch']:.2f}"]
+    for seconds in (lambda one: one.seconds[1:] or one.seconds, lambda one: [one.whole]):
+        of = {name: statistics.median(value for one in told for value in seconds(one)) for name, told in sides.items()}
+        cells += [f"{of['mapsto']:.3g}", f"{of['torch']:.3g}", f"{of['mapsto'] / of['torch']:.2f}"]
     cells.append(", ".join(f"{statistics.mean(one.loss for one in told):.4f}" for told in sides.values()))
     print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
@@ -50,6 +49,7 @@ def main():
     parser.add_argument("data", type=lambda path: pathlib.Path(path).resolve())
     parser.add_argument("--target", help="the column that is predicted, of a table")
     parser.add_argument("--model", help="one of the task's, rather than all")
+    parser.add_argument("--pretrained", type=lambda path: pathlib.Path(path).resolve(), help="a folder with weights that are tuned")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of both")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=3)

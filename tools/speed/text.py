@@ -1,8 +1,8 @@
 """The classes of texts: networks that learn from nothing, and `minilm`, an encoder that is tuned.
 
 DATA is a table with the columns `part` (train and test), `text`, and that of the classes, told by `--target`, such as `tools/compare_texts.py`
-writes; a tenth of the part to learn from becomes the validation part. `minilm` begins with the folder of `all-MiniLM-L6-v2` that the
-variable MINILM names. Needs pandas and tokenizers, for `minilm` transformers.
+writes; a tenth of the part to learn from becomes the validation part. `minilm` begins with what `--pretrained` names, a folder of
+`all-MiniLM-L6-v2`. Needs pandas and tokenizers, for `minilm` transformers.
 """
 
 import os
@@ -28,7 +28,7 @@ def words(options, model, folder):
     train = np.flatnonzero(table.part == "train")
     table.loc[np.random.default_rng(1).choice(train, len(train) // 10, replace=False), "part"] = "validation"
     table.to_csv(folder / "table.csv", index=False)
-    network = ["--pretrained", os.environ.get("MINILM") or sys.exit("MINILM names no folder")] if model == "minilm" else ["--model", model]
+    network = ["--pretrained", options.pretrained or sys.exit("give --pretrained")] if model == "minilm" else ["--model", model]
     return ["--data", folder / "table.csv", "--target", options.target or sys.exit("give --target"), *network]
 
 
