@@ -42,6 +42,8 @@ class Bert(nn.Module):
         self.bert = BertModel.from_pretrained(folder, add_pooling_layer=False)
         config = self.bert.config
         self.dropout, self.classifier = nn.Dropout(config.hidden_dropout_prob), nn.Linear(config.hidden_size, classes)
+        nn.init.normal_(self.classifier.weight, std=config.initializer_range)
+        nn.init.zeros_(self.classifier.bias)
 
     def forward(self, tokens, lengths):
         held = before(lengths, tokens.shape[1])
