@@ -1,12 +1,12 @@
 //! Work on several things at a time.
 
-use std::num::NonZero;
+use mapsto_tensor::num_threads;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// `f` of each item, in the items' order, on as many threads as there are processors.
+/// `f` of each item, in the items' order, on as many threads as operations take.
 pub(crate) fn in_parallel<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
+    let threads = num_threads().min(items.len());
     let queue = Mutex::new(items.into_iter().enumerate());
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {

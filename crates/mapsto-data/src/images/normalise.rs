@@ -27,8 +27,7 @@ impl Normalisation {
     pub fn learn(set: &Arc<ImageSet>, items: &[usize]) -> Result<Normalisation, ImageError> {
         let chosen = spread(items.len(), SAMPLE).map(|i| items[i]).collect();
         let samples = ImageSamples::new(Arc::clone(set), chosen, Augmentation::default())?;
-        let loader =
-            Loader::new(Arc::new(samples), LoaderOptions::default()).expect("batches of 32 by a worker a core");
+        let loader = Loader::new(Arc::new(samples), LoaderOptions::default()).expect("batches of 32");
         let channels = set.channels().count();
         let (mut pixels, mut sums, mut squares) = (0u64, [0u64; 3], [0u128; 3]);
         let mut error = None;

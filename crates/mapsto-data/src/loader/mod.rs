@@ -6,11 +6,9 @@ mod work;
 pub use order::Order;
 pub use work::Batches;
 
-use mapsto_tensor::Rng;
+use mapsto_tensor::{Rng, num_threads};
 use std::fmt;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 /// The most threads of a loader.
 const MOST_WORKERS: usize = 1024;
@@ -60,9 +58,9 @@ pub struct LoaderOptions {
 }
 
 impl Default for LoaderOptions {
-    /// Batches of 32 in order, all of them, a thread for each core, two batches ahead.
+    /// Batches of 32 in order, all of them, as many threads as operations take, two batches ahead.
     fn default() -> Self {
-        let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS);
+        let workers = num_threads().min(MOST_WORKERS);
         LoaderOptions { batch_size: 32, order: Order::InOrder, drop_last: false, seed: 0, workers, ahead: 2 }
     }
 }
@@ -75,7 +73,7 @@ pub enum LoaderError {
     #[error("a batch must have at least one item")]
     NoBatch,
     /// More threads than a machine has.
-    #[error("{0} workers are too many; give at most {MOST_WORKERS}, or leave it out for one a core")]
+    #[error("{0} workers are too many; give at most {MOST_WORKERS}, or leave it out for as many as operations take")]
     Workers(usize),
     /// Shares that nothing can be drawn by.
     #[error("a drawn order needs a share of each of {0} items, from zero, and one above it")]
