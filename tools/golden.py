@@ -51,10 +51,15 @@ def value(name, shape):
 # ---------------------------------------------------------------- one case
 
 
+def fill(model):
+    """Gives a model the values of its names; it evaluates, in f64."""
+    model.load_state_dict({name: value(name, tuple(x.shape)) for name, x in model.state_dict().items()})
+    return model.double().eval()
+
+
 def run(model, inputs, rows, classes, train):
     """Logits of the evaluating model; then losses and gradients of plain SGD, and the logits behind it."""
-    model.load_state_dict({name: value(name, tuple(x.shape)) for name, x in model.state_dict().items()})
-    model.double().eval()
+    fill(model)
     with torch.no_grad():
         case = {"logits": model(*inputs).flatten().tolist()}
     if train is None:

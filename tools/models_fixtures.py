@@ -2,7 +2,7 @@
 
 - torchvision_states.txt: names and shapes of state dicts;
 - audio.json, forecasts.json, images.json, recommend.json, series.json, tables.json, texts.json,
-  translations.json: logits, gradients and losses.
+  translations.json: logits, gradients and losses; of texts' transformers also where they look.
 
 Run from the repository root with a Python that has torch, torchvision and transformers: python tools/models_fixtures.py
 
@@ -22,7 +22,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from torchvision.models.vgg import VGG, make_layers
 from transformers import BertConfig, BertModel
 
-from golden import integers, run, units
+from golden import fill, integers, run, units
 from networks.forecasts import ForecastLinear, ForecastMlp, ForecastRecurrent, ForecastTcn, ForecastTransformer
 from networks.recommend import Factors, Sequence, TwoTower, against
 from networks.series import SeriesFcn, SeriesRecurrent, SeriesResNet
@@ -215,6 +215,18 @@ class Bert(nn.Module):
         return self.classifier(self.model(tokens).last_hidden_state.mean(1))
 
 
+def looks(model, row):
+    """How much each token of a text looks at each in each layer of a transformer: the mean of the heads."""
+    if hasattr(model, "model"):
+        yield from (heads.mean(1) for heads in model.model(row, output_attentions=True).attentions)
+    elif hasattr(model, "encoder"):
+        x = model.embed(row)
+        for layer in model.encoder.layers:
+            asking = layer.norm1(x)
+            yield layer.self_attn(asking, asking, asking)[1]
+            x = layer(x)
+
+
 def text_cases():
     """Name, settings as mapsto saves them, model, tokens."""
     n, most, classes = 23, 9, 3
@@ -241,8 +253,15 @@ def texts():
     rows, most = len(lengths), max(lengths)
     numbers = torch.from_numpy((integers("tokens", rows * most).astype(np.int64) % tokens).reshape(rows, most))
     for name, settings, model in text_cases():
-        yield {"name": name, "model": settings, "input": {"tokens": tokens, "length": most}, "rows": rows, "classes": classes
-               } | run(model, [numbers, lengths], rows, classes, USUAL)
+        case = {"name": name, "model": settings, "input": {"tokens": tokens, "length": most}, "rows": rows, "classes": classes
+                } | run(model, [numbers, lengths], rows, classes, USUAL)
+        fill(model)
+        with torch.no_grad():
+            # Of each layer, of each text.
+            layers = zip(*(looks(model, row[:length][None]) for row, length in zip(numbers, lengths)))
+            case["attention"] = [[look.flatten().tolist() for look in layer] for layer in layers]
+        yield case
+
 
 # ---------------------------------------------------------------- models of translation
 

@@ -83,9 +83,11 @@ class TextTransformer(nn.Module):
         self.dropout, self.head = nn.Dropout(dropout), nn.Linear(width, classes)
         nn.init.normal_(self.embedding.weight, std=1 / self.scale)
 
+    def embed(self, tokens):
+        places = self.positions.weight if hasattr(self, "positions") else self.waves
+        return self.dropout(self.embedding(tokens) * self.scale + places[: tokens.shape[1]])
+
     def forward(self, tokens, lengths):
         held = before(lengths, tokens.shape[1])
-        places = self.positions.weight if hasattr(self, "positions") else self.waves
-        x = self.dropout(self.embedding(tokens) * self.scale + places[: tokens.shape[1]])
-        x = self.encoder(x, src_key_padding_mask=~held)
+        x = self.encoder(self.embed(tokens), src_key_padding_mask=~held)
         return self.head(self.dropout(mean(x, held)))

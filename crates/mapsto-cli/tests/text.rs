@@ -109,6 +109,14 @@ fn the_report_shows_words_and_where_the_network_looks() {
     for shown in ["Principal components", "Neighbours", ">government</text>", "What it looks at: ", "--share: 1.00"] {
         assert!(page.contains(shown), "{shown}");
     }
+    assert!(!page.contains("Where its layers look"));
+    let small = ["--model", "transformer", "--epochs", "1", "--set", "length=40", "--set", "config.model.layers=3"];
+    text(folder, &[&train[..], &small, &["--run", "layers"]].concat());
+    let page = std::fs::read_to_string(folder.join("runs/layers/report.html")).unwrap();
+    assert_eq!(page.matches("What it looks at: ").count(), 5);
+    assert_eq!(page.matches("Where its layers look: ").count(), 2);
+    assert_eq!(page.matches(">Layer 3<").count(), 2);
+    assert!(!page.contains(">Layer 4<") && page.contains("--share: 1.00"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Texts: which class each is of.
 
 mod pretrained;
+mod report;
 
 use crate::answered::Answered;
 use crate::error::TaskError;
@@ -8,22 +9,20 @@ use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
-use crate::report::{Markup, Shown, draw_shaded, draw_words};
+use crate::report::{Markup, Shown};
 use crate::request::{Begun, Request};
 use crate::run::Outcome;
 use crate::settings::{Settings, Training};
-use crate::task::{Given, finite};
+use crate::task::Given;
 use crate::weights::begin_with;
 use mapsto_data::{Order, Part, Synonyms, TextAugmentation, TextColumns, TextSet, TokenKind, Tokenizer, read_texts};
 use mapsto_models::text::Bert;
 use mapsto_models::{TextModel, TextNet, TextShape};
-use mapsto_nn::{Layer, Summary};
-use mapsto_tensor::{Result, Rng, Tensor, no_grad};
+use mapsto_nn::Summary;
+use mapsto_tensor::{Result, Rng, Tensor};
 use mapsto_train::Labelled;
 use pretrained::Origin;
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Steps that a training has by default, about.
@@ -36,13 +35,6 @@ const LONGEST: usize = 65_536;
 const MOST_TOKENS: usize = 1_000_000;
 /// Texts that a network is asked about at once.
 const ASKED: usize = 64;
-/// Texts of which words are counted for the report, those that are shown shaded, and tokens of each.
-const COUNTED: usize = 2000;
-const LOOKED_AT: usize = 5;
-const SHADED: usize = 120;
-/// Words on a map, and letters that one has at least: the most usual words of a language are short and tell little.
-const MAPPED: usize = 120;
-const LETTERS: usize = 4;
 
 /// The settings of the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -371,38 +363,10 @@ impl Examples for TextExamples {
     }
 
     fn draw(&self, outcome: &Outcome<Answered<Self>>, page: &mut Markup) -> Result<(), TaskError> {
-        let Predictor { settings, preparation, members, .. } = &outcome.predictor;
-        let (Some(network), inputs) = (members.first(), &preparation.inputs) else { return Ok(()) };
-        let some: Vec<usize> = outcome.tested.iter().copied().take(COUNTED).collect();
-        let encoded = self.encoded(&settings.config, inputs, &some)?;
-        let words = usual_words(&inputs.tokenizer, &encoded);
-        let rows = words.iter().map(|&(number, _)| i64::from(number)).collect();
-        let vectors = network.embedding().forward(&Tensor::from_vec(rows, [words.len()])?)?;
-        let size = vectors.shape()[1];
-        let names: Vec<String> = words.into_iter().map(|(_, word)| word).collect();
-        draw_words(&names, &finite(vectors)?, size, page)?;
-        for (&item, tokens) in some.iter().zip(&encoded).take(LOOKED_AT) {
-            let input = gathered(std::slice::from_ref(tokens))?;
-            let Some(shares) = no_grad(|| network.attention(&input.tokens, &input.lengths))? else { break };
-            let word = |&token: &u32| inputs.tokenizer.token(token).unwrap_or_default();
-            let pieces: Vec<(String, f64)> = tokens.iter().map(word).zip(finite(shares)?).take(SHADED).collect();
-            draw_shaded(&format!("What it looks at: {}", self.set.name(item)), &pieces, page);
-        }
-        Ok(())
+        report::draw(self, outcome, page)
     }
 
     fn show(&self, item: usize) -> Result<Shown, TaskError> {
         Ok(Shown::Row(vec![(self.set.name(item), self.set.texts[item].clone())]))
     }
-}
-
-/// The tokens that come most often in texts, of those that have letters to show: numbers and words.
-fn usual_words(tokenizer: &Tokenizer, texts: &[Vec<u32>]) -> Vec<(u32, String)> {
-    let mut counts = BTreeMap::<u32, usize>::new();
-    texts.iter().flatten().for_each(|&token| *counts.entry(token).or_default() += 1);
-    let mut counts: Vec<(u32, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|&(token, count)| (Reverse(count), token));
-    let word = |(token, _)| Some((token, tokenizer.token(token)?));
-    let is_word = |(_, word): &(u32, String)| word.chars().filter(|c| c.is_alphabetic()).count() >= LETTERS;
-    counts.into_iter().filter_map(word).filter(is_word).take(MAPPED).collect()
 }

@@ -256,15 +256,37 @@ impl Bert {
     #[track_caller]
     pub fn features(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Tensor> {
         composed("Bert", || {
-            check_texts(tokens, lengths)?;
-            let places = tokens.shape()[1];
-            let held = before(lengths, places)?.reshape([tokens.shape()[0], 1, 1, places])?;
-            let mut x = self.embeddings.forward(tokens)?;
+            let (mut x, held) = self.embed(tokens, lengths)?;
             for (i, block) in self.encoder.layer.iter().enumerate() {
                 x = block.forward(&x, &held).map_err(|e| e.within(format!("encoder.layer.{i}")))?;
             }
             mean(&x, lengths)
         })
+    }
+
+    /// Where it looks: see [`TextNet::self_attention`](super::TextNet::self_attention).
+    ///
+    /// # Errors
+    /// Those of [`TextNet::forward`](super::TextNet::forward).
+    #[track_caller]
+    pub fn self_attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Vec<Tensor>> {
+        composed("Bert", || {
+            let (mut x, held) = self.embed(tokens, lengths)?;
+            let mut looks = Vec::with_capacity(self.encoder.layer.len());
+            for block in &self.encoder.layer {
+                looks.push(block.attention.heads.weights(&x, &held)?);
+                x = block.forward(&x, &held)?;
+            }
+            Ok(looks)
+        })
+    }
+
+    /// Tokens as features at their places `[N, T, E]`, and which of them a text has `[N, 1, 1, T]`.
+    fn embed(&self, tokens: &Tensor, lengths: &Tensor) -> Result<(Tensor, Tensor)> {
+        check_texts(tokens, lengths)?;
+        let places = tokens.shape()[1];
+        let held = before(lengths, places)?.reshape([tokens.shape()[0], 1, 1, places])?;
+        Ok((self.embeddings.forward(tokens)?, held))
     }
 
     /// The values of Hugging Face's file that belong here: those of `BertModel` without its pooler, from `BertModel` itself or from a
@@ -329,17 +351,28 @@ impl Heads {
     /// What each place finds at the places that hold tokens.
     fn forward(&self, x: &Tensor, held: &Tensor) -> Result<Tensor> {
         let _scope = scope(self);
-        let &[texts, places, size] = &x.shape()[..] else {
-            return Err(Error::shape(format!("takes [N, T, E], not {}", x.shape())));
-        };
-        let split =
-            |layer: &Linear| layer.forward(x)?.reshape([texts, places, self.heads, size / self.heads])?.transpose(1, 2);
-        let (query, key, value) = (split(&self.query)?, split(&self.key)?, split(&self.value)?);
+        let query = self.split(&self.query, x)?;
+        let (key, value) = (self.split(&self.key, x)?, self.split(&self.value, x)?);
         let mut options = AttentionOptions { mask: Some(held), ..AttentionOptions::default() };
         if self.dropout > 0.0 && self.mode.is_training() {
             options.dropout = Some((self.dropout, self.stream.next_rng()?.key()));
         }
-        query.attention(&key, &value, &options)?.transpose(1, 2)?.reshape([texts, places, size])
+        query.attention(&key, &value, &options)?.transpose(1, 2)?.reshape(*x.shape())
+    }
+
+    /// How much each place looks at each, `[N, T, T]`: the mean of the heads. None is dropped.
+    fn weights(&self, x: &Tensor, held: &Tensor) -> Result<Tensor> {
+        let options = AttentionOptions { mask: Some(held), ..AttentionOptions::default() };
+        let (query, key) = (self.split(&self.query, x)?, self.split(&self.key, x)?);
+        query.attention_weights(&key, &options)?.mean_axes(&[1], false)
+    }
+
+    /// What a layer makes of places `[N, T, E]`, of each head: `[N, H, T, D]`.
+    fn split(&self, layer: &Linear, x: &Tensor) -> Result<Tensor> {
+        let &[texts, places, size] = &x.shape()[..] else {
+            return Err(Error::shape(format!("takes [N, T, E], not {}", x.shape())));
+        };
+        layer.forward(x)?.reshape([texts, places, self.heads, size / self.heads])?.transpose(1, 2)
     }
 }
 

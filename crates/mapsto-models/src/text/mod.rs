@@ -145,7 +145,8 @@ impl TextNet {
         }
     }
 
-    /// How much of the answer comes from each token, `[N, T]`, in networks that weigh them: shares.
+    /// How much each token is looked at, `[N, T]`, in networks that look: shares. Of a recurrent network, how much of the answer
+    /// comes from each; of a transformer, the mean over the text's places in the last layer.
     ///
     /// # Errors
     /// Those of [`TextNet::forward`].
@@ -153,7 +154,21 @@ impl TextNet {
     pub fn attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Option<Tensor>> {
         match self {
             TextNet::Recurrent(network) => Ok(Some(network.attention(tokens, lengths)?)),
-            _ => Ok(None),
+            _ => self.self_attention(tokens, lengths)?.last().map(|last| mask::mean(last, lengths)).transpose(),
+        }
+    }
+
+    /// How much each token of a text looks at each in each layer of a transformer, `[N, T, T]`: the mean of the heads. Rows of
+    /// the text's own tokens sum to one. Other networks have no such layers.
+    ///
+    /// # Errors
+    /// Those of [`TextNet::forward`].
+    #[track_caller]
+    pub fn self_attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Vec<Tensor>> {
+        match self {
+            TextNet::Cnn(_) | TextNet::Recurrent(_) => Ok(Vec::new()),
+            TextNet::Transformer(network) => network.self_attention(tokens, lengths),
+            TextNet::Bert(network) => network.self_attention(tokens, lengths),
         }
     }
 }

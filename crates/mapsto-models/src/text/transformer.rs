@@ -85,13 +85,31 @@ impl TextTransformer {
     pub fn forward(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Tensor> {
         let _scope = scope(self);
         composed("TextTransformer", || {
-            check_texts(tokens, lengths)?;
-            let x = self.embedding.forward(tokens)?.mul(self.scale)?;
-            let x = self.positions.forward_from(&x, 0)?;
-            let hidden = before(lengths, tokens.shape()[1])?.logical_not()?;
+            let (x, hidden) = self.embed(tokens, lengths)?;
             let masks = AttentionMasks { key_padding_mask: Some(&hidden), ..AttentionMasks::default() };
-            let x = self.encoder.forward_masked(&self.dropout.forward(&x)?, &masks)?;
+            let x = self.encoder.forward_masked(&x, &masks)?;
             self.head.forward(&self.dropout.forward(&mean(&x, lengths)?)?)
         })
+    }
+
+    /// Where it looks: see [`TextNet::self_attention`](super::TextNet::self_attention).
+    ///
+    /// # Errors
+    /// Those of [`TextNet::forward`](super::TextNet::forward).
+    #[track_caller]
+    pub fn self_attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Vec<Tensor>> {
+        composed("TextTransformer", || {
+            let (x, hidden) = self.embed(tokens, lengths)?;
+            let masks = AttentionMasks { key_padding_mask: Some(&hidden), ..AttentionMasks::default() };
+            self.encoder.attention(&x, &masks)
+        })
+    }
+
+    /// Tokens as features at their places `[N, T, E]`, and which of them fill up `[N, T]`.
+    fn embed(&self, tokens: &Tensor, lengths: &Tensor) -> Result<(Tensor, Tensor)> {
+        check_texts(tokens, lengths)?;
+        let x = self.embedding.forward(tokens)?.mul(self.scale)?;
+        let x = self.positions.forward_from(&x, 0)?;
+        Ok((self.dropout.forward(&x)?, before(lengths, tokens.shape()[1])?.logical_not()?))
     }
 }

@@ -222,6 +222,19 @@ impl TransformerEncoderLayer {
         self.run(src, |x| self.self_attn.forward(x, x, x, masks))
     }
 
+    /// How much each place looks at each, `[N, L, L]`: the mean of the heads. Otherwise as
+    /// [`TransformerEncoderLayer::forward_masked`].
+    ///
+    /// # Errors
+    /// Those of [`TransformerEncoderLayer::forward_masked`].
+    #[track_caller]
+    pub fn attention(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Tensor> {
+        composed("TransformerEncoderLayer", || {
+            let asking = if self.config.norm_first { self.norm1.forward(src)? } else { src.clone() };
+            Ok(self.self_attn.forward_weights(&asking, &asking, &asking, masks, false)?.1)
+        })
+    }
+
     /// The output, by what attends.
     #[track_caller]
     pub(super) fn run(&self, src: &Tensor, attend: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
@@ -440,6 +453,23 @@ impl TransformerEncoder {
             Some(norm) => norm.forward(&x),
             None => Ok(x),
         }
+    }
+
+    /// How much each place looks at each in each layer, `[N, L, L]`: see [`TransformerEncoderLayer::attention`].
+    ///
+    /// # Errors
+    /// Those of [`TransformerEncoder::forward_masked`].
+    #[track_caller]
+    pub fn attention(&self, src: &Tensor, masks: &AttentionMasks) -> Result<Vec<Tensor>> {
+        let at = Location::caller();
+        let mut x = src.clone();
+        let mut looks = Vec::with_capacity(self.layers.len());
+        for (i, layer) in self.layers.iter().enumerate() {
+            let within = |e: mapsto_tensor::Error| e.at(at).within(format!("layers.{i}"));
+            looks.push(layer.attention(&x, masks).map_err(within)?);
+            x = layer.forward_masked(&x, masks).map_err(within)?;
+        }
+        Ok(looks)
     }
 }
 
