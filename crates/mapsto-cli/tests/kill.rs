@@ -126,3 +126,29 @@ fn pictures_changed_and_mixed_by_chance_under_an_average() {
         }
     });
 }
+
+/// The words of a command.
+fn words(command: &str) -> Vec<&str> {
+    command.split_whitespace().collect()
+}
+
+#[test]
+fn a_language_model_that_carries_its_states_on() {
+    let mut rng = Rng::new(2);
+    let syllables = ["ma", "lo", "ti", "ren", "su", "ka ", "do ", "shi. "];
+    let text: String = (0..4000).map(|_| syllables[rng.below(syllables.len() as u64) as usize]).collect();
+    let sizes = "--set config.model.hidden=24 --set config.model.embedding=16 --set length=24 --set streams=4";
+    let task = format!("train lm --data t.txt --model gru --epochs 3 {sizes} --set checkpoint_seconds=0.05");
+    kill(&words(&task), |folder| std::fs::write(folder.join("t.txt"), &text).unwrap());
+}
+
+#[test]
+fn a_recommender_that_draws_what_was_not_chosen() {
+    let mut rng = Rng::new(3);
+    let mut table = "user,item,timestamp\n".to_string();
+    for user in 0..60 {
+        (0..12).for_each(|time| table += &format!("u{user},i{},{time}\n", (user % 4) * 10 + rng.below(15)));
+    }
+    let task = "train recommend --data r.csv --model mf --epochs 12 --set width=8 --set checkpoint_seconds=0.02";
+    kill(&words(task), |folder| std::fs::write(folder.join("r.csv"), &table).unwrap());
+}
