@@ -74,6 +74,25 @@ fn dates_may_be_numbers_and_rows_of_one_time_become_one() {
 }
 
 #[test]
+fn months_quarters_and_years_are_points_in_time() {
+    for (text, step, next) in [
+        ("Month,x\n1949-01,112\n1949-02,118\n1949-03,132\n", "1 month", "1949-04-01"),
+        ("m,x\nJan-49,112\nFeb-49,118\nMar-49,132\n", "1 month", "1949-04-01"),
+        ("m,x\nOct 1949,112\nNov 1949,118\nDec 1949,132\n", "1 month", "1950-01-01"),
+        ("q,x\n1991 Q3,1\n1991 Q4,2\n1992 Q1,3\n", "3 months", "1992-04-01"),
+        ("season,x\n1991-Q1,1\n1991-Q2,2\n1991-Q3,3\n", "3 months", "1991-10-01"),
+        // Years that are called something else, beside a target that could be some.
+        ("x,jahr\n1700,1700\n1800,1701\n1900,1702\n", "1", "1703"),
+    ] {
+        let found = read(text, &columns(&["x"])).unwrap();
+        assert_eq!(found.clock.step_text(), step, "{text}");
+        assert_eq!(found.clock.text(found.clock.at(found.all[0].start, 3)), next, "{text}");
+    }
+    let told = read("years,x\n1700,1\n1701.5,2\n", &columns(&["x"])).unwrap_err();
+    assert!(told.contains("no column holds times"), "{told}");
+}
+
+#[test]
 fn mistakes_are_named() {
     let of = |text: &str| read(text, &columns(&["x"])).unwrap_err();
     assert!(of("day,x\nMonday,1\nTuesday,2\n").contains("no column holds times: name it with --set time=COLUMN"));

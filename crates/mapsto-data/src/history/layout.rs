@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// What columns of times are called where they hold plain numbers.
 const TIMES: [&str; 10] = ["time", "date", "datetime", "timestamp", "ds", "year", "month", "week", "step", "t"];
+/// Whole numbers that are years, in a column that has no other meaning.
+const YEARS: std::ops::RangeInclusive<f64> = 1500.0..=2200.0;
 /// The most categories of a column of which each becomes a variable.
 const MOST_CATEGORIES: usize = 16;
 
@@ -14,7 +16,7 @@ const MOST_CATEGORIES: usize = 16;
 pub struct HistoryColumns {
     /// What is to be forecast.
     pub targets: Vec<String>,
-    /// Of times. Found: the first column of times, or else one of numbers that is called so.
+    /// Of times. Found: the first column of times, or else one of numbers that is called so, or that are all years.
     pub time: Option<String>,
     /// Of the names of several series.
     pub series: Option<String>,
@@ -64,7 +66,7 @@ impl Layout {
         let find = |name: &String| table.column(name).map_err(|e: TableError| e.to_string());
         let time = match &columns.time {
             Some(name) => find(name)?.name.clone(),
-            None => time(table)?,
+            None => time(table, columns)?,
         };
         let series = columns.series.as_ref().map(find).transpose()?.map(|column| column.name.clone());
         let mut taken: Vec<&String> = Vec::new();
@@ -126,17 +128,27 @@ fn variables(column: &Column) -> Option<Vec<Variable>> {
     }
 }
 
-/// The column of times.
-fn time(table: &Table) -> Result<String, String> {
+/// The column of times: one of dates, one that is called so, one of years.
+fn time(table: &Table, columns: &HistoryColumns) -> Result<String, String> {
     let is_time = |column: &&Column| column.values.kind() == Kind::Time;
     let is_called = |name: &str| {
         let called = |column: &&Column| column.name.eq_ignore_ascii_case(name) && column.values.kind() == Kind::Number;
         table.columns().iter().find(called)
     };
-    let found = table.columns().iter().find(is_time).or_else(|| TIMES.iter().find_map(|name| is_called(name)));
+    let named = || columns.targets.iter().chain(&columns.known).chain(&columns.ignore).chain(&columns.series);
+    let is_years = |column: &&Column| match &column.values {
+        Values::Numbers(values) => {
+            let is_year = |value: &f64| value.fract() == 0.0 && YEARS.contains(value);
+            values.iter().all(is_year) && !named().any(|name| *name == column.name)
+        }
+        _ => false,
+    };
+    let all = table.columns();
+    let found = all.iter().find(is_time).or_else(|| TIMES.iter().find_map(|name| is_called(name)));
+    let found = found.or_else(|| all.iter().find(is_years));
     found.map(|column| column.name.clone()).ok_or_else(|| {
-        let names: Vec<String> = table.columns().iter().map(|column| format!("{:?}", column.name)).collect();
-        let mend = "name it with --set time=COLUMN, and write dates with their day, as 2024-01-31";
+        let names: Vec<String> = all.iter().map(|column| format!("{:?}", column.name)).collect();
+        let mend = "name it with --set time=COLUMN, and write dates as 2024-01-31 or 2024-01";
         format!("no column holds times: {mend}; there are {}", names.join(", "))
     })
 }

@@ -39,8 +39,8 @@ impl Table {
     /// how they begin.
     ///
     /// A column holds numbers if all its values are, times if all are dates written in one way (ISO 8601, 2020/1/31,
-    /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like), categories where texts repeat, and else texts. Empty
-    /// fields and `NA`, `NaN`, `null`, `?`, `#DIV/0!` and the like are missing values; among numbers and times so are `-`, `.`,
+    /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like) or all are months or quarters (2020-01, Jan 2020, Jan-20, 2020 Q1), of
+    /// which the first days count, categories where texts repeat, and else texts. Empty fields and `NA`, `NaN`, `null`, `?`, `#DIV/0!` and the like are missing values; among numbers and times so are `-`, `.`,
     /// `unknown` and the like.
     ///
     /// Numbers may be written as people do, all of a column in one way: with one and the same unit or sign of currency, which is left
