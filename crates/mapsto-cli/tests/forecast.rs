@@ -119,6 +119,42 @@ fn what_is_known_of_the_future_counts_in_every_network() {
     assert!(told.contains("\"sale\" of \"north\" is known of 0 steps to come, not of 7: add rows"), "{told}");
 }
 
+/// A wave of 12 steps with much noise, and now and then a value far off.
+fn noisy(steps: usize) -> String {
+    let mut table = "Month,x\n".to_string();
+    let mut chance = 7u32;
+    let mut next = || {
+        chance = chance.wrapping_mul(1664525).wrapping_add(1013904223);
+        f64::from(chance >> 8) / f64::from(1 << 24)
+    };
+    for step in 0..steps {
+        let noise = 2.0 * next() - 1.0;
+        let far = if next() < 0.1 { 4.0 } else { 1.0 };
+        let (year, month) = (1900 + step / 12, 1 + step % 12);
+        table += &format!("{year}-{month:02},{:.4}\n", (step as f64 / 12.0 * TAU).sin() + far * noise);
+    }
+    table
+}
+
+#[test]
+fn intervals_hold_the_share_that_they_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("noisy.csv"), noisy(600)).unwrap();
+    let train = ["train", "forecast", "--data", "noisy.csv", "--target", "x", "--model", "mlp", "--json"];
+    let windows = ["--set", "context=24", "--set", "horizon=4", "--set", "config.model.hidden=128", "--epochs", "20"];
+    let by_heart = ["--set", "config.model.dropout=0", "--set", "weight_decay=0"];
+    let of = |more: &[&str]| events(folder, &[&train[..], &windows, &by_heart, more].concat());
+    let covered = |told: &[Value]| figure(told.last().unwrap(), "coverage");
+    let calibrated = covered(&of(&[]));
+    assert!((calibrated - 0.9).abs() < 0.04, "{calibrated}");
+    let told = of(&["--set", "validation=0"]);
+    // What has learned its windows by heart is too sure of itself.
+    assert!(covered(&told) < 0.84, "{}", covered(&told));
+    let notes: Vec<&Value> = told.iter().filter(|event| event["event"] == "note").collect();
+    assert!(notes.iter().any(|note| note["text"].as_str().unwrap().contains("not calibrated")), "{notes:?}");
+}
+
 #[test]
 fn several_targets_are_forecast_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();

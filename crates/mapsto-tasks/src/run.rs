@@ -176,7 +176,10 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         let (weights, combination) = ensemble::learn(&mut context, &parts, &preparation)?;
         let member = |weights: &StateDict| network::<T>(settings, &preparation, weights);
         let members = weights.iter().map(member).collect::<Result<Vec<_>, TaskError>>()?;
-        let predictor = Predictor { settings: settings.clone(), preparation, members, combination };
+        let mut predictor = Predictor { settings: settings.clone(), preparation, members, combination };
+        if let Some(note) = task.calibrate(&mut predictor, &parts.validation)? {
+            context.observer.note(&note)?;
+        }
         let saved = Saved {
             task: T::NAME.into(),
             settings: json!(settings),
@@ -243,7 +246,8 @@ impl<T: Task> Context<'_, T> {
             let members = weights.iter().map(|weights| network::<T>(self.settings, &preparation, weights));
             let members = members.collect::<Result<Vec<_>, TaskError>>()?;
             let combination = Combination::mean(members.len());
-            let predictor = Predictor::<T> { settings: self.settings.clone(), preparation, members, combination };
+            let mut predictor = Predictor::<T> { settings: self.settings.clone(), preparation, members, combination };
+            self.task.calibrate(&mut predictor, &stage.validation)?;
             let metrics = self.task.evaluate(&predictor, test)?.metrics();
             let record = json!({"event": "fold", "fold": number + 1, "folds": count, "test": metrics});
             self.observer.stage_end(&record)?;

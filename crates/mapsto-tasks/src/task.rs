@@ -231,6 +231,14 @@ pub trait Task: Sized {
         false
     }
 
+    /// Corrects what trained networks say by examples that they did not learn from, and says what a person should know of it.
+    ///
+    /// # Errors
+    /// Data that cannot be read; outputs that are not finite.
+    fn calibrate(&self, _predictor: &mut Predictor<Self>, _validation: &[usize]) -> Result<Option<String>, TaskError> {
+        Ok(None)
+    }
+
     /// How good a network is on some examples.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod ahead;
 mod backtest;
 mod config;
+mod conformal;
 mod drawn;
 mod windows;
 
@@ -26,7 +27,7 @@ use mapsto_data::{Clock, ClockStep, Histories, Layout, season};
 use mapsto_models::forecast::QUANTILES;
 use mapsto_models::{ForecastModel, ForecastNet, ForecastShape};
 use mapsto_nn::{LossReduction, PinballLoss, Summary};
-use mapsto_tensor::{DType, Result, Rng, Tensor, no_grad};
+use mapsto_tensor::{DType, Error, Result, Rng, Tensor, no_grad};
 use mapsto_train::metrics::coverage;
 use mapsto_train::{Labelled, Loss, Measures};
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,9 @@ pub struct ForecastPreparation {
     means: Vec<f64>,
     /// Their standard deviations; 1 where one has one value.
     deviations: Vec<f64>,
+    /// By how much the intervals grow, `[horizon, targets]`, in units of the network's outputs; none if they are not calibrated.
+    #[serde(default)]
+    margins: Vec<f64>,
 }
 
 /// Windows of one or several series over time.
@@ -116,19 +120,24 @@ impl Forecast {
         items.iter().map(|&item| self.windows[item]).collect()
     }
 
-    /// What networks say of windows as one, in the targets' units: quantiles `[N, horizon, targets, 3]`.
+    /// What networks say of windows as one, in the targets' units: quantiles `[N, horizon, targets, 3]`, calibrated if they are.
     fn said(&self, predictor: &Predictor<Forecast>, windows: &[Window]) -> Result<Vec<f64>, TaskError> {
         let (config, preparation) = (&predictor.settings.config, &predictor.preparation);
         let mut all = Vec::new();
         for some in windows.chunks(ASKED) {
             let (input, measured) = preparation.input(config, &self.histories, &self.spreads, some)?;
-            let each =
-                predictor.members.iter().map(|member| finite(no_grad(|| member.forward(&input.past, &input.future))?));
-            let said = combine(&each.collect::<Result<Vec<_>, TaskError>>()?, &predictor.combination);
+            let mut said = outputs(predictor, &input)?;
+            conformal::widen(&mut said, &preparation.margins);
             all.extend(preparation.unscaled(config, said, &measured));
         }
         Ok(all)
     }
+}
+
+/// What networks say as one, in the units of their outputs and not calibrated.
+fn outputs(predictor: &Predictor<Forecast>, input: &ForecastInput) -> Result<Vec<f64>, TaskError> {
+    let each = predictor.members.iter().map(|member| finite(no_grad(|| member.forward(&input.past, &input.future))?));
+    Ok(combine(&each.collect::<Result<Vec<_>, TaskError>>()?, &predictor.combination))
 }
 
 /// The quantiles that are forecast of an interval that is to hold this share.
@@ -247,11 +256,11 @@ impl Task for Forecast {
         let longest = seen.iter().map(|(_, end)| *end).max().unwrap_or(0);
         let cycles = if config.calendar { clock.cycles(longest) } else { Vec::new() };
         let season = if config.season > 0 { config.season } else { found() };
-        Ok(ForecastPreparation { layout, clock, season, cycles, means, deviations })
+        Ok(ForecastPreparation { layout, clock, season, cycles, means, deviations, margins: Vec::new() })
     }
 
     fn check(preparation: &ForecastPreparation) -> Result<(), TaskError> {
-        let ForecastPreparation { layout, clock, season, cycles, means, deviations } = preparation;
+        let ForecastPreparation { layout, clock, season, cycles, means, deviations, margins } = preparation;
         let known = layout.known.len();
         let positive = |values: &[f64]| values.iter().all(|value| *value > 0.0 && value.is_finite());
         let step = match clock.step {
@@ -264,7 +273,7 @@ impl Task for Forecast {
             && positive(deviations)
             && positive(cycles)
             && positive(&[step])
-            && means.iter().all(|mean| mean.is_finite());
+            && means.iter().chain(margins).all(|value| value.is_finite());
         if fits { Ok(()) } else { Err(TaskError::input("what was learned of the table does not fit together")) }
     }
 
@@ -277,7 +286,12 @@ impl Task for Forecast {
     }
 
     fn network(config: &ForecastConfig, preparation: &ForecastPreparation) -> Result<ForecastNet> {
-        config.model.build(preparation.shape(config))
+        let shape = preparation.shape(config);
+        let (margins, fits) = (preparation.margins.len(), shape.horizon.checked_mul(shape.targets));
+        if margins > 0 && Some(margins) != fits {
+            return Err(Error::argument(format!("{margins} margins of intervals do not fit the horizon")));
+        }
+        config.model.build(shape)
     }
 
     fn batches<'a>(
@@ -336,6 +350,19 @@ impl Task for Forecast {
             .into())
     }
 
+    fn calibrate(
+        &self,
+        predictor: &mut Predictor<Forecast>,
+        validation: &[usize],
+    ) -> Result<Option<String>, TaskError> {
+        if validation.is_empty() {
+            let mend = "they are as wide as the network learned them (leave out --set validation=0)";
+            return Ok(Some(format!("the intervals are not calibrated, for there is no validation part: {mend}")));
+        }
+        predictor.preparation.margins = self.margins(predictor, validation)?;
+        Ok(None)
+    }
+
     fn evaluate(&self, predictor: &Predictor<Forecast>, items: &[usize]) -> Result<Backtest, TaskError> {
         let windows = backtest::origins(&self.windows(items), predictor.settings.config.stride);
         let said = self.said(predictor, &windows)?;
@@ -373,7 +400,8 @@ impl Task for Forecast {
     }
 
     fn facts(&self, preparation: &ForecastPreparation) -> (String, Vec<(&'static str, String)>) {
-        let ForecastPreparation { layout, clock, season, .. } = preparation;
+        let ForecastPreparation { layout, clock, season, margins, .. } = preparation;
+        let calibrated = if margins.is_empty() { "not calibrated" } else { "calibrated on the validation part" };
         let names = |all: &[mapsto_data::Variable]| {
             let mut names: Vec<&str> = all.iter().map(|variable| &variable.column[..]).collect();
             names.dedup();
@@ -383,6 +411,7 @@ impl Task for Forecast {
             ("Series", self.histories.all.len().to_string()),
             ("Step", clock.step_text()),
             ("Season", format!("{season} steps")),
+            ("Intervals", calibrated.to_string()),
         ];
         for (name, variables) in [("Known of the past", &layout.past), ("Known of the future", &layout.known)] {
             if !variables.is_empty() {
