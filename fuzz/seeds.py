@@ -24,6 +24,14 @@ TEXTS = [
     '{"text": "one two", "label": 1}\n{"label": true, "text": "caf\\u00e9", "split": "test", "more": [1, {}]}\n',
     "big, large,huge\n\nice cream\tgelato\n",
 ]
+LISTS = [
+    "path,text,speaker,part\na.wav,\"Well, yes.\",Ann,train\nb.wav,,,test\n",
+    '{"audio": "a.wav", "sentence": "one"}\n{"audio": "b.wav", "sentence": "two", "split": "val"}\n',
+    "Go on.\tSigue.\n\"Go!\" he said.\t\n",
+    "source,target,split\nGo on.,Sigue.,train\nHi!,\u00a1Hola!,test\n",
+    "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\ti1\t3.5\t10\nu1\ti2\t\t11\n",
+    "1::2::5::978300760\n1::3::4::978300761\n",
+]
 TOKENS = pathlib.Path("crates/mapsto-data/tests/fixtures/tokens/minilm.json")
 
 
@@ -56,6 +64,8 @@ def main():
         put("texts", str(i), text.encode())
     for i, text in enumerate(["@classLabel true a b\n@data\n1,2,?:3,4,5:a\n1:2:b\n", "date,x,y\n2020-01-31,1,no\n2020-02-29,,yes\n2020-04-30,3,no\n"]):
         put("series", str(i), text.encode())
+    for i, text in enumerate(LISTS):
+        put("lists", str(i), text.encode())
     put("tokenizer", TOKENS.name, TOKENS.read_bytes())
     for kind, width in [(8, 1), (9, 1), (11, 2), (12, 4), (13, 4), (14, 8)]:
         data = struct.pack(">BBBBII", 0, 0, kind, 2, 2, 3) + bytes(range(6 * width))
