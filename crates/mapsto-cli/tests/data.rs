@@ -132,6 +132,60 @@ fn archives_of_pictures_are_told() {
 }
 
 #[test]
+fn data_of_tasks_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let put = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+        std::fs::write(path, text).expect("a file");
+    };
+    put("s/x_TRAIN.ts", "@classLabel true a b\n@data\n1,2:3,4:a\n1,2,3:4,5,?:b\n");
+    put("l/dev/7/7-1.trans.txt", "7-1-0 WELL\n7-1-1\n");
+    put("p.tsv", "Go on.\tSigue.\nGo on.\tContinúa.\nWell.\t\n");
+    put("r.csv", "user,item,rating\nann,x,1\nann,y,5\nbob,x,3\n");
+    put("t/one.txt", "To be, or not\nto be\n");
+    for (arguments, head, found) in [
+        (
+            &["s/x_TRAIN.ts"][..],
+            "2 series of 2 classes, 2 channels, 2 to 3 steps, half of them at most 2, 1 to 5\n",
+            "filled by straight lines: 1 in 1 series",
+        ),
+        (&["s"], "2 series of 2 classes, 2 channels", "filled by straight lines"),
+        (&["l"], "2 sounds, 0 minutes, 1 speaker\n", "7-1-1.flac has no text"),
+        (
+            &["p.tsv", "--task", "translate"],
+            "2 pairs, \"column 1\" to \"column 2\"\n",
+            "has another target, too: 1, such as p.tsv: row 1",
+        ),
+        (
+            &["r.csv", "--task", "recommend"],
+            "3 ratings of 2 users and 2 items: 75 % of all pairs\n",
+            "users with one item, of whom little can be learned and nothing tested: 1, \"bob\" first",
+        ),
+        (&["t"], "1 text, 2 lines, 6 words, 20 characters\n10 signs: ,Tbenort\n", "there are 20 characters"),
+        (&["t/one.txt", "--task", "lm"], "1 text, 2 lines", "there are 20 characters"),
+    ] {
+        let text = told(folder, arguments);
+        assert!(text.starts_with(head) && text.contains(found), "{arguments:?}: {text}");
+        let said = inspect(folder, &[arguments, &["--json"]].concat());
+        let said: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        assert!(said["event"] == "inspection" && !said["findings"].as_array().expect("findings").is_empty(), "{said}");
+    }
+    // A table without a task is one, and what is none of a task is refused.
+    assert!(told(folder, &["r.csv"]).starts_with("3 rows, 3 columns\n"));
+    for (arguments, said) in [
+        (&["r.csv", "--task", "speech"][..], "no column has paths of sounds"),
+        (&["r.csv", "--task", "recommend", "--target", "item"], "cannot be used with"),
+        (&["r.csv", "--task", "image"], "possible values: series, speech, translate, recommend, lm"),
+    ] {
+        let done = inspect(folder, arguments);
+        let complaint = String::from_utf8(done.stderr).expect("text");
+        assert!(done.status.code() == Some(2) && complaint.contains(said), "{complaint}");
+    }
+}
+
+#[test]
 fn what_is_no_table_is_the_users_mistake() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("t.csv"), TABLE).expect("a file");

@@ -1,5 +1,4 @@
-//! Tables, ratings, pictures, sounds, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
-//! Tables, pictures, sounds, texts, series and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, ratings, pictures, sounds, texts, series and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
 
 mod balance;
 mod digits;
@@ -19,6 +18,7 @@ mod ratings;
 mod series;
 mod sound;
 mod split;
+mod spread;
 mod table;
 mod text;
 mod tokens;
@@ -40,11 +40,12 @@ pub use images::{
 };
 pub use loader::{Batch, Batches, Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
 pub use printable::printable;
-pub use ratings::{Named, RatingColumns, Ratings, RatingsError, read_titles};
-pub use series::{Series, SeriesColumns, SeriesError, SeriesSet, read_series};
+pub use ratings::{Named, RatingColumns, Ratings, RatingsError, RatingsFinding, RatingsInspection, read_titles};
+pub use series::{Series, SeriesColumns, SeriesError, SeriesFinding, SeriesInspection, SeriesSet, read_series};
 pub use sound::{
     GriffinLim, Log, LogMel, MelNorm, MelScale, Mfcc, Sound, SoundAugmentation, SoundError, SoundFinding, SoundFolder,
     SoundInspection, SoundStep, Sounds, SpecAugment, Spectrogram, SpectrogramStream, Spectrograph, Utterance,
+    UtteranceInspection,
 };
 pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
@@ -55,8 +56,9 @@ pub use table::{
     TableOptions, Values,
 };
 pub use text::{
-    PairColumns, PairSet, Synonyms, Text, TextAugmentation, TextColumns, TextError, TextFinding, TextInspection,
-    TextSet, delete_words, insert_words, read_corpus, read_sources, read_texts, replace_words, swap_words,
+    CorpusFinding, CorpusInspection, PairColumns, PairFinding, PairInspection, PairSet, Synonyms, Text,
+    TextAugmentation, TextColumns, TextError, TextFinding, TextInspection, TextSet, delete_words, insert_words,
+    read_corpus, read_sources, read_texts, replace_words, swap_words,
 };
 pub use tokens::{SpecialTokens, TokenError, TokenKind, Tokenizer};
 

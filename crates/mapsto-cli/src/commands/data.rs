@@ -8,9 +8,9 @@ use crate::failure::Failure;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Tell what a table or pictures hold and what looks wrong in them
+    /// Tell what a table, pictures or other data hold and what looks wrong in them
     #[command(
-        after_help = "Examples:\n  mapsto data inspect table.csv\n  mapsto data inspect table.csv --target price --json\n  mapsto data inspect photos"
+        after_help = "Examples:\n  mapsto data inspect table.csv\n  mapsto data inspect table.csv --target price --json\n  mapsto data inspect photos\n  mapsto data inspect GunPoint_TRAIN.ts\n  mapsto data inspect ratings.csv --task recommend"
     )]
     Inspect(inspect::Arguments),
     /// Write a sheet of pictures as they are and as they are changed by chance

@@ -1,9 +1,11 @@
 //! Who liked what: users, items, ratings and times, from tables.
 
 mod columns;
+mod inspect;
 mod titles;
 
 pub use columns::RatingColumns;
+pub use inspect::{RatingsFinding, RatingsInspection};
 pub use titles::read_titles;
 
 use crate::table::{Column, Kind, Table, TableError, TableOptions, Values};

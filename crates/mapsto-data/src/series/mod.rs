@@ -2,12 +2,14 @@
 
 mod error;
 mod gaps;
+mod inspect;
 mod set;
 mod ts;
 mod wide;
 
 pub use error::SeriesError;
 pub(crate) use gaps::fill;
+pub use inspect::{SeriesFinding, SeriesInspection};
 pub use set::{SeriesColumns, SeriesSet, read_series};
 
 use crate::folders::Part;

@@ -3,6 +3,7 @@
 use super::read::{Decoded, decode};
 use super::{SoundError, SoundFolder};
 use crate::files::{Balance, Part, Repeat, hash, look, repeated, same, unbalanced};
+use crate::spread::spread;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -81,10 +82,40 @@ pub enum SoundFinding {
         /// The same to choose by or to test on.
         other: PathBuf,
     },
-    /// Files that repeat others of their class and part.
+    /// Files that repeat others of their class or text, and of their part.
     Duplicates {
         /// How many.
         sounds: usize,
+    },
+    /// Sounds in which nothing is said, by their transcripts.
+    NoText {
+        /// How many.
+        sounds: usize,
+        /// The first of them.
+        path: PathBuf,
+    },
+    /// Sounds too short for what is said in them.
+    TooShort {
+        /// How many.
+        sounds: usize,
+        /// That with the most letters a second.
+        path: PathBuf,
+        /// How many these are.
+        letters: f64,
+    },
+    /// The same sound with several texts.
+    SeveralTexts {
+        /// The first of the files.
+        path: PathBuf,
+        /// The other, or the same that is listed again.
+        other: PathBuf,
+    },
+    /// Speakers who are learned from and tested on.
+    SharedSpeakers {
+        /// How many.
+        speakers: usize,
+        /// The first of them.
+        speaker: String,
     },
     /// There is one class.
     OneClass,
@@ -124,8 +155,22 @@ impl fmt::Display for SoundFinding {
             SoundFinding::Leak { path, other } => {
                 write!(f, "{} is learned from and tested on: {} is the same", path.display(), other.display())
             }
-            SoundFinding::Duplicates { sounds: 1 } => write!(f, "1 sound repeats another of its class"),
-            SoundFinding::Duplicates { sounds } => write!(f, "{sounds} sounds repeat others of their class"),
+            SoundFinding::Duplicates { sounds: 1 } => write!(f, "1 sound repeats another"),
+            SoundFinding::Duplicates { sounds } => write!(f, "{sounds} sounds repeat others"),
+            SoundFinding::NoText { sounds: 1, path } => write!(f, "{} has no text", path.display()),
+            SoundFinding::NoText { sounds, path } => {
+                write!(f, "{sounds} sounds have no text, {} first", path.display())
+            }
+            SoundFinding::TooShort { sounds, path, letters } => {
+                write!(f, "sounds too short for their texts: {sounds}, such as {} with ", path.display())?;
+                write!(f, "{letters:.0} letters a second: is it the text of another one?")
+            }
+            SoundFinding::SeveralTexts { path, other } => {
+                write!(f, "{} and {} are the same sound with two texts", path.display(), other.display())
+            }
+            SoundFinding::SharedSpeakers { speakers, speaker } => {
+                write!(f, "speakers who are learned from and tested on: {speakers}, such as {speaker:?}")
+            }
             SoundFinding::OneClass => write!(f, "there is one class: nothing to tell apart"),
             SoundFinding::Imbalance { rarest, sounds, commonest, most } => {
                 write!(f, "classes are out of balance: {sounds} sounds of {rarest:?}, {most} of {commonest:?}")
@@ -135,50 +180,75 @@ impl fmt::Display for SoundFinding {
 }
 
 /// What one file is.
-struct Looked {
-    sound: Result<Heard, String>,
+pub(super) struct Looked {
+    pub sound: Result<Heard, String>,
     /// Of its bytes.
-    hash: u64,
+    pub hash: u64,
 }
 
-struct Heard {
-    seconds: f64,
+impl Looked {
+    pub fn at(path: &Path) -> Looked {
+        Looked { sound: listen(path), hash: hash(&fs::read(path).unwrap_or_default()) }
+    }
+}
+
+pub(super) struct Heard {
+    pub seconds: f64,
     rate: u32,
     channels: usize,
     silent: bool,
     clipped: bool,
 }
 
-impl SoundFolder {
-    /// Reads every sound, on all cores, and tells what there is and what looks wrong.
-    pub fn inspect(&self) -> SoundInspection {
-        let looked =
-            look(&self.items, |path| Looked { sound: listen(path), hash: hash(&fs::read(path).unwrap_or_default()) });
-        let mut findings = Vec::new();
-        let mut seconds = Vec::new();
-        let (mut rates, mut channels) = (BTreeMap::<u32, usize>::new(), BTreeMap::<usize, usize>::new());
+/// What some files are, taken together.
+#[derive(Default)]
+pub(super) struct Together {
+    /// Least, median and greatest length, in seconds.
+    pub seconds: Option<[f64; 3]>,
+    pub total_seconds: f64,
+    pub rates: BTreeMap<u32, usize>,
+    pub channels: BTreeMap<usize, usize>,
+    pub findings: Vec<SoundFinding>,
+}
+
+impl Together {
+    pub fn of<'a>(files: impl Iterator<Item = (&'a Path, &'a Looked)>) -> Together {
+        let (mut all, mut seconds) = (Together::default(), Vec::new());
         let mut clipped: Option<(usize, PathBuf)> = None;
-        for (item, looked) in self.items.iter().zip(&looked) {
-            let path = item.path.clone();
+        for (path, looked) in files {
+            let path = path.to_owned();
             match &looked.sound {
                 Ok(heard) => {
                     seconds.push(heard.seconds);
-                    *rates.entry(heard.rate).or_default() += 1;
-                    *channels.entry(heard.channels).or_default() += 1;
+                    *all.rates.entry(heard.rate).or_default() += 1;
+                    *all.channels.entry(heard.channels).or_default() += 1;
                     if heard.clipped {
                         clipped.get_or_insert((0, path.clone())).0 += 1;
                     }
-                    findings.extend(heard.silent.then_some(SoundFinding::Silent { path }));
+                    all.findings.extend(heard.silent.then_some(SoundFinding::Silent { path }));
                 }
-                Err(why) => findings.push(SoundFinding::Corrupt { path, why: why.clone() }),
+                Err(why) => all.findings.push(SoundFinding::Corrupt { path, why: why.clone() }),
             }
         }
-        findings.extend(clipped.map(|(sounds, path)| SoundFinding::Clipped { sounds, path }));
-        if rates.len() > 1 {
-            findings.push(SoundFinding::SeveralRates { rates: rates.clone() });
+        all.findings.extend(clipped.map(|(sounds, path)| SoundFinding::Clipped { sounds, path }));
+        if all.rates.len() > 1 {
+            all.findings.push(SoundFinding::SeveralRates { rates: all.rates.clone() });
         }
-        let several = channels.range(2..).map(|(_, sounds)| sounds).sum();
-        findings.extend((several > 0).then_some(SoundFinding::SeveralChannels { sounds: several }));
+        let several = all.channels.range(2..).map(|(_, sounds)| sounds).sum();
+        all.findings.extend((several > 0).then_some(SoundFinding::SeveralChannels { sounds: several }));
+        // The sum of nothing would be -0.
+        all.total_seconds = seconds.iter().fold(0.0, |sum, one| sum + one);
+        all.seconds = spread(seconds);
+        all
+    }
+}
+
+impl SoundFolder {
+    /// Reads every sound, on all cores, and tells what there is and what looks wrong.
+    pub fn inspect(&self) -> SoundInspection {
+        let looked = look(&self.items, Looked::at);
+        let files = self.items.iter().map(|item| item.path.as_path()).zip(&looked);
+        let Together { seconds, total_seconds, rates, channels, mut findings } = Together::of(files);
         let items: Vec<(usize, Part)> = self.items.iter().map(|item| (item.class, item.part)).collect();
         let path = |index: usize| self.items[index].path.clone();
         let hashes = looked.iter().map(|looked| looked.sound.is_ok().then_some(looked.hash));
@@ -194,13 +264,6 @@ impl SoundFolder {
                 SoundFinding::Imbalance { rarest, sounds: least, commonest, most }
             }
         }));
-        let total_seconds = seconds.iter().sum();
-        seconds.sort_by(f64::total_cmp);
-        let seconds = match seconds[..] {
-            [] => None,
-            [least, .., most] => Some([least, seconds[seconds.len() / 2], most]),
-            [one] => Some([one; 3]),
-        };
         let (sounds, others) = (self.items.len(), self.others.len());
         SoundInspection { sounds, classes: self.count(), seconds, total_seconds, rates, channels, others, findings }
     }

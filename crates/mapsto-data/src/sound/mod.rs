@@ -3,6 +3,7 @@
 mod augment;
 mod griffin_lim;
 mod inspect;
+mod inspect_utterances;
 mod mel;
 mod pitch;
 mod read;
@@ -18,6 +19,7 @@ mod write;
 pub use augment::{SoundAugmentation, SoundStep};
 pub use griffin_lim::GriffinLim;
 pub use inspect::{SoundFinding, SoundInspection};
+pub use inspect_utterances::UtteranceInspection;
 pub use mel::{MelNorm, MelScale};
 pub use read::Sound;
 pub use spec_augment::SpecAugment;

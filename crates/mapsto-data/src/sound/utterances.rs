@@ -45,8 +45,7 @@ impl Utterance {
         if !path.is_dir() {
             return in_table(path);
         }
-        let mut transcripts = folders::listed(path, &["txt"]).map_err(unreadable)?;
-        transcripts.retain(|path| path.to_string_lossy().ends_with(TRANSCRIPTS));
+        let transcripts = transcripts(path)?;
         if !transcripts.is_empty() {
             return in_transcripts(path, &transcripts);
         }
@@ -56,6 +55,18 @@ impl Utterance {
         all.sort_by(|a, b| a.path.cmp(&b.path));
         if all.is_empty() { Err(SoundError::NoUtterances { path: path.to_owned() }) } else { Ok(all) }
     }
+
+    /// Whether transcripts stand in files `*.trans.txt` beside the sounds of a folder.
+    pub fn has_transcripts(folder: &Path) -> bool {
+        transcripts(folder).is_ok_and(|all| !all.is_empty())
+    }
+}
+
+/// The files of transcripts in a folder and the folders in it.
+fn transcripts(path: &Path) -> Result<Vec<PathBuf>, SoundError> {
+    let mut transcripts = folders::listed(path, &["txt"]).map_err(unreadable)?;
+    transcripts.retain(|path| path.to_string_lossy().ends_with(TRANSCRIPTS));
+    Ok(transcripts)
 }
 
 fn unreadable(folders::Unreadable { path, source }: folders::Unreadable) -> SoundError {

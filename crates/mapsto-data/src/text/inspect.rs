@@ -1,6 +1,7 @@
 //! What texts with classes are like, and what looks wrong in them.
 
 use super::TextSet;
+use crate::spread::spread;
 use crate::{IMBALANCE, Part};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
@@ -98,10 +99,7 @@ impl TextSet {
         for (&label, &part) in self.labels.iter().zip(&self.parts) {
             *classes.entry(self.classes[label].clone()).or_default().entry(part).or_default() += 1;
         }
-        let mut words: Vec<usize> = self.texts.iter().map(|text| text.split_whitespace().count()).collect();
-        words.sort_unstable();
-        let middle = words.len().saturating_sub(1) / 2;
-        let words = words.last().map(|most| [words[0], words[middle], *most]);
+        let words = spread(self.texts.iter().map(|text| text.split_whitespace().count()).collect());
         let mut findings = self.repeated();
         findings.extend(self.unbalanced());
         TextInspection { texts: self.len(), classes, words, findings }

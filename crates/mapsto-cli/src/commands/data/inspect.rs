@@ -1,10 +1,12 @@
-//! `mapsto data inspect`: what a table or pictures hold, and what looks wrong in them.
+//! `mapsto data inspect`: what data hold, and what looks wrong in them.
+
+mod tasked;
 
 use crate::failure::Failure;
 use crate::output::Output;
 use mapsto_data::{
     ColumnSummary, Detail, FileError, Finding, ImageError, ImageInspection, Inspection, Part, SoundFolder, Table,
-    TableError, TableOptions, TextColumns, TextSet, printable,
+    TableError, TableOptions, TextColumns, TextSet, Utterance, printable,
 };
 use mapsto_train::short;
 use serde::Serialize;
@@ -22,20 +24,29 @@ const LINES: usize = 40;
 pub struct Arguments {
     /// A table: CSV, Parquet, NumPy's arrays, or text with tabs, semicolons or bars between the fields; or pictures: a folder with one
     /// for each class, a table of paths and labels, a folder of IDX files, or an archive of NumPy's (.npz); or folders of sounds or
-    /// texts
+    /// texts; series with classes (.ts, or a folder with NAME_TRAIN.ts); sounds with transcripts as LibriSpeech's (*.trans.txt)
     path: PathBuf,
     /// The column of the table that is to be predicted
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
+    /// Read the data as this task does, where the same file could be a table like others: pairs of texts (translate), ratings
+    /// (recommend), sounds and what is said in them (speech, synthesize), a series a row (series), running text (lm)
+    #[arg(long, value_name = "TASK", conflicts_with = "target")]
+    task: Option<tasked::Kind>,
     /// One JSON object
     #[arg(long)]
     json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let Arguments { path, target, json } = arguments;
+    let Arguments { path, target, task, json } = arguments;
     let output = Output { json: *json, goes_on: false };
     let event = json!({"event": "inspection", "path": path.to_string_lossy(), "target": target});
+    let is_ts = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ts"));
+    let found = is_ts.then_some(tasked::Kind::Series).filter(|_| target.is_none());
+    if let Some(kind) = task.or(found) {
+        return tasked::tell(kind, path, output, event);
+    }
     if target.is_some() && path.is_dir() {
         return Err(Failure::user("--target names a column of a table: the classes of pictures are their folders"));
     }
@@ -62,8 +73,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     output.event(&joined(event, &inspection)?)
 }
 
-/// A folder of sounds or of texts.
+/// A folder of sounds, of texts or of series.
 fn other_folder(path: &Path, no_pictures: FileError, output: Output, event: Value) -> Result<(), Failure> {
+    // Its folders are speakers, no classes.
+    if Utterance::has_transcripts(path) {
+        return tasked::tell(tasked::Kind::Speech, path, output, event);
+    }
     if let Ok(folder) = SoundFolder::read(path) {
         let found = folder.inspect();
         let mut head = format!("{} of ", counted(found.sounds, "sound", "sounds"));
@@ -84,6 +99,9 @@ fn other_folder(path: &Path, no_pictures: FileError, output: Output, event: Valu
         }
         output.text(&text_of_classes(head, &found.classes, &found.findings))?;
         return output.event(&joined(event, &found)?);
+    }
+    if let Some(kind) = tasked::of_folder(path) {
+        return tasked::tell(kind, path, output, event);
     }
     Err(Failure::user(no_pictures.to_string()))
 }
