@@ -14,7 +14,7 @@ use mapsto_tasks::synthesize::Synthesize;
 use mapsto_tasks::table::TableExamples;
 use mapsto_tasks::text::TextExamples;
 use mapsto_tasks::translate::TranslateExamples;
-use mapsto_tasks::{Answered, Saved, Task};
+use mapsto_tasks::{Answered, Models, Saved, Task};
 use std::marker::PhantomData;
 use std::path::Path;
 
@@ -32,6 +32,8 @@ pub trait Known: Sync {
     fn eval(&self, arguments: &eval::Arguments, saved: &Saved) -> Result<(), Failure>;
     /// `mapsto predict`.
     fn predict(&self, arguments: &predict::Arguments, saved: &Saved) -> Result<(), Failure>;
+    /// The models that its networks can be.
+    fn models(&self) -> Option<Models>;
     /// `mapsto summary`.
     fn summary(&self, arguments: &summary::Arguments, saved: &Saved) -> Result<(), Failure>;
 }
@@ -62,6 +64,10 @@ impl<T: Task> Known for Of<T> {
 
     fn predict(&self, arguments: &predict::Arguments, saved: &Saved) -> Result<(), Failure> {
         predict::predict::<T>(arguments, saved)
+    }
+
+    fn models(&self) -> Option<Models> {
+        T::MODELS
     }
 
     fn summary(&self, arguments: &summary::Arguments, saved: &Saved) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use crate::boosting::{mistakes, reweigh};
 use crate::error::TaskError;
 use crate::evaluation::Evaluation;
 use crate::examples::{Answers, Asked, Examples, Truth};
+use crate::models::Models;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
@@ -124,6 +125,7 @@ impl<E: Examples> Task for Answered<E> {
     const SKIPS_BAD: bool = E::SKIPS_BAD;
     const VOTES: bool = true;
     const ASKED: &'static str = E::FILE;
+    const MODELS: Option<Models> = E::MODELS;
     type Config = E::Config;
     type Preparation = Prepared<E::Preparation>;
     type Network = E::Network;

@@ -4,6 +4,7 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::report::Shown;
@@ -18,7 +19,7 @@ use mapsto_data::{
 };
 use mapsto_models::{AudioModel, AudioNet, AudioShape};
 use mapsto_nn::Summary;
-use mapsto_tensor::{DType, Result, Tensor};
+use mapsto_tensor::{Result, Tensor};
 use mapsto_train::Labelled;
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -136,6 +137,7 @@ impl Examples for AudioExamples {
     const ABOUT: &'static str = "The classes of sounds";
     const SKIPS_BAD: bool = true;
     const FILE: &'static str = "SOUND.wav";
+    const MODELS: Option<Models> = Some(models::AUDIO);
     type Config = AudioConfig;
     type Preparation = SoundScale;
     type Input = SoundInput;
@@ -274,9 +276,7 @@ impl Examples for AudioExamples {
     fn summary(network: &AudioNet, config: &AudioConfig, preparation: &SoundScale, items: usize) -> Result<Summary> {
         // Of a second.
         let frames = 1 + config.features.rate as usize / config.features.hop;
-        let features = Tensor::zeros([items, 1, preparation.rows(), frames], DType::F32)?;
-        let frames = Tensor::from_vec(vec![frames as i64; items], [items])?;
-        Summary::of_forward(network, &[&features, &frames], |x| Ok(vec![network.forward(&x[0], &x[1])?]))
+        models::of_sounds(network, [preparation.rows(), frames], items, |x| network.forward(&x[0], &x[1]))
     }
 
     fn chunk(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use crate::answered::Answered;
 use crate::error::TaskError;
+use crate::models::Models;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::report::{Markup, Shown};
@@ -169,6 +170,8 @@ pub trait Examples: Sized {
     const SKIPS_BAD: bool = false;
     /// A file that a network of it is asked about, in examples of use.
     const FILE: &'static str;
+    /// The models that its networks can be; none where there is no choice.
+    const MODELS: Option<Models> = None;
     /// The task's own settings.
     type Config: Clone + Serialize + DeserializeOwned;
     /// What was learned from the training examples to make inputs of any: saved with the network.

@@ -4,6 +4,7 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::report::Shown;
@@ -358,6 +359,7 @@ impl Examples for ImageExamples {
     const ABOUT: &'static str = "The classes of pictures";
     const SKIPS_BAD: bool = true;
     const FILE: &'static str = "PICTURE.png";
+    const MODELS: Option<Models> = Some(models::IMAGE);
     type Config = ImageConfig;
     type Preparation = Normalisation;
     type Input = Tensor;

@@ -4,6 +4,7 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::moments::moments;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
@@ -15,7 +16,7 @@ use crate::weights::begin_with;
 use mapsto_data::{Order, Part, Series, SeriesColumns, SeriesSet, read_series};
 use mapsto_models::{SeriesModel, SeriesNet, SeriesShape};
 use mapsto_nn::Summary;
-use mapsto_tensor::{DType, Result, Rng, Tensor};
+use mapsto_tensor::{Result, Rng, Tensor};
 use mapsto_train::Labelled;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -174,6 +175,7 @@ impl Examples for SeriesExamples {
     const NAME: &'static str = "series";
     const ABOUT: &'static str = "The classes of series of numbers";
     const FILE: &'static str = "MORE.ts";
+    const MODELS: Option<Models> = Some(models::SERIES);
     type Config = SeriesConfig;
     type Preparation = SeriesPreparation;
     type Input = SeriesInput;
@@ -346,10 +348,7 @@ impl Examples for SeriesExamples {
         preparation: &SeriesPreparation,
         items: usize,
     ) -> Result<Summary> {
-        let length = config.length.min(SUMMARISED);
-        let series = Tensor::zeros([items, preparation.means.len(), length], DType::F32)?;
-        let lengths = Tensor::from_vec(vec![length as i64; items], [items])?;
-        Summary::of_forward(network, &[&series, &lengths], |x| Ok(vec![network.forward(&x[0], &x[1])?]))
+        models::of_series(network, [preparation.means.len(), config.length.min(SUMMARISED)], items)
     }
 
     fn chunk(&self) -> usize {

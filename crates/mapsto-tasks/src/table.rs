@@ -4,6 +4,7 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::Shown;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
 use mapsto_models::{TableModel, TableNet, TableShape};
 use mapsto_nn::Summary;
-use mapsto_tensor::{DType, Result, Rng, Tensor};
+use mapsto_tensor::{Result, Rng, Tensor};
 use mapsto_train::{Labelled, short};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -302,6 +303,7 @@ impl Examples for TableExamples {
     const NAME: &'static str = "table";
     const ABOUT: &'static str = "A column of a table from the others";
     const FILE: &'static str = "MORE.csv";
+    const MODELS: Option<Models> = Some(models::TABLE);
     type Config = TableConfig;
     type Preparation = TablePreparation;
     type Input = TableInput;
@@ -453,9 +455,7 @@ impl Examples for TableExamples {
 
     fn summary(network: &TableNet, _: &TableConfig, preparation: &TablePreparation, items: usize) -> Result<Summary> {
         let encoding = &preparation.encoding;
-        let numbers = Tensor::zeros([items, encoding.numbers()], DType::F32)?;
-        let categories = Tensor::zeros([items, encoding.categories().len()], DType::I64)?;
-        Summary::of_forward(network, &[&numbers, &categories], |x| Ok(vec![network.forward(&x[0], &x[1])?]))
+        models::of_table(network, [encoding.numbers(), encoding.categories().len()], items)
     }
 
     fn chunk(&self) -> usize {

@@ -3,6 +3,7 @@
 //! Tasks whose examples have a class or a number as their right answer say less: see [`Examples`](crate::Examples).
 
 use crate::error::TaskError;
+use crate::models::Models;
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Question};
@@ -89,6 +90,8 @@ pub trait Task: Sized {
     const VOTES: bool = false;
     /// What a network of it is asked about, in examples of use: the end of a command line.
     const ASKED: &'static str;
+    /// The models that its networks can be; none where there is no choice.
+    const MODELS: Option<Models> = None;
     /// The task's own settings.
     type Config: Clone + Serialize + DeserializeOwned;
     /// What was learned from the training examples to make batches of any, and to read outputs: saved with the network.

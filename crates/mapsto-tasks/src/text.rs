@@ -7,6 +7,7 @@ use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::report::{Markup, Shown};
@@ -182,6 +183,7 @@ impl Examples for TextExamples {
     const NAME: &'static str = "text";
     const ABOUT: &'static str = "The classes of texts";
     const FILE: &'static str = "MORE.csv";
+    const MODELS: Option<Models> = Some(models::TEXT);
     type Config = TextConfig;
     type Preparation = TextPreparation;
     type Input = TextInput;
@@ -352,10 +354,7 @@ impl Examples for TextExamples {
     }
 
     fn summary(network: &TextNet, config: &TextConfig, _: &TextPreparation, items: usize) -> Result<Summary> {
-        let tokens = vec![0i64; items * config.length];
-        let tokens = Tensor::from_vec(tokens, [items, config.length])?;
-        let lengths = Tensor::from_vec(vec![config.length as i64; items], [items])?;
-        Summary::of_forward(network, &[&tokens, &lengths], |x| Ok(vec![network.forward(&x[0], &x[1])?]))
+        models::of_text(network, config.length, items)
     }
 
     fn chunk(&self) -> usize {

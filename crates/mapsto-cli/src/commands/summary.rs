@@ -2,26 +2,23 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::tasks::task;
-use mapsto_models::{ImageModel, ImageShape, TableModel, TableShape};
-use mapsto_nn::{AdamW, Module, Optimizer, Summary};
-use mapsto_tasks::{Predictor, Saved, Task};
-use mapsto_tensor::{DType, Error, Result as TensorResult, Tensor};
+use crate::tasks::{TASKS, task};
+use mapsto_tasks::{Models, Predictor, Saved, Task};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// Columns of the table that a model is shown for, where nothing else is asked for.
-const COLUMNS: usize = 16;
-
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A run's folder, the model file in it, or the name of a model: resnet18, mobilenet_v2, mlp, ...
+    /// A run's folder, the model file in it, or the name of a model: resnet18, deepspeech, ...; with its task where several have one
+    /// that is called so: text/gru
     #[arg(value_name = "RUN|MODEL")]
     what: PathBuf,
     /// Inputs that go through the network at once; by default as many as in training, and 1 of a model
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch_size: Option<u32>,
-    /// What a model takes: channels, height and width of pictures, as 3x224x224, or the number of a table's columns
+    /// What a model takes: channels, height and width of pictures (3x224x224), columns of a table (16), tokens and their number in a text
+    /// (20000x256), bands and frames of a sound (64x101), channels and steps of a series (1x128), context and horizon of a forecast
+    /// (36x12), users and items (1000x1000), tokens and bands of speech (40x64)
     #[arg(long, value_name = "SIZES", value_parser = sizes)]
     input: Option<Sizes>,
     /// How many classes or numbers a model gives
@@ -38,8 +35,8 @@ struct Sizes(Vec<usize>);
 
 fn sizes(text: &str) -> Result<Sizes, String> {
     let each = text.split(['x', '×', ',']).map(|size| size.trim().parse().ok().filter(|&size| size > 0));
-    let each = each.collect::<Option<Vec<usize>>>().filter(|each| matches!(each.len(), 1 | 3));
-    each.map(Sizes).ok_or_else(|| "give three sizes of pictures, as 3x224x224, or the number of columns".into())
+    let each = each.collect::<Option<Vec<usize>>>();
+    each.map(Sizes).ok_or_else(|| "give whole numbers with an x between them, as 3x224x224".into())
 }
 
 /// Summarises the network that the arguments name.
@@ -47,17 +44,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let path = &arguments.what;
     let name = path.to_str().filter(|_| !path.exists());
     if let Some(name) = name
-        && let Some(found) = of_model(arguments, name)
+        && let Some((models, model)) = model(name)?
     {
+        let (input, outputs) = (arguments.input.as_ref(), arguments.outputs.map(|outputs| outputs as usize));
+        let items = arguments.batch_size.unwrap_or(1) as usize;
+        let found = models.summary(model, input.map(|sizes| &sizes.0[..]), outputs, items);
         // The sizes are the user's: so is whatever is wrong with them.
         let summary = found.map_err(|error| Failure::user(format!("{error:#}")))?;
         let output = Output { json: arguments.json, goes_on: false };
         output.text(&summary.to_string())?;
         return output.event(&json!({"event": "summary", "model": name, "summary": summary}));
-    }
-    if name.is_some_and(|name| Path::new(name).components().count() == 1) {
-        let names = [ImageModel::NAMES, TableModel::NAMES].concat().join(", ");
-        return Err(Failure::user(format!("{} is no run and no model: models are {names}", path.display())));
     }
     if arguments.input.is_some() || arguments.outputs.is_some() {
         return Err(Failure::user("--input and --outputs mean nothing to a run: it has sizes of its own"));
@@ -66,50 +62,32 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     task(&saved.task, &saved.path)?.summary(arguments, &saved)
 }
 
-/// The summary of the model of this name, if there is one.
-fn of_model(arguments: &Arguments, name: &str) -> Option<TensorResult<Summary>> {
-    let (items, outputs) =
-        (arguments.batch_size.unwrap_or(1) as usize, arguments.outputs.map(|outputs| outputs as usize));
-    let input = arguments.input.as_ref().map(|sizes| &sizes.0[..]);
-    let image = ImageModel::named(name).map(|model| of_image_model(model, input, outputs, items));
-    image.or_else(|| TableModel::named(name).map(|model| of_table_model(&model, input, outputs, items)))
-}
-
-fn of_image_model(
-    model: ImageModel,
-    input: Option<&[usize]>,
-    outputs: Option<usize>,
-    items: usize,
-) -> TensorResult<Summary> {
-    let (home, classes) = model.home();
-    let shape = match input {
-        None => home,
-        Some(&[channels, height, width]) => ImageShape { channels, height, width },
-        Some(_) => return Err(Error::argument("the model takes pictures: give three sizes, as 3x224x224")),
-    };
-    let network = model.fitted_to(shape.height, shape.width).build(shape, outputs.unwrap_or(classes))?.init(0)?;
-    network.train();
-    let pictures = Tensor::zeros([items, shape.channels, shape.height, shape.width], DType::F32)?;
-    Summary::of(&network, &pictures)?.with_optimizer(&Optimizer::new(&network, AdamW::default())?)
-}
-
-fn of_table_model(
-    model: &TableModel,
-    input: Option<&[usize]>,
-    outputs: Option<usize>,
-    items: usize,
-) -> TensorResult<Summary> {
-    let numbers = match input {
-        None => COLUMNS,
-        Some(&[columns]) => columns,
-        Some(_) => return Err(Error::argument("the model takes tables: give the number of columns")),
-    };
-    let shape = TableShape { numbers, categories: Vec::new() };
-    let network = model.build(&shape, outputs.unwrap_or(1))?.init(0)?;
-    network.train();
-    let rows = [Tensor::zeros([items, numbers], DType::F32)?, Tensor::zeros([items, 0], DType::I64)?];
-    let summary = Summary::of_forward(&network, &[&rows[0], &rows[1]], |x| Ok(vec![network.forward(&x[0], &x[1])?]))?;
-    summary.with_optimizer(&Optimizer::new(&network, AdamW::default())?)
+/// The model of this name, perhaps with its task before it, and the models of its task; none of what can only be a path.
+fn model(name: &str) -> Result<Option<(Models, &str)>, Failure> {
+    let all = || TASKS.iter().filter_map(|task| Some((task.name(), task.models()?)));
+    if let Some((task, model)) = name.split_once('/') {
+        return match all().find(|(known, _)| *known == task) {
+            Some((_, models)) if models.names.contains(&model) => Ok(Some((models, model))),
+            Some((_, models)) => {
+                Err(Failure::user(format!("{task} has no model {model:?}: its models are {}", models.names.join(", "))))
+            }
+            None => Ok(None),
+        };
+    }
+    let found: Vec<(&str, Models)> = all().filter(|(_, models)| models.names.contains(&name)).collect();
+    match found[..] {
+        [(_, models)] => Ok(Some((models, name))),
+        [] if Path::new(name).components().count() == 1 => {
+            let names: Vec<String> =
+                all().map(|(task, models)| format!("{task}/{}", models.names.join(", "))).collect();
+            Err(Failure::user(format!("{name} is no run and no model: models are {}", names.join("; "))))
+        }
+        [] => Ok(None),
+        _ => {
+            let names: Vec<String> = found.iter().map(|(task, _)| format!("{task}/{name}")).collect();
+            Err(Failure::user(format!("several tasks have a model {name}: give one of {}", names.join(", "))))
+        }
+    }
 }
 
 /// Summarises a network of the task.

@@ -13,6 +13,7 @@ pub use windows::{ForecastInput, Window};
 
 use crate::error::TaskError;
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::moments::moments;
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
@@ -25,9 +26,9 @@ use crate::task::{BatchesOf, Division, Given, LossOf, Task, finite};
 use crate::vote::combine;
 use mapsto_data::{Clock, ClockStep, Histories, Layout, season};
 use mapsto_models::forecast::QUANTILES;
-use mapsto_models::{ForecastModel, ForecastNet, ForecastShape};
+use mapsto_models::{ForecastModel, ForecastNet};
 use mapsto_nn::{LossReduction, PinballLoss, Summary};
-use mapsto_tensor::{DType, Error, Result, Rng, Tensor, no_grad};
+use mapsto_tensor::{Error, Result, Rng, no_grad};
 use mapsto_train::metrics::coverage;
 use mapsto_train::{Labelled, Loss, Measures};
 use serde::{Deserialize, Serialize};
@@ -151,6 +152,7 @@ impl Task for Forecast {
     const ABOUT: &'static str = "The steps to come of series over time, with intervals";
     const VOTES: bool = true;
     const ASKED: &'static str = "HISTORY.csv";
+    const MODELS: Option<Models> = Some(models::FORECAST);
     type Config = ForecastConfig;
     type Preparation = ForecastPreparation;
     type Network = ForecastNet;
@@ -393,10 +395,7 @@ impl Task for Forecast {
         preparation: &ForecastPreparation,
         items: usize,
     ) -> Result<Summary> {
-        let ForecastShape { context, horizon, targets, past, known } = preparation.shape(config);
-        let past = Tensor::zeros([items, context, targets + past + known], DType::F32)?;
-        let future = Tensor::zeros([items, horizon, known], DType::F32)?;
-        Summary::of_forward(network, &[&past, &future], |x| Ok(vec![network.forward(&x[0], &x[1])?]))
+        models::of_forecast(network, preparation.shape(config), items)
     }
 
     fn facts(&self, preparation: &ForecastPreparation) -> (String, Vec<(&'static str, String)>) {

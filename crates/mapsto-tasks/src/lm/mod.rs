@@ -10,6 +10,7 @@ pub use windows::Window;
 pub use write::Writing;
 
 use crate::error::TaskError;
+use crate::models::{self, Models};
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
@@ -23,7 +24,7 @@ use corpus::Corpus;
 use mapsto_data::{Order, TokenKind, Tokenizer, read_corpus};
 use mapsto_models::{LanguageModel, LanguageNet, LanguageShape};
 use mapsto_nn::{CrossEntropyLoss, StateDict, Summary};
-use mapsto_tensor::{Result, Rng, Tensor};
+use mapsto_tensor::{Result, Rng};
 use mapsto_train::metrics::LanguageReport;
 use mapsto_train::{Labelled, Measures, Objective, short};
 use serde::{Deserialize, Serialize};
@@ -180,6 +181,7 @@ impl Task for Lm {
     const NAME: &'static str = "lm";
     const ABOUT: &'static str = "Language: what comes next in texts";
     const ASKED: &'static str = "--text \"How it begins\"";
+    const MODELS: Option<Models> = Some(models::LANGUAGE);
     type Config = LmConfig;
     type Preparation = LmPreparation;
     type Network = Reader;
@@ -383,8 +385,7 @@ impl Task for Lm {
     }
 
     fn summary(reader: &Reader, config: &LmConfig, _: &LmPreparation, items: usize) -> Result<Summary> {
-        let tokens = Tensor::from_vec(vec![0i64; items * config.length], [items, config.length])?;
-        Summary::of_forward(reader, &[&tokens], |x| Ok(vec![reader.network.forward(&x[0])?]))
+        models::of_language(reader, &reader.network, config.length, items)
     }
 
     fn facts(&self, preparation: &LmPreparation) -> (String, Vec<(&'static str, String)>) {

@@ -16,6 +16,7 @@ pub use preparation::{Histories, RecommendPreparation, Recommender};
 
 use crate::error::TaskError;
 use crate::fingerprint::Fingerprint;
+use crate::models::{self, Models};
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::question::{Listener, Question};
@@ -28,7 +29,7 @@ use learn::{Objective, Windows, negatives, numbers_of, scaled};
 use mapsto_data::{Ratings, read_titles};
 use mapsto_models::{Query, RecommendModel};
 use mapsto_nn::Summary;
-use mapsto_tensor::{Result, Rng, Tensor};
+use mapsto_tensor::{Result, Rng};
 use mapsto_train::Measures;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,7 @@ impl Task for Recommend {
     const NAME: &'static str = "recommend";
     const ABOUT: &'static str = "What users will like, or how they will rate it";
     const ASKED: &'static str = "USERS.csv";
+    const MODELS: Option<Models> = Some(models::RECOMMEND);
     type Config = RecommendConfig;
     type Preparation = RecommendPreparation;
     type Network = Recommender;
@@ -324,22 +326,7 @@ impl Task for Recommend {
         _: &RecommendPreparation,
         items: usize,
     ) -> Result<Summary> {
-        let ones = |count: usize| Tensor::from_vec(vec![1i64; count], [count]);
-        if !config.reads_histories() {
-            let (users, liked) = (ones(items)?, ones(items)?);
-            return Summary::of_forward(network, &[&users, &liked], |x| {
-                let users = network.network.users(&Query::Users(x[0].clone()))?;
-                Ok(vec![users.beside(&network.network.items(&x[1])?)?])
-            });
-        }
-        let steps = learn::length(&config.model);
-        let (read, lengths) = (ones(items * steps)?.reshape([items, steps])?, ones(items)?.mul(steps as i64)?);
-        let places = Tensor::arange(0, (items * steps) as i64, 1)?;
-        let liked = ones(items * steps)?;
-        Summary::of_forward(network, &[&read, &lengths, &places, &liked], |x| {
-            let query = Query::Histories { items: x[0].clone(), lengths: x[1].clone(), places: x[2].clone() };
-            Ok(vec![network.network.users(&query)?.beside(&network.network.items(&x[3])?)?])
-        })
+        models::of_recommendation(network, &network.network, &config.model, items)
     }
 
     fn facts(&self, preparation: &RecommendPreparation) -> (String, Vec<(&'static str, String)>) {

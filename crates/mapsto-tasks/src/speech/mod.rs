@@ -12,6 +12,7 @@ pub use score::{SpeechScore, Understood};
 pub use utterances::Speech;
 
 use crate::error::TaskError;
+use crate::models::{self, Models};
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Question};
@@ -26,7 +27,7 @@ use mapsto_data::{LogMel, SoundStep, SpecAugment, Spectrogram, TokenKind, Tokeni
 use mapsto_models::speech::DeepSpeech;
 use mapsto_models::{AudioShape, SpeechModel};
 use mapsto_nn::{CtcLoss, Summary};
-use mapsto_tensor::{DType, Result, Tensor};
+use mapsto_tensor::{Result, Tensor};
 use mapsto_train::{Loss, Measures};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -65,6 +66,7 @@ impl Task for Speech {
     const ABOUT: &'static str = "What is said in sounds";
     const SKIPS_BAD: bool = true;
     const ASKED: &'static str = "SOUND.wav";
+    const MODELS: Option<Models> = Some(models::SPEECH);
     type Config = SpeechConfig;
     type Preparation = SpeechPreparation;
     type Network = DeepSpeech;
@@ -256,9 +258,7 @@ impl Task for Speech {
     ) -> Result<Summary> {
         // Of a second.
         let frames = 1 + config.features.rate as usize / config.features.hop;
-        let features = Tensor::zeros([items, 1, preparation.scale.rows(), frames], DType::F32)?;
-        let frames = Tensor::from_vec(vec![frames as i64; items], [items])?;
-        Summary::of_forward(network, &[&features, &frames], |x| Ok(vec![network.forward(&x[0], &x[1])?.0]))
+        models::of_sounds(network, [preparation.scale.rows(), frames], items, |x| Ok(network.forward(&x[0], &x[1])?.0))
     }
 
     fn facts(&self, preparation: &SpeechPreparation) -> (String, Vec<(&'static str, String)>) {

@@ -9,6 +9,7 @@ pub use score::SynthesizeScore;
 pub use speak::Voice;
 
 use crate::error::TaskError;
+use crate::models::{self, Models};
 use crate::plan::Plan;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Question};
@@ -33,8 +34,6 @@ use std::path::Path;
 const STEPS: usize = 4000;
 /// The fewest and most epochs by default.
 const EPOCHS: [usize; 2] = [20, 300];
-/// Tokens of the text that the summary is of, and frames of each.
-const SUMMARISED: [usize; 2] = [20, 6];
 /// Deviations from the mean that are black, and white.
 const DEVIATIONS: f32 = 2.5;
 /// The most symbols that are learned.
@@ -170,6 +169,7 @@ impl Task for Synthesize {
     const ABOUT: &'static str = "Speech from texts, as a voice says them";
     const SKIPS_BAD: bool = true;
     const ASKED: &'static str = "--text \"A TEXT\"";
+    const MODELS: Option<Models> = Some(models::SYNTHESIS);
     type Config = SynthesizeConfig;
     type Preparation = SynthesizePreparation;
     type Network = Parallel;
@@ -309,16 +309,7 @@ impl Task for Synthesize {
         preparation: &SynthesizePreparation,
         items: usize,
     ) -> Result<Summary> {
-        let [tokens, each] = SUMMARISED;
-        let frames = tokens * each;
-        let text = Tensor::full([items, tokens], preparation.silence(), mapsto_tensor::DType::I64)?;
-        let lengths = Tensor::from_vec(vec![tokens as i64; items], [items])?;
-        let bands = Tensor::zeros([items, frames, preparation.scale.rows()], mapsto_tensor::DType::F32)?;
-        let counts = Tensor::from_vec(vec![frames as i64; items], [items])?;
-        Summary::of_forward(network, &[&text, &lengths, &bands, &counts], |x| {
-            let Losses { frames, durations, alignment } = network.losses(&x[0], &x[1], &x[2], &x[3])?;
-            Ok(vec![frames, durations, alignment])
-        })
+        models::of_synthesis(network, [preparation.tokenizer.len() + 1, preparation.scale.rows()], items)
     }
 
     fn facts(&self, preparation: &SynthesizePreparation) -> (String, Vec<(&'static str, String)>) {

@@ -12,6 +12,7 @@ pub use examples::TranslateExamples;
 pub use scores::TranslateScores;
 
 use crate::error::TaskError;
+use crate::models::{self, Models};
 use crate::plan::{Gathered, Plan};
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
@@ -25,7 +26,7 @@ use decoding::translate;
 use mapsto_data::{Order, PairColumns, Text, TokenKind, Tokenizer, read_sources};
 use mapsto_models::{TranslationModel, TranslationNet, TranslationShape};
 use mapsto_nn::{CrossEntropyLoss, Summary};
-use mapsto_tensor::{DType, Result, Tensor};
+use mapsto_tensor::Result;
 use mapsto_train::{Loss, Measures};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -114,6 +115,7 @@ impl Task for TranslateExamples {
     const NAME: &'static str = "translate";
     const ABOUT: &'static str = "Texts into another language, from pairs";
     const ASKED: &'static str = "--text \"A TEXT\"";
+    const MODELS: Option<Models> = Some(models::TRANSLATION);
     type Config = TranslateConfig;
     type Preparation = TranslatePreparation;
     type Network = TranslationNet;
@@ -330,9 +332,7 @@ impl Task for TranslateExamples {
         _: &TranslatePreparation,
         items: usize,
     ) -> Result<Summary> {
-        let tokens = Tensor::zeros([items, config.length], DType::I64)?;
-        let lengths = Tensor::from_vec(vec![config.length as i64; items], [items])?;
-        Summary::of_forward(network, &[&tokens, &lengths, &tokens], |x| Ok(vec![network.forward(&x[0], &x[1], &x[2])?]))
+        models::of_translation(network, config.length, items)
     }
 
     fn facts(&self, preparation: &TranslatePreparation) -> (String, Vec<(&'static str, String)>) {
