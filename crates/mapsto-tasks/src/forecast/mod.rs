@@ -275,7 +275,8 @@ impl Task for Forecast {
             && positive(deviations)
             && positive(cycles)
             && positive(&[step])
-            && means.iter().chain(margins).all(|value| value.is_finite());
+            && means.iter().all(|mean| mean.is_finite())
+            && margins.iter().all(|margin| *margin >= 0.0 && margin.is_finite());
         if fits { Ok(()) } else { Err(TaskError::input("what was learned of the table does not fit together")) }
     }
 
