@@ -6,6 +6,8 @@ use common::{complaint, events, mapsto, text};
 use mapsto_formats::write_npz;
 use mapsto_tensor::Tensor;
 use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
 
 /// A table of flats: a number and a class that follow from the columns, with gaps and a text.
 fn flats(rows: usize) -> String {
@@ -310,4 +312,32 @@ fn tables_that_cannot_be_learned_from_are_refused() {
     let output = mapsto(folder, &["train", "--resume", "runs/mine"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("the data have changed since the run began"));
+}
+
+#[test]
+fn a_table_of_which_nothing_stays_in_memory_is_learned_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::write(folder.join("flats.csv"), flats(20_000)).unwrap();
+    let run = |limit: &str, temporary: &Path, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mapsto"));
+        command.args(arguments).current_dir(folder).env("MAPSTO_TABLE_MB", limit);
+        let Output { status, stdout, stderr } =
+            command.env("TMPDIR", temporary).env("TMP", temporary).output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    let told = |limit: &str, temporary: &Path| {
+        let train = ["train", "table", "--data", "flats.csv", "--target", "dear", "--set", "ignore=[\"rent\"]"];
+        let (code, _, complaint) =
+            run(limit, temporary, &[&train[..], &["--epochs", "1", "--run", limit, "--json"]].concat());
+        assert_eq!(code, Some(0), "{complaint}");
+        let path = format!("runs/{limit}");
+        let predicted = run(limit, temporary, &["predict", &path, "flats.csv", "--csv"]).1;
+        assert_eq!(predicted.lines().count(), 20_001);
+        (std::fs::read(folder.join(path).join("model.safetensors")).unwrap(), predicted)
+    };
+    let nowhere = folder.join("nowhere");
+    assert!(told("64", &nowhere) == told("0", folder));
+    let (code, _, complaint) = run("0", &nowhere, &["data", "inspect", "flats.csv"]);
+    assert!(code == Some(2) && complaint.contains("cannot put a table into a temporary file in"), "{complaint}");
 }

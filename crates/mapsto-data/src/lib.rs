@@ -1,4 +1,7 @@
 //! Tables, ratings, pictures, sounds, texts, series and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, ratings, pictures, sounds, texts and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+//! Tables, pictures, sounds, texts, series and their changes by chance, tokens, loaders, datasets that travel in the binary, and ways to divide data.
+#![deny(unsafe_code)]
 
 mod balance;
 mod digits;
@@ -19,6 +22,7 @@ mod series;
 mod sound;
 mod split;
 mod spread;
+mod stored;
 mod table;
 mod text;
 mod tokens;
@@ -51,9 +55,10 @@ pub use split::{
     Folds, SplitError, grouped_k_fold, grouped_split, k_fold, ordered_k_fold, ordered_split, stratified_k_fold,
     stratified_split,
 };
+pub use stored::{StoreError, Stored, StoredBuilder};
 pub use table::{
-    Column, ColumnSummary, Detail, Encoding, Features, Finding, Inspection, Kind, NearlyNumeric, Table, TableError,
-    TableOptions, Values,
+    Codes, Column, ColumnSummary, Detail, Encoder, Encoding, Features, Finding, Inspection, Kind, NearlyNumeric,
+    Strings, Table, TableError, TableOptions, Values,
 };
 pub use text::{
     CorpusFinding, CorpusInspection, PairColumns, PairFinding, PairInspection, PairSet, Synonyms, Text,

@@ -22,7 +22,7 @@ fn rows(values: &Values) -> Vec<Value> {
         Values::Categories { names, codes } => {
             codes.iter().map(|code| code.map_or(Value::Null, |code| names[code as usize].clone().into())).collect()
         }
-        Values::Texts(texts) => texts.iter().map(|text| text.clone().into()).collect(),
+        Values::Texts(texts) => texts.iter().map(|text| text.into()).collect(),
     }
 }
 

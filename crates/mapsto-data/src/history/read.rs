@@ -139,10 +139,10 @@ impl Histories {
 /// The points in time of all rows, and whether they are dates.
 fn times(table: &Table, layout: &Layout) -> Result<(Vec<f64>, bool), String> {
     match &table.column(&layout.time).map_err(|e| e.to_string())?.values {
-        Values::Times(values) => Ok((values.clone(), true)),
+        Values::Times(values) => Ok((values.to_vec(), true)),
         Values::Numbers(values) => Ok(match values.iter().map(|value| digits(*value)).collect() {
             Some(dates) => (dates, true),
-            None => (values.clone(), false),
+            None => (values.to_vec(), false),
         }),
         other => {
             let (name, kind) = (&layout.time, other.kind().name());
@@ -166,7 +166,7 @@ fn column(table: &Table, variable: &Variable) -> Result<Vec<f64>, String> {
     let name = &variable.column;
     let values = &table.column(name).map_err(|e| e.to_string())?.values;
     let numbers = match (values, &variable.category) {
-        (Values::Numbers(values), None) => values.clone(),
+        (Values::Numbers(values), None) => values.to_vec(),
         (values, Some(category)) => {
             let one = |row| values.written(row).map_or(f64::NAN, |text| f64::from(u8::from(text == *category)));
             (0..values.len()).map(one).collect()

@@ -208,8 +208,8 @@ fn of_table(table: Table, places: Places, names: Vec<String>, path: &Path) -> Re
     let mut complete = vec![true; rows];
     let mut named = |column: Option<Column>| {
         let Some(Column { values: Values::Categories { names, codes }, .. }) = column else { return Named::default() };
-        complete.iter_mut().zip(&codes).for_each(|(complete, code)| *complete &= code.is_some());
-        Named { names, codes: codes.into_iter().map(Option::unwrap_or_default).collect() }
+        complete.iter_mut().zip(codes.iter()).for_each(|(complete, code)| *complete &= code.is_some());
+        Named { names, codes: codes.iter().map(Option::unwrap_or_default).collect() }
     };
     let users = named(take(places.user));
     let items = places.item.map(|place| named(take(place))).unwrap_or_default();
@@ -221,8 +221,8 @@ fn of_table(table: Table, places: Places, names: Vec<String>, path: &Path) -> Re
         if let Some(row) = values.iter().position(|value| value.is_infinite() && what == "rating") {
             return Err(RatingsError::Infinite { path: path.to_owned(), row: row + 1 });
         }
-        complete.iter_mut().zip(&values).for_each(|(complete, value)| *complete &= !value.is_nan());
-        Ok(Some(values))
+        complete.iter_mut().zip(&*values).for_each(|(complete, value)| *complete &= !value.is_nan());
+        Ok(Some(values.to_vec()))
     };
     let ratings = numbers(places.rating.and_then(&mut take), "rating")?;
     let times = numbers(places.time.and_then(&mut take), "time")?;

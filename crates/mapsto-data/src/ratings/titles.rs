@@ -21,9 +21,9 @@ pub fn read_titles(path: &Path) -> Result<HashMap<String, String>, RatingsError>
     let kinds = [item, title].map(|place| (names[place].clone(), Kind::Text)).into();
     let table = Table::read(path, &TableOptions { header: Some(header), kinds, ..TableOptions::default() })?;
     let texts = |place: usize| match &table.columns()[place].values {
-        Values::Texts(texts) => texts.as_slice(),
-        _ => &[],
+        Values::Texts(texts) => Some(texts.iter()),
+        _ => None,
     };
-    let pairs = texts(item).iter().zip(texts(title));
-    Ok(pairs.filter_map(|(item, title)| Some((item.clone()?, title.clone()?))).collect())
+    let pairs = texts(item).into_iter().flatten().zip(texts(title).into_iter().flatten());
+    Ok(pairs.filter_map(|(item, title)| Some((item?.to_string(), title?.to_string()))).collect())
 }

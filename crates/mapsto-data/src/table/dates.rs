@@ -1,6 +1,8 @@
 //! Points in time as people and programs write them.
 
 use super::Kind;
+use super::infer::Fitting;
+use crate::stored::Stored;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::strtime::BrokenDownTime;
@@ -33,28 +35,31 @@ const PIVOT: i16 = 30;
 
 /// Points in time, the order of the numbers in their dates, and whether that was a guess.
 pub(super) struct Times {
-    pub values: Vec<f64>,
+    pub values: Stored<f64>,
     pub kind: Kind,
     pub guessed: bool,
 }
 
 /// Reads a column by `all`, which gives the values of all texts by one function, or nothing where it fails for one of them.
-pub(super) fn times(all: impl Fn(&dyn Fn(&str) -> Option<f64>) -> Option<Vec<f64>>, kind: Kind) -> Option<Times> {
-    if let Some(values) = all(&time) {
-        return Some(Times { values, kind: Kind::Time, guessed: false });
+pub(super) fn times(all: impl Fn(&dyn Fn(&str) -> Option<f64>) -> Fitting<Stored<f64>>, kind: Kind) -> Fitting<Times> {
+    if let Some(values) = all(&time)? {
+        return Ok(Some(Times { values, kind: Kind::Time, guessed: false }));
     }
     if let Some(values) = all(&period) {
         return Some(Times { values, kind: Kind::Time, guessed: false });
     }
     let read = |date: &'static str| all(&|text: &str| written(date, text));
-    let (date, values) = dates(kind).find_map(|date| Some((date, read(date)?)))?;
-    let found = match date {
-        MONTH_FIRST => Kind::MonthFirst,
-        DAY_FIRST => Kind::DayFirst,
-        _ => Kind::Time,
-    };
-    let guessed = found == Kind::MonthFirst && kind != Kind::MonthFirst && read(DAY_FIRST).is_some();
-    Some(Times { values, kind: found, guessed })
+    for date in dates(kind) {
+        let Some(values) = read(date)? else { continue };
+        let found = match date {
+            MONTH_FIRST => Kind::MonthFirst,
+            DAY_FIRST => Kind::DayFirst,
+            _ => Kind::Time,
+        };
+        let guessed = found == Kind::MonthFirst && kind != Kind::MonthFirst && read(DAY_FIRST)?.is_some();
+        return Ok(Some(Times { values, kind: found, guessed }));
+    }
+    Ok(None)
 }
 
 /// Whether a text alone is a point in time.

@@ -1,6 +1,6 @@
 //! How the columns of a table become numbers for a network.
 
-use super::{Column, Kind, Table, TableError, Values};
+use super::{Codes, Column, Kind, Table, TableError, Values};
 use serde::{Deserialize, Serialize};
 
 /// How columns become numbers: learned from the rows that a network is trained on, saved with it, and applied to any rows.
@@ -43,6 +43,20 @@ pub struct Features {
     pub categories: Vec<i64>,
 }
 
+/// An encoding of a table's columns: gives rows of it as numbers.
+pub struct Encoder<'a> {
+    rows: usize,
+    columns: Vec<Source<'a>>,
+    /// Numbers and categories of a row.
+    widths: [usize; 2],
+}
+
+/// A column, and how it becomes numbers.
+enum Source<'a> {
+    Numbers { values: &'a [f64], mean: f64, deviation: f64, gaps: bool },
+    Categories { codes: &'a Codes, numbers: Vec<i64> },
+}
+
 impl Encoding {
     /// Learns from some rows of all columns but those that are named.
     ///
@@ -52,7 +66,7 @@ impl Encoding {
         if rows.is_empty() {
             return Err(TableError::NoLearning);
         }
-        check(table, rows)?;
+        check(table.rows(), rows)?;
         let mut encoding = Encoding { columns: Vec::new(), left_out: Vec::new() };
         for column in table.columns().iter().filter(|column| !without.contains(&&column.name[..])) {
             let (name, kind) = (column.name.clone(), column.values.kind());
@@ -87,21 +101,37 @@ impl Encoding {
         self.columns.iter().filter_map(|column| count(&column.rule)).collect()
     }
 
+    /// What gives rows of a table as numbers.
+    ///
+    /// # Errors
+    /// A column that is missing or of another kind than where the encoding was learned.
+    pub fn of<'a>(&self, table: &'a Table) -> Result<Encoder<'a>, TableError> {
+        let columns = self.columns.iter().map(|column| column.source(table)).collect::<Result<_, _>>()?;
+        Ok(Encoder { rows: table.rows(), columns, widths: [self.numbers(), self.categories().len()] })
+    }
+
+    /// Some rows of a table as numbers.
+    ///
+    /// # Errors
+    /// Those of [`Encoding::of`] and [`Encoder::rows`].
+    pub fn apply(&self, table: &Table, rows: &[usize]) -> Result<Features, TableError> {
+        self.of(table)?.rows(rows)
+    }
+}
+
+impl Encoder<'_> {
     /// Some rows as numbers.
     ///
     /// # Errors
-    /// A column that is missing or of another kind than where the encoding was learned; a row that the table does not have.
-    pub fn apply(&self, table: &Table, rows: &[usize]) -> Result<Features, TableError> {
-        check(table, rows)?;
-        let (width, many) = (self.numbers(), self.categories().len());
+    /// A row that the table does not have.
+    pub fn rows(&self, rows: &[usize]) -> Result<Features, TableError> {
+        check(self.rows, rows)?;
+        let [width, many] = self.widths;
         let (mut numbers, mut categories) = (vec![0.0; rows.len() * width], vec![0; rows.len() * many]);
         let (mut number, mut category) = (0, 0);
-        for Encoded { name, kind, rule } in &self.columns {
-            let column = table.column(name)?;
-            match (rule, &column.values) {
-                (Rule::Scaled { mean, deviation, gaps }, Values::Numbers(values) | Values::Times(values))
-                    if column.values.kind() == *kind =>
-                {
+        for source in &self.columns {
+            match source {
+                Source::Numbers { values, mean, deviation, gaps } => {
                     for (i, &row) in rows.iter().enumerate() {
                         let (value, at) = (values[row], i * width + number);
                         if value.is_finite() {
@@ -112,17 +142,11 @@ impl Encoding {
                     }
                     number += 1 + usize::from(*gaps);
                 }
-                (Rule::Numbered { names: known }, Values::Categories { names, codes }) => {
-                    let number = |name: &String| known.binary_search(name).map_or(0, |i| i as i64 + 1);
-                    let numbers: Vec<i64> = names.iter().map(number).collect();
+                Source::Categories { codes, numbers } => {
                     for (i, &row) in rows.iter().enumerate() {
-                        categories[i * many + category] = codes[row].map_or(0, |code| numbers[code as usize]);
+                        categories[i * many + category] = codes.get(row).map_or(0, |code| numbers[code as usize]);
                     }
                     category += 1;
-                }
-                _ => {
-                    let (column, got, expected) = (name.clone(), column.values.kind(), *kind);
-                    return Err(TableError::Kind { column, got, expected });
                 }
             }
         }
@@ -130,10 +154,32 @@ impl Encoding {
     }
 }
 
+impl Encoded {
+    /// The column of a table that becomes numbers so.
+    fn source<'a>(&self, table: &'a Table) -> Result<Source<'a>, TableError> {
+        let values = &table.column(&self.name)?.values;
+        match (&self.rule, values) {
+            (Rule::Scaled { mean, deviation, gaps }, Values::Numbers(numbers) | Values::Times(numbers))
+                if values.kind() == self.kind =>
+            {
+                Ok(Source::Numbers { values: numbers, mean: *mean, deviation: *deviation, gaps: *gaps })
+            }
+            (Rule::Numbered { names: known }, Values::Categories { names, codes }) => {
+                let number = |name: &String| known.binary_search(name).map_or(0, |i| i as i64 + 1);
+                Ok(Source::Categories { codes, numbers: names.iter().map(number).collect() })
+            }
+            _ => {
+                let (column, got, expected) = (self.name.clone(), values.kind(), self.kind);
+                Err(TableError::Kind { column, got, expected })
+            }
+        }
+    }
+}
+
 /// Fails for a row that the table does not have.
-fn check(table: &Table, rows: &[usize]) -> Result<(), TableError> {
-    match rows.iter().find(|&&row| row >= table.rows()) {
-        Some(&row) => Err(TableError::NoRow { row, rows: table.rows() }),
+fn check(count: usize, rows: &[usize]) -> Result<(), TableError> {
+    match rows.iter().find(|&&row| row >= count) {
+        Some(&row) => Err(TableError::NoRow { row, rows: count }),
         None => Ok(()),
     }
 }
@@ -155,6 +201,7 @@ pub(super) fn mean_and_deviation(values: impl Iterator<Item = f64> + Clone) -> (
 fn rule(column: &Column, rows: &[usize]) -> Option<Rule> {
     match &column.values {
         Values::Numbers(values) | Values::Times(values) => {
+            let values: &[f64] = values;
             let finite = rows.iter().map(|&row| values[row]).filter(|x| x.is_finite());
             let gaps = finite.clone().count() < rows.len();
             let (mean, deviation) = mean_and_deviation(finite);
@@ -163,8 +210,8 @@ fn rule(column: &Column, rows: &[usize]) -> Option<Rule> {
         }
         Values::Categories { names, codes } => {
             let mut seen = vec![false; names.len()];
-            rows.iter().filter_map(|&row| codes[row]).for_each(|code| seen[code as usize] = true);
-            let gaps = rows.iter().any(|&row| codes[row].is_none());
+            rows.iter().filter_map(|&row| codes.get(row)).for_each(|code| seen[code as usize] = true);
+            let gaps = rows.iter().any(|&row| codes.get(row).is_none());
             let names: Vec<String> = names.iter().zip(seen).filter(|(_, seen)| *seen).map(|(n, _)| n.clone()).collect();
             (names.len() + usize::from(gaps) > 1).then_some(Rule::Numbered { names })
         }
@@ -174,21 +221,25 @@ fn rule(column: &Column, rows: &[usize]) -> Option<Rule> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Strings;
     use super::*;
 
     fn table() -> Table {
         let column = |name: &str, values| Column { name: name.to_string(), values };
         let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         Table::new(vec![
-            column("x", Values::Numbers(vec![1.0, 3.0, 100.0, f64::NAN])),
-            column("when", Values::Times(vec![0.0, f64::NAN, 10.0, 20.0])),
-            column("same", Values::Numbers(vec![0.1, 0.1, 0.1, 7.0])),
+            column("x", Values::Numbers(vec![1.0, 3.0, 100.0, f64::NAN].into())),
+            column("when", Values::Times(vec![0.0, f64::NAN, 10.0, 20.0].into())),
+            column("same", Values::Numbers(vec![0.1, 0.1, 0.1, 7.0].into())),
             column(
                 "c",
-                Values::Categories { names: names(&["a", "b", "z"]), codes: vec![Some(1), Some(0), Some(2), None] },
+                Values::Categories {
+                    names: names(&["a", "b", "z"]),
+                    codes: vec![Some(1), Some(0), Some(2), None].into(),
+                },
             ),
-            column("said", Values::Texts(vec![None, None, None, None])),
-            column("y", Values::Numbers(vec![0.0, 1.0, 0.0, 1.0])),
+            column("said", Values::Texts(Strings::of::<&str>([None; 4]).unwrap())),
+            column("y", Values::Numbers(vec![0.0, 1.0, 0.0, 1.0].into())),
         ])
         .unwrap()
     }
@@ -219,7 +270,7 @@ mod tests {
     #[test]
     fn infinite_and_huge_values_are_numbers_of_a_network() {
         let of = |values: &[f64]| {
-            let column = Column { name: "x".into(), values: Values::Numbers(values.to_vec()) };
+            let column = Column { name: "x".into(), values: Values::Numbers(values.to_vec().into()) };
             let rows: Vec<usize> = (0..values.len()).collect();
             let table = Table::new(vec![column]).unwrap();
             Encoding::learn(&table, &rows, &[]).unwrap().apply(&table, &rows).unwrap().numbers
@@ -233,11 +284,12 @@ mod tests {
     fn another_table_is_refused() {
         let encoding = Encoding::learn(&table(), &[0, 1], &[]).unwrap();
         let other = |values| Table::new(vec![Column { name: "x".into(), values }]).unwrap();
-        let said = encoding.apply(&other(Values::Texts(vec![])), &[]).unwrap_err().to_string();
+        let said =
+            encoding.apply(&other(Values::Texts(Strings::of::<&str>([]).unwrap())), &[]).unwrap_err().to_string();
         assert!(said.starts_with("column \"x\" is a text, and was a number in the table"), "{said}");
-        let said = encoding.apply(&other(Values::Times(vec![])), &[]).unwrap_err().to_string();
+        let said = encoding.apply(&other(Values::Times(vec![].into())), &[]).unwrap_err().to_string();
         assert!(said.starts_with("column \"x\" is a time, and was a number in the table"), "{said}");
-        let said = encoding.apply(&other(Values::Numbers(vec![])), &[]).unwrap_err().to_string();
+        let said = encoding.apply(&other(Values::Numbers(vec![].into())), &[]).unwrap_err().to_string();
         assert!(said.starts_with("there is no column \"c\""), "{said}");
         assert!(matches!(Encoding::learn(&table(), &[], &[]), Err(TableError::NoLearning)));
         let outside = [Encoding::learn(&table(), &[4], &[]).map(|_| ()), encoding.apply(&table(), &[9]).map(|_| ())];

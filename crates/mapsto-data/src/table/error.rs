@@ -2,6 +2,7 @@
 
 use super::Kind;
 use crate::printable::quoted;
+use crate::stored::StoreError;
 use std::io;
 use std::path::PathBuf;
 
@@ -17,6 +18,9 @@ pub enum TableError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A temporary file that cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The file has no text.
     #[error("{} is empty: a table is a line of names and lines of values", .0.display())]
     Empty(PathBuf),

@@ -2,7 +2,9 @@
 
 use super::dates;
 use super::number::{Form, number};
-use super::{Kind, Values};
+use super::texts::Texts;
+use super::{Codes, Kind, Strings, Values};
+use crate::stored::{StoreError, Stored, StoredBuilder};
 use std::collections::HashMap;
 
 /// Texts that stand for no value, in lower case; so does an empty one. They are what pandas and R write and read, and Excel's errors.
@@ -49,46 +51,41 @@ const FEW: usize = 32;
 /// Words of a text that is more than a name, on average.
 const WORDS: usize = 4;
 
-/// The texts of a column, one behind the other.
-#[derive(Default)]
-pub(super) struct Texts {
-    data: String,
-    ends: Vec<usize>,
-}
-
 /// The distinct texts of a column.
 struct Distinct<'a> {
     /// Each text, in the order in which they are seen first.
     names: Vec<&'a str>,
     /// Which of them each row has.
-    codes: Vec<Option<u32>>,
+    codes: Codes,
 }
 
 impl<'a> Distinct<'a> {
-    fn of(texts: &'a Texts) -> Distinct<'a> {
+    /// None if there are more than so many.
+    fn of(texts: &'a Texts, most: usize) -> Result<Option<Distinct<'a>>, StoreError> {
         let (mut names, mut seen) = (Vec::new(), HashMap::new());
-        let mut code = |text| {
-            *seen.entry(text).or_insert_with(|| {
+        let code = |text| {
+            let code = *seen.entry(text).or_insert_with(|| {
                 let present = !is_missing(text);
                 present.then(|| names.push(text));
                 present.then(|| names.len() as u32 - 1)
-            })
+            });
+            (names.len() <= most).then_some(code)
         };
-        let codes = texts.raw().map(&mut code).collect();
-        Distinct { names, codes }
+        let codes = Codes::of(texts.iter().map_while(code))?;
+        Ok((names.len() <= most).then_some(Distinct { names, codes }))
     }
 
     /// Whether the texts are names that repeat and not sentences.
     fn are_categories(&self) -> bool {
         let words: Vec<usize> = self.names.iter().map(|name| name.split_whitespace().count()).collect();
         let (mut count, mut all_words) = (0, 0);
-        for &code in self.codes.iter().flatten() {
+        for code in self.codes.iter().flatten() {
             (count, all_words) = (count + 1, all_words + words[code as usize]);
         }
         all_words < WORDS * count && self.names.len() <= FEW.max(count / 2)
     }
 
-    fn categories(self) -> Values {
+    fn categories(self) -> Result<Values, StoreError> {
         // The first bytes decide most comparisons, and lie side by side.
         let head = |name: &str| {
             let mut head = [0; 8];
@@ -101,110 +98,115 @@ impl<'a> Distinct<'a> {
         order.sort_unstable();
         let mut places = vec![0; order.len()];
         order.iter().zip(0..).for_each(|(&(_, _, first), place)| places[first as usize] = place);
-        let codes = self.codes.into_iter().map(|code| code.map(|code| places[code as usize])).collect();
-        Values::Categories { names: order.into_iter().map(|(_, name, _)| name.to_string()).collect(), codes }
+        let codes = Codes::of(self.codes.iter().map(|code| code.map(|code| places[code as usize])))?;
+        Ok(Values::Categories { names: order.into_iter().map(|(_, name, _)| name.to_string()).collect(), codes })
     }
 }
 
 impl Texts {
-    pub fn push(&mut self, text: &str) {
-        self.data.push_str(text);
-        self.ends.push(self.data.len());
-    }
-
-    /// Each row's text, also if it stands for no value.
-    fn raw(&self) -> impl Iterator<Item = &str> {
-        let mut start = 0;
-        self.ends.iter().map(move |&end| {
-            let text = &self.data[start..end];
-            start = end;
-            text
-        })
-    }
-
-    /// Each row's text, none if it stands for no value.
-    fn iter(&self) -> impl Iterator<Item = Option<&str>> {
-        self.raw().map(|text| (!is_missing(text)).then_some(text))
-    }
-
     /// `f` of every text, NaN where there is no value; none if it fails for one of them.
-    fn all(&self, is_absent: fn(&str) -> bool, f: impl Fn(&str) -> Option<f64>) -> Option<Vec<f64>> {
-        let mut values = Vec::new();
-        for text in self.raw() {
+    fn all(&self, is_absent: fn(&str) -> bool, f: impl Fn(&str) -> Option<f64>) -> Fitting<Stored<f64>> {
+        let mut values = StoredBuilder::new();
+        for text in self.iter() {
             // What has a value is no name of a missing one, but for NaN.
-            let value = f(text).filter(|value| !value.is_nan()).or_else(|| is_absent(text).then_some(f64::NAN))?;
-            if values.is_empty() {
-                values.reserve_exact(self.ends.len());
-            }
-            values.push(value);
+            let value = f(text).filter(|value| !value.is_nan()).or_else(|| is_absent(text).then_some(f64::NAN));
+            let Some(value) = value else { return Ok(None) };
+            values.push(value)?;
         }
-        Some(values)
+        values.finish().map(Some)
     }
 
-    /// The values as this kind, or the row of one that is none of it, and its text.
-    pub fn of_kind(self, kind: Kind, decimal_comma: bool) -> Result<Typed, (usize, String)> {
+    /// The values as this kind.
+    pub fn of_kind(self, kind: Kind, decimal_comma: bool) -> Result<Typed, Unread> {
         let decimal_comma = decimal_comma || kind == Kind::DecimalComma;
-        let typed = match kind.base() {
-            // What had numbers may have none of them for once.
-            Kind::Number => {
-                self.numbers(decimal_comma).or_else(|| self.all(is_blank, |_| None).map(Values::Numbers).map(Typed::of))
-            }
-            Kind::Time => self.times(kind).or_else(|| self.all(is_blank, |_| None).map(Values::Times).map(Typed::of)),
-            Kind::Category => Some(Typed::of(Distinct::of(&self).categories())),
-            _ => Some(Typed::of(self.texts())),
+        // What had numbers or times may have none of them for once.
+        let none = |of: fn(Stored<f64>) -> Values| -> Fitting<Typed> {
+            Ok(self.all(is_blank, |_| None)?.map(of).map(Typed::of))
         };
-        typed.ok_or_else(|| {
-            let form = Form::of_most(self.raw().map(|text| (text, 1)), decimal_comma);
+        let typed = match kind.base() {
+            Kind::Number => self.numbers(decimal_comma)?.map_or_else(|| none(Values::Numbers), |typed| Ok(Some(typed))),
+            Kind::Time => self.times(kind)?.map_or_else(|| none(Values::Times), |typed| Ok(Some(typed))),
+            Kind::Category => {
+                let distinct = Distinct::of(&self, usize::MAX)?;
+                distinct.map(|distinct| distinct.categories().map(Typed::of)).transpose()
+            }
+            _ => self.texts().map(Typed::of).map(Some),
+        };
+        typed?.ok_or_else(|| {
+            let form = Form::of_most(self.iter().map(|text| (text, 1)), decimal_comma);
             let fits = |text: &str| match kind.base() {
                 Kind::Number => form.is_some_and(|(form, _)| form.read(text).is_some()),
                 _ => dates::is_time(text, kind),
             };
-            let present = || self.raw().enumerate().filter(|(_, text)| !is_blank(text));
+            let present = || self.iter().enumerate().filter(|(_, text)| !is_blank(text));
             // Dates may each be one, and not all in one form.
             let wrong = present().find(|(_, text)| !fits(text)).or_else(|| present().next()).unwrap_or_default();
-            (wrong.0, wrong.1.to_string())
+            Unread::Value { row: wrong.0, text: wrong.1.to_string() }
         })
     }
 
-    fn numbers(&self, decimal_comma: bool) -> Option<Typed> {
-        if let Some(values) = self.all(is_missing, number) {
-            return Some(Typed::of(Values::Numbers(values)));
+    fn numbers(&self, decimal_comma: bool) -> Fitting<Typed> {
+        if let Some(values) = self.all(is_missing, number)? {
+            return Ok(Some(Typed::of(Values::Numbers(values))));
         }
-        let (form, guessed) = Form::of_all(self.raw().filter(|text| !is_blank(text)), decimal_comma)?;
+        let form = Form::of_all(self.iter().filter(|text| !is_blank(text)), decimal_comma);
+        let Some((form, guessed)) = form else { return Ok(None) };
         let kind = if form.notation.decimal == ',' { Kind::DecimalComma } else { Kind::Number };
-        self.all(is_blank, |text| form.read(text)).map(|values| Typed {
-            values: Values::Numbers(values),
-            kind,
-            guessed,
-        })
+        let values = self.all(is_blank, |text| form.read(text))?;
+        Ok(values.map(|values| Typed { values: Values::Numbers(values), kind, guessed }))
     }
 
-    fn times(&self, kind: Kind) -> Option<Typed> {
-        let times = dates::times(|f| self.all(is_blank, f), kind)?;
+    fn times(&self, kind: Kind) -> Fitting<Typed> {
+        let Some(times) = dates::times(|f| self.all(is_blank, f), kind)? else { return Ok(None) };
         // A column of blanks alone is no time.
         let some = times.values.iter().any(|time| !time.is_nan());
-        some.then_some(Typed { values: Values::Times(times.values), kind: times.kind, guessed: times.guessed })
+        Ok(some.then_some(Typed { values: Values::Times(times.values), kind: times.kind, guessed: times.guessed }))
     }
 
-    fn texts(&self) -> Values {
-        Values::Texts(self.iter().map(|text| text.map(str::to_string)).collect())
+    fn texts(&self) -> Result<Values, StoreError> {
+        Strings::of(self.iter().map(|text| (!is_missing(text)).then_some(text))).map(Values::Texts)
     }
 
     /// Every text but the empty ones.
-    pub fn written(self) -> Values {
-        Values::Texts(self.raw().map(|text| (!text.is_empty()).then(|| text.to_string())).collect())
+    pub fn written(self) -> Result<Values, StoreError> {
+        Strings::of(self.iter().map(|text| (!text.is_empty()).then_some(text))).map(Values::Texts)
     }
 
     /// The values: numbers if all are, else times if all are, else categories where texts repeat, else texts.
-    pub fn typed(self, decimal_comma: bool) -> Typed {
-        let found = self.numbers(decimal_comma).or_else(|| self.times(Kind::Time));
-        found.unwrap_or_else(|| Typed::of(self.worded()))
+    pub fn typed(self, decimal_comma: bool) -> Result<Typed, StoreError> {
+        if let Some(numbers) = self.numbers(decimal_comma)? {
+            return Ok(numbers);
+        }
+        match self.times(Kind::Time)? {
+            Some(times) => Ok(times),
+            None => self.worded().map(Typed::of),
+        }
     }
 
     /// The values of texts that are neither numbers nor times: categories where they repeat, else texts.
-    pub fn worded(self) -> Values {
-        let distinct = Distinct::of(&self);
-        if distinct.are_categories() { distinct.categories() } else { self.texts() }
+    pub fn worded(self) -> Result<Values, StoreError> {
+        match Distinct::of(&self, FEW.max(self.rows() / 2))?.filter(Distinct::are_categories) {
+            Some(distinct) => distinct.categories(),
+            None => self.texts(),
+        }
+    }
+}
+
+/// Values, unless they are of another kind.
+pub(super) type Fitting<T> = Result<Option<T>, StoreError>;
+
+/// Why texts were not read as a kind that was asked for.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// One that is none of it.
+    Value { row: usize, text: String },
+    /// There is no place for the values.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Unread {
+    fn from(error: StoreError) -> Unread {
+        Unread::Store(error)
     }
 }
 
@@ -244,13 +246,18 @@ mod tests {
     use super::*;
 
     fn texts(texts: &[&str]) -> Texts {
-        let mut all = Texts::default();
-        texts.iter().for_each(|text| all.push(text));
-        all
+        Texts::of(texts.iter().copied()).unwrap()
     }
 
     fn typed(all: &[&str], decimal_comma: bool) -> Values {
-        texts(all).typed(decimal_comma).values
+        texts(all).typed(decimal_comma).unwrap().values
+    }
+
+    fn of_kind(all: &[&str], kind: Kind) -> Result<Values, (usize, String)> {
+        texts(all).of_kind(kind, false).map(|typed| typed.values).map_err(|wrong| match wrong {
+            Unread::Value { row, text } => (row, text),
+            Unread::Store(error) => panic!("{error}"),
+        })
     }
 
     #[test]
@@ -282,18 +289,21 @@ mod tests {
 
     #[test]
     fn what_was_read_reads_others_in_the_same_way() {
-        let kinds = |all: &[&str]| (texts(all).typed(false).kind, texts(all).typed(false).guessed);
+        let kinds = |all: &[&str]| {
+            let typed = texts(all).typed(false).unwrap();
+            (typed.kind, typed.guessed)
+        };
         assert_eq!(kinds(&["1,5", "2,25"]), (Kind::DecimalComma, false));
         assert_eq!(kinds(&["1,500", "2,250"]), (Kind::Number, true));
         assert_eq!(kinds(&["1/13/1970"]), (Kind::MonthFirst, false));
         assert_eq!(kinds(&["1/2/1970"]), (Kind::MonthFirst, true));
         assert_eq!(kinds(&["13/1/1970"]), (Kind::DayFirst, false));
-        let one = |text: &str, kind| texts(&[text]).of_kind(kind, false).map(|typed| typed.values);
-        assert_eq!(one("1,250", Kind::Number), Ok(Values::Numbers(vec![1250.0])));
-        assert_eq!(one("1,250", Kind::DecimalComma), Ok(Values::Numbers(vec![1.25])));
+        let one = |text: &str, kind| of_kind(&[text], kind);
+        assert_eq!(one("1,250", Kind::Number), Ok(Values::Numbers(vec![1250.0].into())));
+        assert_eq!(one("1,250", Kind::DecimalComma), Ok(Values::Numbers(vec![1.25].into())));
         let day = 86400.0;
-        assert_eq!(one("1/2/1970", Kind::MonthFirst), Ok(Values::Times(vec![day])));
-        assert_eq!(one("1/2/1970", Kind::DayFirst), Ok(Values::Times(vec![31.0 * day])));
+        assert_eq!(one("1/2/1970", Kind::MonthFirst), Ok(Values::Times(vec![day].into())));
+        assert_eq!(one("1/2/1970", Kind::DayFirst), Ok(Values::Times(vec![31.0 * day].into())));
         assert_eq!(one("13/1/1970", Kind::MonthFirst), Err((0, "13/1/1970".into())));
     }
 
@@ -329,7 +339,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let (names, found) = codes(typed(&["red", "blue", "", "red"], false));
-        assert_eq!((names, found), (vec!["blue".into(), "red".into()], vec![Some(1), Some(0), None, Some(1)]));
+        assert_eq!((names, found), (vec!["blue".into(), "red".into()], vec![Some(1), Some(0), None, Some(1)].into()));
         let many: Vec<String> = (0..100).map(|i| format!("name {i}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert_eq!(typed(&many, false).kind(), Kind::Text);
@@ -338,9 +348,9 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_asked_for_is_kept_or_refused() {
-        let of = |all: &[&str], kind| texts(all).of_kind(kind, false).map(|typed| typed.values);
+        let of = of_kind;
         assert_eq!(of(&["1", "", "2"], Kind::Category).unwrap().kind(), Kind::Category);
-        assert_eq!(of(&["1"], Kind::Text).unwrap(), Values::Texts(vec![Some("1".into())]));
+        assert_eq!(of(&["1"], Kind::Text).unwrap(), Values::Texts(Strings::of([Some("1")]).unwrap()));
         assert_eq!(of(&["1", "", "two", "x"], Kind::Number), Err((2, "two".into())));
         assert_eq!(of(&["5%", "6%", "7"], Kind::Number), Err((2, "7".into())));
         assert_eq!(of(&["2020-01-01", "soon"], Kind::Time), Err((1, "soon".into())));

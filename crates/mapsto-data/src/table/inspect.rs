@@ -1,8 +1,9 @@
 //! What a table holds, and what looks wrong in it.
 
 use super::encode::mean_and_deviation;
+use super::identity::Identity;
 use super::nearly::nearly_numeric;
-use super::{Column, Finding, Kind, Reading, Table, TableError, Values};
+use super::{Codes, Column, Finding, Kind, Reading, Table, TableError, Values};
 use crate::IMBALANCE;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,6 +19,8 @@ const MOSTLY: f64 = 0.5;
 const CONSTANT: f64 = 0.995;
 /// Rows from which values that never repeat look like names of rows.
 const ENOUGH: usize = 20;
+/// Mixes the bits of a hash: 2⁶⁴ by the golden ratio, made odd.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What a table holds.
 #[derive(Clone, Debug, Serialize)]
@@ -84,15 +87,10 @@ impl Table {
     /// A target that is not there.
     pub fn inspect(&self, target: Option<&str>) -> Result<Inspection, TableError> {
         let target = target.map(|name| self.place(name)).transpose()?;
-        let identities: Vec<Vec<u64>> = self.columns().iter().map(|column| column.values.identity()).collect();
+        let identities = self.columns().iter().map(|column| Identity::of(&column.values));
+        let identities = identities.collect::<Result<Vec<_>, _>>()?;
         let mut findings = Vec::new();
-        // Rows that are the same lie side by side.
-        let compare = |&a: &usize, &b: &usize| {
-            identities.iter().map(|of| of[a].cmp(&of[b])).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-        };
-        let mut rows: Vec<usize> = (0..self.rows()).collect();
-        rows.sort_unstable_by(compare);
-        let repeated = rows.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()).count();
+        let repeated = repeated(&identities, self.rows());
         if repeated > 0 {
             findings.push(Finding::DuplicateRows { rows: repeated });
         }
@@ -100,7 +98,8 @@ impl Table {
         let counts: Vec<Counts> =
             self.columns().iter().zip(&identities).map(|(column, of)| Counts::of(&column.values, of)).collect();
         let same = |i: usize, j: usize| {
-            identities[i] == identities[j] && self.columns()[i].values.has_words_of(&self.columns()[j].values)
+            identities[i].iter().eq(identities[j].iter())
+                && self.columns()[i].values.has_words_of(&self.columns()[j].values)
         };
         // Columns by what they say, so that few are compared.
         let mut alike: HashMap<u64, Vec<usize>> = HashMap::new();
@@ -133,29 +132,56 @@ impl Table {
             }
         }
         if let Some(target) = target {
-            findings.extend(of_target(&self.columns()[target]));
+            findings.extend(of_target(&self.columns()[target], &counts[target]));
         }
         Ok(Inspection { rows: self.rows(), columns, findings })
     }
 }
 
+/// How many rows repeat others.
+fn repeated(columns: &[Identity], rows: usize) -> usize {
+    let mut hashes: Vec<(u64, usize)> = (0..rows).map(|row| (0, row)).collect();
+    for column in columns {
+        for (hash, row) in &mut hashes {
+            let mixed = (*hash ^ column.at(*row)).wrapping_mul(MIX);
+            *hash = mixed ^ mixed >> 32;
+        }
+    }
+    // Rows that may be the same lie side by side.
+    hashes.sort_unstable();
+    let compare = |&(_, a): &(u64, usize), &(_, b): &(u64, usize)| {
+        columns.iter().map(|of| of.at(a).cmp(&of.at(b))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+    };
+    let repeated = |alike: &mut [(u64, usize)]| {
+        alike.sort_unstable_by(compare);
+        alike.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()).count()
+    };
+    hashes.chunk_by_mut(|(a, _), (b, _)| a == b).map(repeated).sum()
+}
+
 /// Of all that makes columns say the same.
-fn hash(values: &Values, identity: &[u64]) -> u64 {
+fn hash(values: &Values, identity: &Identity) -> u64 {
     let mut hasher = DefaultHasher::new();
-    identity.hash(&mut hasher);
+    identity.iter().for_each(|value| value.hash(&mut hasher));
     match values {
         Values::Numbers(_) | Values::Times(_) => {}
         Values::Categories { names, .. } => names.hash(&mut hasher),
-        Values::Texts(texts) => texts.hash(&mut hasher),
+        Values::Texts(texts) => texts.iter().for_each(|text| text.hash(&mut hasher)),
     }
     hasher.finish()
 }
 
 /// Whether rows have the same value of one column just where they have the same of the other, and values repeat.
-fn tell_each_other(columns: [(&Vec<u64>, &Counts); 2]) -> bool {
+fn tell_each_other(columns: [(&Identity, &Counts); 2]) -> bool {
     let [(a, of_a), (b, of_b)] = columns;
     let [distinct, other] = [of_a, of_b].map(|of| of.distinct + usize::from(of.present < a.len()));
-    distinct == other && 2 * distinct <= a.len() && a.iter().zip(b).collect::<HashSet<_>>().len() == distinct
+    let mut pairs = HashSet::new();
+    let mut is_few = |pair| {
+        pairs.insert(pair);
+        pairs.len() <= distinct
+    };
+    // There are as many pairs as values of each, or more.
+    distinct == other && 2 * distinct <= a.len() && a.iter().zip(b.iter()).all(&mut is_few)
 }
 
 /// What could be misread.
@@ -179,9 +205,9 @@ struct Counts {
 }
 
 impl Counts {
-    fn of(values: &Values, identity: &[u64]) -> Counts {
-        let present = identity.iter().enumerate().filter(|(row, _)| !values.is_missing(*row));
-        let mut present: Vec<u64> = present.map(|(_, &identity)| identity).collect();
+    fn of(values: &Values, identity: &Identity) -> Counts {
+        let present = (0..values.len()).filter(|&row| !values.is_missing(row));
+        let mut present: Vec<u64> = present.map(|row| identity.at(row)).collect();
         present.sort_unstable();
         let runs = || present.chunk_by(|a, b| a == b).map(<[u64]>::len);
         Counts { present: present.len(), distinct: runs().count(), most: runs().max().unwrap_or(0) }
@@ -226,9 +252,9 @@ fn range(values: &[f64]) -> Detail {
 }
 
 /// Categories with their rows, the commonest first.
-fn by_size(names: &[String], codes: &[Option<u32>]) -> Vec<(String, usize)> {
+fn by_size(names: &[String], codes: &Codes) -> Vec<(String, usize)> {
     let mut sizes = vec![0; names.len()];
-    codes.iter().flatten().for_each(|&code| sizes[code as usize] += 1);
+    codes.iter().flatten().for_each(|code| sizes[code as usize] += 1);
     let mut all: Vec<(String, usize)> = names.iter().cloned().zip(sizes).collect();
     all.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
     all
@@ -269,13 +295,13 @@ fn of_column(column: &Column, counts: &Counts, is_target: bool) -> Vec<Finding> 
     findings
 }
 
-fn of_target(column: &Column) -> Vec<Finding> {
+fn of_target(column: &Column, counts: &Counts) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let missing = (0..column.values.len()).filter(|&row| column.values.is_missing(row)).count();
+    let missing = column.values.len() - counts.present;
     if missing > 0 {
         findings.push(Finding::NoTarget { rows: missing });
     }
-    if Counts::of(&column.values, &column.values.identity()).distinct <= 1 {
+    if counts.distinct <= 1 {
         findings.push(Finding::OneClass { column: column.name.clone() });
     }
     if let Values::Categories { names, codes } = &column.values {
@@ -292,6 +318,7 @@ fn of_target(column: &Column) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Strings;
     use super::*;
 
     fn column(name: &str, values: Values) -> Column {
@@ -304,7 +331,7 @@ mod tests {
         names.sort();
         names.dedup();
         let code = |text: &&str| names.iter().position(|name| name == text).map(|code| code as u32);
-        Values::Categories { codes: texts.iter().map(code).collect(), names }
+        Values::Categories { codes: texts.iter().map(code).collect::<Vec<_>>().into(), names }
     }
 
     fn findings(columns: Vec<Column>, target: Option<&str>) -> Vec<Finding> {
@@ -313,10 +340,10 @@ mod tests {
 
     #[test]
     fn columns_are_summed_up() {
-        let numbers = Values::Numbers(vec![1.0, 3.0, f64::NAN, f64::INFINITY, 1.0]);
+        let numbers = Values::Numbers(vec![1.0, 3.0, f64::NAN, f64::INFINITY, 1.0].into());
         let columns = vec![
             column("n", numbers),
-            column("t", Values::Times(vec![0.0, 86400.0, f64::NAN, 1.0, 2.0])),
+            column("t", Values::Times(vec![0.0, 86400.0, f64::NAN, 1.0, 2.0].into())),
             column("c", categories(&["b", "a", "b", "", "c"])),
         ];
         let said = serde_json::to_value(Table::new(columns).unwrap().inspect(None).unwrap()).unwrap();
@@ -339,7 +366,7 @@ mod tests {
 
     #[test]
     fn what_looks_wrong_is_found() {
-        let rows = |f: fn(usize) -> f64| Values::Numbers((0..40).map(f).collect());
+        let rows = |f: fn(usize) -> f64| Values::Numbers((0..40).map(f).collect::<Vec<_>>().into());
         let noise: fn(usize) -> f64 = |i| (i as f64 * 0.7).sin();
         assert_eq!(findings(vec![column("x", rows(noise))], None), []);
         let constant = Finding::Constant { column: "k".into(), share: 1.0 };
@@ -357,7 +384,7 @@ mod tests {
 
     #[test]
     fn targets_are_looked_at_closely() {
-        let noise = || column("x", Values::Numbers((0..40).map(|i| (i as f64 * 0.7).sin()).collect()));
+        let noise = || column("x", Values::Numbers((0..40).map(|i| (i as f64 * 0.7).sin()).collect::<Vec<_>>().into()));
         let of = |texts: Vec<&str>| findings(vec![noise(), column("y", categories(&texts))], Some("y"));
         let mut texts = vec!["no"; 40];
         assert_eq!(of(texts.clone()), [Finding::OneClass { column: "y".into() }]);
@@ -371,7 +398,7 @@ mod tests {
 
     #[test]
     fn copies_of_the_target_leak() {
-        let values = |f: fn(usize) -> f64| Values::Numbers((0..40).map(f).collect());
+        let values = |f: fn(usize) -> f64| Values::Numbers((0..40).map(f).collect::<Vec<_>>().into());
         let classes = |names: [&str; 3]| categories(&(0..40).map(|i| names[i * i % 7 % 3]).collect::<Vec<_>>());
         let noise = || column("x", values(|i| (i as f64 * 0.7).sin()));
         let leak = |column: &str, target: &str| Finding::Leak { column: column.into(), target: target.into() };
@@ -416,8 +443,9 @@ mod tests {
 
     #[test]
     fn many_columns_take_little_time_each() {
-        let columns =
-            (0..20_000).map(|i| column(&format!("c{i}"), Values::Texts(vec![Some(format!("t{i}")), Some("x".into())])));
+        let columns = (0..20_000).map(|i| {
+            column(&format!("c{i}"), Values::Texts(Strings::of([Some(&format!("t{i}")[..]), Some("x")]).unwrap()))
+        });
         let begin = std::time::Instant::now();
         let table = Table::new(columns.collect()).unwrap();
         assert_eq!(table.inspect(Some("c7")).unwrap().columns.len(), 20_000);

@@ -1,9 +1,11 @@
 //! Tables: named columns of numbers, times, categories or texts.
 
+mod codes;
 mod dates;
 mod encode;
 mod error;
 mod finding;
+mod identity;
 mod infer;
 mod inspect;
 mod nearly;
@@ -11,14 +13,19 @@ mod number;
 mod numpy;
 mod parquet;
 mod read;
+mod strings;
+mod texts;
 
-pub use encode::{Encoding, Features};
+pub use codes::Codes;
+pub use encode::{Encoder, Encoding, Features};
 pub use error::TableError;
 pub use finding::Finding;
 pub use inspect::{ColumnSummary, Detail, Inspection};
 pub use nearly::NearlyNumeric;
 pub use read::TableOptions;
+pub use strings::Strings;
 
+use crate::stored::Stored;
 use infer::Typed;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -29,6 +36,9 @@ const NEAREST: usize = 3;
 const COMPARED: usize = 64;
 
 /// Columns of equal length, each with a name of its own.
+///
+/// A table may be larger than memory: what is proportional to rows times columns lies where [`Stored`] has it. Memory holds the names,
+/// those of categories among them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     columns: Vec<Column>,
@@ -105,18 +115,18 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// NaN where one is missing.
-    Numbers(Vec<f64>),
+    Numbers(Stored<f64>),
     /// Seconds since the beginning of 1970, UTC; NaN where one is missing.
-    Times(Vec<f64>),
+    Times(Stored<f64>),
     /// Some distinct texts, and for each row which of them.
     Categories {
         /// The texts, sorted.
         names: Vec<String>,
         /// Indices of names, by row.
-        codes: Vec<Option<u32>>,
+        codes: Codes,
     },
     /// Texts that hardly repeat.
-    Texts(Vec<Option<String>>),
+    Texts(Strings),
 }
 
 impl Values {
@@ -148,12 +158,12 @@ impl Values {
     pub fn is_missing(&self, row: usize) -> bool {
         match self {
             Values::Numbers(values) | Values::Times(values) => values[row].is_nan(),
-            Values::Categories { codes, .. } => codes[row].is_none(),
-            Values::Texts(texts) => texts[row].is_none(),
+            Values::Categories { codes, .. } => codes.get(row).is_none(),
+            Values::Texts(texts) => texts.get(row).is_none(),
         }
     }
 
-    /// Whether two columns of the same [`Values::identity`] are equal.
+    /// Whether two columns are equal where the same [`Identity`](identity::Identity) stands in all their rows.
     fn has_words_of(&self, other: &Values) -> bool {
         match (self, other) {
             (Values::Numbers(_), Values::Numbers(_)) | (Values::Times(_), Values::Times(_)) => true,
@@ -164,7 +174,7 @@ impl Values {
     }
 
     /// What stands in a row as a text, if anything does.
-    pub(crate) fn written(&self, row: usize) -> Option<String> {
+    pub fn written(&self, row: usize) -> Option<String> {
         match self {
             _ if self.is_missing(row) => None,
             Values::Numbers(values) | Values::Times(values) => Some(values[row].to_string()),
@@ -176,28 +186,8 @@ impl Values {
     fn text(&self, row: usize) -> Option<&str> {
         match self {
             Values::Numbers(_) | Values::Times(_) => None,
-            Values::Categories { names, codes } => codes[row].map(|code| names[code as usize].as_str()),
-            Values::Texts(texts) => texts[row].as_deref(),
-        }
-    }
-
-    /// What a row's value is equal to, as a number: the same for equal values of the column alone.
-    fn identity(&self) -> Vec<u64> {
-        // Zeros are equal whatever their sign, and missing values are whatever their bits.
-        let bits = |x: &f64| if x.is_nan() { f64::NAN.to_bits() } else { (x + 0.0).to_bits() };
-        match self {
-            Values::Numbers(values) | Values::Times(values) => values.iter().map(bits).collect(),
-            Values::Categories { codes, .. } => {
-                codes.iter().map(|code| code.map_or(0, |code| code as u64 + 1)).collect()
-            }
-            Values::Texts(texts) => {
-                let mut seen = HashMap::new();
-                let mut identity = |text| {
-                    let next = seen.len() as u64;
-                    *seen.entry(text).or_insert(next)
-                };
-                texts.iter().map(&mut identity).collect()
-            }
+            Values::Categories { names, codes } => codes.get(row).map(|code| names[code as usize].as_str()),
+            Values::Texts(texts) => texts.get(row),
         }
     }
 }
@@ -217,7 +207,7 @@ impl Table {
                 return Err(TableError::Lengths { name, got, expected: rows });
             }
             if let Values::Categories { names, codes } = &column.values
-                && codes.iter().flatten().any(|&code| code as usize >= names.len())
+                && codes.iter().flatten().any(|code| code as usize >= names.len())
             {
                 return Err(TableError::NoName(column.name.clone()));
             }
@@ -295,7 +285,7 @@ mod tests {
     use super::*;
 
     fn column(name: &str, values: &[f64]) -> Column {
-        Column { name: name.to_string(), values: Values::Numbers(values.to_vec()) }
+        Column { name: name.to_string(), values: Values::Numbers(values.to_vec().into()) }
     }
 
     #[test]
@@ -319,7 +309,7 @@ mod tests {
         assert_eq!(said, "column \"b\" has 0 values, the first column 1");
         let said = Table::new(vec![column("a", &[]), column("a", &[])]).unwrap_err().to_string();
         assert_eq!(said, "two columns are named \"a\": rename one");
-        let nameless = Values::Categories { names: vec!["x".into()], codes: vec![Some(0), Some(1)] };
+        let nameless = Values::Categories { names: vec!["x".into()], codes: vec![Some(0), Some(1)].into() };
         let said = Table::new(vec![Column { name: "c".into(), values: nameless }]).unwrap_err().to_string();
         assert_eq!(said, "column \"c\" has a category without a name");
     }

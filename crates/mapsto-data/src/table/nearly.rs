@@ -55,24 +55,35 @@ impl Table {
 
 pub(super) fn nearly_numeric(column: &Column) -> Option<NearlyNumeric> {
     let values = &column.values;
-    let texts: Vec<(&str, usize)> = match values {
-        Values::Numbers(_) | Values::Times(_) => return None,
+    // Each text and how often it is there; equal ones of texts come again.
+    let times = match values {
         Values::Categories { names, codes } => {
             let mut times = vec![0; names.len()];
-            codes.iter().flatten().for_each(|&code| times[code as usize] += 1);
-            names.iter().map(String::as_str).zip(times).collect()
+            codes.iter().flatten().for_each(|code| times[code as usize] += 1);
+            times
         }
-        Values::Texts(texts) => texts.iter().flatten().map(|text| (text.as_str(), 1)).collect(),
+        _ => Vec::new(),
     };
-    let present = || texts.iter().copied().filter(|(text, _)| !is_blank(text));
+    let all = || -> Box<dyn Iterator<Item = (&str, usize)>> {
+        match values {
+            Values::Numbers(_) | Values::Times(_) => Box::new(std::iter::empty()),
+            Values::Categories { names, .. } => Box::new(names.iter().map(String::as_str).zip(times.iter().copied())),
+            Values::Texts(texts) => Box::new(texts.iter().flatten().map(|text| (text, 1))),
+        }
+    };
+    let present = || all().filter(|(text, _)| !is_blank(text));
     let (form, numbers) = Form::of_most(present(), false)?;
     let all: usize = present().map(|(_, times)| times).sum();
     if 2 * numbers <= all {
         return None;
     }
-    let others: HashSet<&str> = present().map(|(text, _)| text).filter(|text| form.read(text).is_none()).collect();
-    if others.is_empty() || others.len() > FEW.max((SHARE * all as f64) as usize) {
-        return None;
+    let most = FEW.max((SHARE * all as f64) as usize);
+    let mut others: HashSet<&str> = HashSet::new();
+    for text in present().map(|(text, _)| text).filter(|text| form.read(text).is_none()) {
+        others.insert(text);
+        if others.len() > most {
+            return None;
+        }
     }
     let text = |row: usize| values.text(row).filter(|text| others.contains(text));
     let (row, text) = (0..values.len()).find_map(|row| Some((row + 1, text(row)?)))?;
@@ -82,7 +93,7 @@ pub(super) fn nearly_numeric(column: &Column) -> Option<NearlyNumeric> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::TableOptions;
+    use super::super::{Strings, TableOptions};
     use super::*;
 
     fn found(texts: impl IntoIterator<Item = String>) -> Option<(Kind, usize, usize, usize, String)> {
@@ -130,7 +141,10 @@ mod tests {
         let mut tickets = numbers(400, |x| (x * 4.0).to_string());
         tickets.extend((0..100).map(|i| format!("PC {i}")));
         assert_eq!(found(tickets), None);
-        let table = Table::new(vec![Column { name: "x".into(), values: Values::Texts(vec![Some("1".into()); 3]) }]);
+        let table = Table::new(vec![Column {
+            name: "x".into(),
+            values: Values::Texts(Strings::of([Some("1"); 3]).expect("texts")),
+        }]);
         assert_eq!(table.unwrap().nearly_numeric(), []);
     }
 

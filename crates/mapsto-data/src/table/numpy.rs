@@ -1,6 +1,7 @@
 //! Tables from NumPy's arrays.
 
-use super::{Column, TableError, Values};
+use super::{Codes, Column, TableError, Values};
+use crate::stored::Stored;
 use mapsto_formats::{read_npy, read_npz};
 use mapsto_tensor::{DType, Tensor};
 use std::path::Path;
@@ -42,10 +43,10 @@ pub(super) fn read(head: &[u8], path: &Path) -> Result<Vec<Column>, TableError> 
         for column in 0..columns {
             let own = values.iter().skip(column).step_by(columns);
             let values = if truths {
-                let codes = own.map(|value| Some(u32::from(*value != 0.0))).collect();
+                let codes = Codes::of(own.map(|value| Some(u32::from(*value != 0.0))))?;
                 Values::Categories { names: vec!["false".into(), "true".into()], codes }
             } else {
-                Values::Numbers(own.copied().collect())
+                Values::Numbers(Stored::of(own.copied())?)
             };
             let name =
                 if sizes.len() == 1 && name != "column" { name.to_string() } else { format!("{name} {}", column + 1) };

@@ -1,7 +1,8 @@
 //! Reading tables from delimited text.
 
-use super::infer::{Texts, Typed, is_missing};
+use super::infer::{Typed, Unread, is_missing};
 use super::number::number;
+use super::texts::{Texts, TextsBuilder};
 use super::{Kind, Table, TableError, numpy, parquet};
 use crate::lines::{Lines, NoLines};
 use crate::parallel::in_parallel;
@@ -122,7 +123,7 @@ fn lines<R: BufRead>(
 
 fn read(file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Vec<(String, Typed)>, TableError> {
     let (mut lines, delimiter) = lines(file, path, options)?;
-    let mut columns: Vec<(String, Texts)> = Vec::new();
+    let (mut names, mut texts): (Vec<String>, _) = (Vec::new(), TextsBuilder::new(0));
     let (mut record, mut rows) = (csv::ByteRecord::new(), 0);
     loop {
         let line = lines.position().line();
@@ -131,7 +132,7 @@ fn read(file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Vec<(
             break;
         }
         let fields = record.iter().map(|field| str::from_utf8(field).map(str::trim));
-        if columns.is_empty() {
+        if names.is_empty() {
             if record.len() > MOST_COLUMNS {
                 let (path, columns) = (path.to_owned(), record.len());
                 return Err(TableError::Wide { path, columns, most: MOST_COLUMNS, delimiter: delimiter.into() });
@@ -139,41 +140,43 @@ fn read(file: impl BufRead, path: &Path, options: &TableOptions) -> Result<Vec<(
             let fields = fields.collect::<Result<Vec<&str>, _>>().map_err(|_| not_text(path, line))?;
             let has_names =
                 options.header.unwrap_or(!fields.iter().all(|field| is_missing(field) || number(field).is_some()));
-            for (i, field) in fields.into_iter().enumerate() {
-                let (name, mut texts) = (format!("column {}", i + 1), Texts::default());
-                match has_names {
-                    true if field.is_empty() => columns.push((name, texts)),
-                    true => columns.push((field.to_string(), texts)),
-                    false => {
-                        texts.push(field);
-                        columns.push((name, texts));
-                    }
-                }
+            let name = |(i, field): (usize, &&str)| match has_names && !field.is_empty() {
+                true => field.to_string(),
+                false => format!("column {}", i + 1),
+            };
+            names = fields.iter().enumerate().map(name).collect();
+            texts = TextsBuilder::new(names.len());
+            if !has_names {
+                fields.iter().enumerate().for_each(|(column, field)| texts.push(column, field));
+                texts.end_row()?;
+                rows += 1;
             }
-            rows += usize::from(!has_names);
             continue;
         }
-        for ((_, texts), field) in columns.iter_mut().zip(fields) {
-            texts.push(field.map_err(|_| not_text(path, line))?);
+        for (column, field) in fields.enumerate() {
+            texts.push(column, field.map_err(|_| not_text(path, line))?);
         }
+        texts.end_row()?;
         rows += 1;
     }
-    match (columns.is_empty(), rows) {
+    match (names.is_empty(), rows) {
         (true, _) => return Err(TableError::Empty(path.to_owned())),
         (_, 0) => return Err(TableError::NoRows(path.to_owned())),
         _ => {}
     }
     let decimal_comma = delimiter == b';';
-    let column = |(name, texts): (String, Texts)| match options.kinds.get(&name) {
-        None if options.written => Ok((name, Typed::of(texts.written()))),
-        None => Ok((name, texts.typed(decimal_comma))),
-        Some(&kind) => match texts.of_kind(kind, decimal_comma) {
-            Ok(typed) => Ok((name, typed)),
-            Err((row, text)) => {
-                Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
+    let typed = |name: &str, texts: Texts| match options.kinds.get(name) {
+        None if options.written => Ok(Typed::of(texts.written()?)),
+        None => Ok(texts.typed(decimal_comma)?),
+        Some(&kind) => texts.of_kind(kind, decimal_comma).map_err(|wrong| match wrong {
+            Unread::Value { row, text } => {
+                TableError::Value { path: path.to_owned(), row: row + 1, column: name.to_string(), text, kind }
             }
-        },
+            Unread::Store(error) => error.into(),
+        }),
     };
+    let columns = names.into_iter().zip(texts.finish()?).collect();
+    let column = |(name, texts): (String, Texts)| typed(&name, texts).map(|typed| (name, typed));
     in_parallel(columns, column).into_iter().collect()
 }
 
@@ -219,7 +222,7 @@ fn refused(error: csv::Error, path: &Path, begin: u64, delimiter: u8) -> TableEr
 
 #[cfg(test)]
 mod tests {
-    use super::super::Values;
+    use super::super::{Strings, Values};
     use super::*;
 
     fn read(bytes: impl BufRead, path: &Path, options: &TableOptions) -> Result<Table, TableError> {
@@ -306,8 +309,8 @@ mod tests {
         let options = TableOptions { written: true, ..TableOptions::default() };
         let table = read(&b"a,b\n01,none\n2.50,\n"[..], Path::new("t.csv"), &options).unwrap();
         let texts = |name: &str| table.column(name).unwrap().values.clone();
-        assert_eq!(texts("a"), Values::Texts(vec![Some("01".into()), Some("2.50".into())]));
-        assert_eq!(texts("b"), Values::Texts(vec![Some("none".into()), None]));
+        assert_eq!(texts("a"), Values::Texts(Strings::of([Some("01"), Some("2.50")]).unwrap()));
+        assert_eq!(texts("b"), Values::Texts(Strings::of([Some("none"), None]).unwrap()));
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Rows {
         let count = table.rows();
         let written = |column: crate::Column| {
             let Values::Texts(texts) = column.values else { return None };
-            let cells = texts.into_iter().enumerate().filter_map(|(row, text)| Some((row, text?))).collect();
+            let cells = texts.iter().enumerate().filter_map(|(row, text)| Some((row, text?.to_string()))).collect();
             Some(Written { name: column.name, cells })
         };
         let columns = table.into_columns().into_iter().filter_map(written).collect();

@@ -3,10 +3,13 @@
 mod meaning;
 
 use self::meaning::{Meaning, of_bytes, of_i32, of_i64, of_int96};
-use super::infer::{Texts, Typed};
+use super::codes::CodesBuilder;
+use super::infer::{Typed, Unread};
+use super::texts::{Texts, TextsBuilder};
 use super::{Kind, TableError, TableOptions, Values};
 use crate::parallel::in_parallel;
 use crate::quiet::{message, quietly};
+use crate::stored::{StoreError, StoredBuilder};
 use jiff::Timestamp;
 use parquet::basic::{Compression, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -30,6 +33,14 @@ enum Wrong {
     File(String),
     /// A column that is none of a table.
     Column(String),
+    /// There is no place for its values.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Wrong {
+    fn from(error: StoreError) -> Wrong {
+        Wrong::Store(error)
+    }
 }
 
 impl From<ParquetError> for Wrong {
@@ -39,10 +50,16 @@ impl From<ParquetError> for Wrong {
 }
 
 /// The values of a column as they come.
+enum Coming {
+    Numbers(StoredBuilder<f64>),
+    Times(StoredBuilder<f64>),
+    Truths(CodesBuilder),
+    Texts(TextsBuilder),
+}
+
+/// The values of a column.
 enum Found {
-    Numbers(Vec<f64>),
-    Times(Vec<f64>),
-    Truths(Vec<Option<u32>>),
+    Values(Values),
     Texts(Texts),
 }
 
@@ -59,13 +76,15 @@ pub(super) fn read(file: File, path: &Path, options: &TableOptions) -> Result<Ve
                 }
                 (Some(column), Wrong::File(reason)) => wrong(format!("column {column:?}: {reason}")),
                 (None, Wrong::File(reason) | Wrong::Column(reason)) => wrong(reason),
+                (_, Wrong::Store(error)) => error.into(),
             }
         })?;
     let typed = |(name, found): (String, Found)| match found.typed(options.kinds.get(&name).copied(), options.written) {
         Ok(typed) => Ok((name, typed)),
-        Err((row, text, kind)) => {
+        Err((Unread::Value { row, text }, kind)) => {
             Err(TableError::Value { path: path.to_owned(), row: row + 1, column: name, text, kind })
         }
+        Err((Unread::Store(error), _)) => Err(error.into()),
     };
     in_parallel(columns, typed).into_iter().collect()
 }
@@ -89,18 +108,18 @@ fn decode(file: File, bytes: u64) -> Result<Vec<(String, Found)>, (Option<String
         let name = column.path().parts().first().cloned().unwrap_or_default();
         let read = || -> Result<Found, Wrong> {
             let meaning = Meaning::of(column).map_err(Wrong::Column)?;
-            let mut found = match (column.physical_type(), meaning) {
-                (Type::BOOLEAN, _) => Found::Truths(Vec::new()),
-                (_, Meaning::Text) => Found::Texts(Texts::default()),
-                (_, Meaning::Time(_) | Meaning::Days) | (Type::INT96, _) => Found::Times(Vec::new()),
-                _ => Found::Numbers(Vec::new()),
+            let mut coming = match (column.physical_type(), meaning) {
+                (Type::BOOLEAN, _) => Coming::Truths(CodesBuilder::default()),
+                (_, Meaning::Text) => Coming::Texts(TextsBuilder::new(1)),
+                (_, Meaning::Time(_) | Meaning::Days) | (Type::INT96, _) => Coming::Times(StoredBuilder::new()),
+                _ => Coming::Numbers(StoredBuilder::new()),
             };
             for group in 0..metadata.num_row_groups() {
                 check_compression(metadata.row_group(group), i)?;
                 let rows = metadata.row_group(group).num_rows() as usize;
-                found.extend(file.get_row_group(group)?.get_column_reader(i)?, column, meaning, rows)?;
+                coming.extend(file.get_row_group(group)?.get_column_reader(i)?, column, meaning, rows)?;
             }
-            Ok(found)
+            Ok(coming.finish()?)
         };
         match read() {
             Ok(found) => columns.push((name, found)),
@@ -121,7 +140,7 @@ fn check_compression(group: &RowGroupMetaData, column: usize) -> Result<(), Wron
     Err(Wrong::Column(format!("is packed with {name}; write the file with Snappy, gzip, LZ4 or without compression")))
 }
 
-impl Found {
+impl Coming {
     /// Takes the values of a group of rows.
     fn extend(
         &mut self,
@@ -131,11 +150,8 @@ impl Found {
         rows: usize,
     ) -> Result<(), Wrong> {
         match self {
-            Found::Numbers(to) | Found::Times(to) => {
-                let mut push = |value: Option<f64>| {
-                    to.push(value.unwrap_or(f64::NAN));
-                    Ok(())
-                };
+            Coming::Numbers(to) | Coming::Times(to) => {
+                let mut push = |value: Option<f64>| Ok(to.push(value.unwrap_or(f64::NAN))?);
                 match reader {
                     ColumnReader::Int32ColumnReader(from) => {
                         each(from, column, rows, |value| push(value.map(|value| of_i32(*value, meaning))))
@@ -159,47 +175,50 @@ impl Found {
                     ColumnReader::BoolColumnReader(_) => Err(mixed()),
                 }
             }
-            Found::Truths(to) => {
+            Coming::Truths(to) => {
                 let ColumnReader::BoolColumnReader(from) = reader else { return Err(mixed()) };
-                each(from, column, rows, |value| {
-                    to.push(value.map(|value| u32::from(*value)));
-                    Ok(())
-                })
+                each(from, column, rows, |value| Ok(to.push(value.map(|value| u32::from(*value)))?))
             }
-            Found::Texts(to) => {
+            Coming::Texts(to) => {
                 let ColumnReader::ByteArrayColumnReader(from) = reader else { return Err(mixed()) };
                 each(from, column, rows, |value| {
                     let text = str::from_utf8(value.map_or(&[], |value| value.as_bytes()));
-                    to.push(text.map_err(|_| Wrong::Column("holds bytes that are no UTF-8 text".into()))?.trim());
-                    Ok(())
+                    to.push(0, text.map_err(|_| Wrong::Column("holds bytes that are no UTF-8 text".into()))?.trim());
+                    Ok(to.end_row()?)
                 })
             }
         }
     }
 
-    /// The values as this kind; without one as they are written, or else texts as the kind that they look like. Fails with the row
-    /// of a value that is none of the kind, with its text.
-    fn typed(self, kind: Option<Kind>, written: bool) -> Result<Typed, (usize, String, Kind)> {
+    fn finish(self) -> Result<Found, StoreError> {
+        Ok(match self {
+            Coming::Numbers(values) => Found::Values(Values::Numbers(values.finish()?)),
+            Coming::Times(values) => Found::Values(Values::Times(values.finish()?)),
+            Coming::Truths(codes) => {
+                let names = vec!["false".into(), "true".into()];
+                Found::Values(Values::Categories { names, codes: codes.finish()? })
+            }
+            Coming::Texts(texts) => Found::Texts(texts.finish_one()?),
+        })
+    }
+}
+
+impl Found {
+    /// The values as this kind; without one as they are written, or else texts as the kind that they look like. Fails with a value that
+    /// is none of the kind, and the kind.
+    fn typed(self, kind: Option<Kind>, written: bool) -> Result<Typed, (Unread, Kind)> {
+        let store = |error: StoreError| (error.into(), kind.unwrap_or(Kind::Text));
+        let read_as = |texts: Texts, kind: Kind| texts.of_kind(kind, false).map_err(|wrong| (wrong, kind));
         let values = match (self, kind) {
-            (Found::Texts(texts), None) if written => return Ok(Typed::of(texts.written())),
-            (Found::Texts(texts), Some(kind)) => {
-                return texts.of_kind(kind, false).map_err(|(row, text)| (row, text, kind));
-            }
-            (Found::Texts(texts), None) => texts.worded(),
-            (Found::Numbers(values), _) => Values::Numbers(values),
-            (Found::Times(values), _) => Values::Times(values),
-            (Found::Truths(codes), _) => Values::Categories { names: vec!["false".into(), "true".into()], codes },
+            (Found::Texts(texts), None) if written => return texts.written().map(Typed::of).map_err(store),
+            (Found::Texts(texts), Some(kind)) => return read_as(texts, kind),
+            (Found::Texts(texts), None) => texts.worded().map_err(store)?,
+            (Found::Values(values), _) => values,
         };
-        let texts = || {
-            let mut texts = Texts::default();
-            (0..values.len()).for_each(|row| texts.push(&text_of(&values, row)));
-            texts
-        };
+        let texts = || Texts::of((0..values.len()).map(|row| text_of(&values, row))).map_err(store);
         match kind {
-            Some(kind) if kind.base() != values.kind() => {
-                texts().of_kind(kind, false).map_err(|(row, text)| (row, text, kind))
-            }
-            None if written => Ok(Typed::of(texts().written())),
+            Some(kind) if kind.base() != values.kind() => read_as(texts()?, kind),
+            None if written => texts()?.written().map(Typed::of).map_err(store),
             _ => Ok(Typed::of(values)),
         }
     }
@@ -214,8 +233,10 @@ fn text_of(values: &Values, row: usize) -> String {
             let time = Timestamp::from_millisecond((values[row] * 1e3).round() as i64);
             time.map_or_else(|_| values[row].to_string(), |time| time.to_string())
         }
-        Values::Categories { names, codes } => codes[row].map_or_else(String::new, |code| names[code as usize].clone()),
-        Values::Texts(texts) => texts[row].clone().unwrap_or_default(),
+        Values::Categories { names, codes } => {
+            codes.get(row).map_or_else(String::new, |code| names[code as usize].clone())
+        }
+        Values::Texts(texts) => texts.get(row).unwrap_or_default().to_string(),
     }
 }
 

@@ -1,5 +1,10 @@
 //! Tables: a column predicted from the others, a class or a number.
 
+mod input;
+mod truth;
+
+pub use input::TableInput;
+
 use crate::answered::Answered;
 use crate::error::TaskError;
 use crate::examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};
@@ -11,6 +16,7 @@ use crate::report::Shown;
 use crate::request::{Begun, Request};
 use crate::settings::{Settings, Training};
 use crate::task::{Division, Given};
+use input::EncodedRows;
 use jiff::Timestamp;
 use mapsto_data::{Encoding, Kind, Table, TableOptions, Values};
 use mapsto_models::{TableModel, TableNet, TableShape};
@@ -18,20 +24,19 @@ use mapsto_nn::Summary;
 use mapsto_tensor::{Result, Rng, Tensor};
 use mapsto_train::{Labelled, short};
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use truth::{division, truth};
 
-/// A column of whole numbers of which at most so many are distinct is taken for classes.
-const FEW: usize = 20;
-/// The most classes.
-const MOST_CLASSES: usize = 10_000;
 /// Steps that a training has by default, about.
 const STEPS: usize = 1500;
 /// Tables of fewer rows spare none to choose the best epoch by.
 const SPARE: usize = 1000;
+
+/// Rows that go through a network at once outside training.
+const CHUNK: usize = 4096;
 
 /// What is predicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,15 +76,6 @@ pub struct TableConfig {
 pub struct TablePreparation {
     kinds: BTreeMap<String, Kind>,
     encoding: Encoding,
-}
-
-/// What a network takes of some rows.
-#[derive(Clone, Debug)]
-pub struct TableInput {
-    /// `[N, numbers]`.
-    pub numbers: Tensor,
-    /// `[N, categories]`.
-    pub categories: Tensor,
 }
 
 /// The rows of a table with their answers.
@@ -164,121 +160,6 @@ fn read_like(preparation: &TablePreparation, path: &Path) -> Result<Table, TaskE
     Table::read(path, &options).map_err(TaskError::input)
 }
 
-/// The answers, and what was decided of them.
-fn truth(name: &str, values: &Values, problem: Problem, known: Option<&Answers>) -> Result<(Truth, Problem), String> {
-    let numbers = |values: &[f64]| -> Result<Truth, String> {
-        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
-            return Err(format!("{name:?} is {} in row {}", values[row], row + 1));
-        }
-        Ok(Truth::Numbers { name: name.to_string(), values: values.to_vec() })
-    };
-    let is_class = match (known, problem) {
-        (Some(Answers::Classes { .. }), _) => true,
-        (Some(Answers::Number { .. }), _) => false,
-        (None, Problem::Classification) => true,
-        (None, Problem::Regression) => false,
-        (None, Problem::Auto) => match values {
-            Values::Numbers(values) => are_few_whole_numbers(values),
-            Values::Times(_) => {
-                let mend = "give a column of numbers or classes; a time can divide the rows: --set time=COLUMN";
-                return Err(format!("{name:?} is a column of times, which are not predicted: {mend}"));
-            }
-            Values::Categories { .. } | Values::Texts(_) => true,
-        },
-    };
-    if !is_class {
-        return match values {
-            Values::Numbers(values) => Ok((numbers(values)?, Problem::Regression)),
-            other => {
-                let kind = other.kind().name();
-                Err(format!("{name:?} is a column of kind {kind}, no numbers: it cannot be regressed on"))
-            }
-        };
-    }
-    let texts: Vec<String> = match values {
-        Values::Numbers(values) | Values::Times(values) => values.iter().map(|value| value.to_string()).collect(),
-        Values::Categories { names, codes } => {
-            codes.iter().map(|code| code.map_or_else(String::new, |code| names[code as usize].clone())).collect()
-        }
-        Values::Texts(texts) => texts.iter().map(|text| text.clone().unwrap_or_default()).collect(),
-    };
-    let mut names: Vec<String> = match known {
-        Some(Answers::Classes { names }) => names.clone(),
-        _ => {
-            let mut names = texts.clone();
-            names.sort_by(numbers_first);
-            names.dedup();
-            names
-        }
-    };
-    if known.is_none() && (names.len() > MOST_CLASSES || (texts.len() > FEW && names.len() * 2 > texts.len())) {
-        let (rows, distinct) = (texts.len(), names.len());
-        let numbers = matches!(values, Values::Numbers(_));
-        let more = if numbers { " Numbers are predicted with --set problem=regression" } else { "" };
-        let what = format!("{name:?} has {distinct} distinct values in {rows} rows, too many for classes");
-        return Err(format!("{what}: is it the right column?{more}"));
-    }
-    let places: BTreeMap<String, usize> = names.drain(..).enumerate().map(|(place, name)| (name, place)).collect();
-    let labels = texts.iter().enumerate().map(|(row, text)| {
-        let unknown = || format!("{name:?} is {text:?} in row {}: the network knows no such class", row + 1);
-        places.get(text).copied().ok_or_else(unknown)
-    });
-    let labels = labels.collect::<Result<Vec<usize>, String>>()?;
-    let mut names = vec![String::new(); places.len()];
-    places.into_iter().for_each(|(name, place)| names[place] = name);
-    Ok((Truth::Classes { names, labels }, Problem::Classification))
-}
-
-/// Numbers by their values, before all other texts.
-fn numbers_first(a: &String, b: &String) -> Ordering {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(x), Ok(y)) => x.total_cmp(&y).then_with(|| a.cmp(b)),
-        (x, y) => y.is_ok().cmp(&x.is_ok()).then_with(|| a.cmp(b)),
-    }
-}
-
-fn are_few_whole_numbers(values: &[f64]) -> bool {
-    let mut distinct: Vec<f64> = Vec::new();
-    values.iter().all(|value| {
-        if !distinct.contains(value) {
-            distinct.push(*value);
-        }
-        value.fract() == 0.0 && distinct.len() <= FEW
-    })
-}
-
-/// How the rows are to be divided.
-fn division(table: &Table, config: &TableConfig) -> Result<Division, TaskError> {
-    let column = |name: &str| table.column(name).map_err(TaskError::input);
-    match (config.group.as_str(), config.time.as_str()) {
-        ("", "") => Ok(Division::Random),
-        ("", time) => match &column(time)?.values {
-            Values::Times(values) | Values::Numbers(values) => Ok(Division::Times(values.clone())),
-            other => {
-                let kind = other.kind().name();
-                Err(TaskError::Input(format!("{time:?} is a column of kind {kind}: it has no times")))
-            }
-        },
-        (group, "") => {
-            let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-            let values = &column(group)?.values;
-            let of = |row: usize| match values {
-                Values::Numbers(values) | Values::Times(values) => values[row].to_string(),
-                Values::Categories { codes, .. } => format!("{:?}", codes[row]),
-                Values::Texts(texts) => format!("{:?}", texts[row]),
-            };
-            let mut number = |text: String| {
-                let next = seen.len();
-                *seen.entry(text).or_insert(next)
-            };
-            Ok(Division::Groups((0..table.rows()).map(|row| number(of(row))).collect()))
-        }
-        _ => {
-            Err(TaskError::input("rows are divided by groups or by time, not by both: leave one of group and time out"))
-        }
-    }
-}
-
 fn fingerprint(path: &Path) -> Result<u64, TaskError> {
     let refused = |e: std::io::Error| TaskError::Input(format!("cannot read {}: {e}", path.display()));
     let mut file = File::open(path).map_err(refused)?;
@@ -289,14 +170,6 @@ fn fingerprint(path: &Path) -> Result<u64, TaskError> {
             count => fingerprint.add(&piece[..count]),
         }
     }
-}
-
-fn input(features: &mapsto_data::Features, encoding: &Encoding) -> Result<TableInput> {
-    let rows = features.rows;
-    Ok(TableInput {
-        numbers: Tensor::from_vec(features.numbers.clone(), [rows, encoding.numbers()])?,
-        categories: Tensor::from_vec(features.categories.clone(), [rows, encoding.categories().len()])?,
-    })
 }
 
 impl Examples for TableExamples {
@@ -367,9 +240,12 @@ impl Examples for TableExamples {
             let table = read_like(&predictor.preparation.inputs, path)?;
             let rows: Vec<usize> = (0..table.rows()).collect();
             let wrong = |e: mapsto_data::TableError| TaskError::Input(format!("{}: {e}", path.display()));
-            let input = input(&encoding.apply(&table, &rows).map_err(wrong)?, encoding)?;
-            let names = rows.iter().map(|row| format!("{} row {}", path.display(), row + 1)).collect();
-            ask(Asked::unknown(names, input))?;
+            let encoder = encoding.of(&table).map_err(wrong)?;
+            for rows in rows.chunks(CHUNK) {
+                let input = TableInput::of(encoder.rows(rows).map_err(wrong)?, encoding)?;
+                let names = rows.iter().map(|row| format!("{} row {}", path.display(), row + 1)).collect();
+                ask(Asked::unknown(names, input))?;
+            }
         }
         Ok(())
     }
@@ -432,23 +308,21 @@ impl Examples for TableExamples {
     }
 
     fn input(&self, _: &TableConfig, preparation: &TablePreparation, items: &[usize]) -> Result<TableInput, TaskError> {
-        let features = preparation.encoding.apply(&self.table, items).map_err(TaskError::input)?;
-        Ok(input(&features, &preparation.encoding)?)
+        let TablePreparation { encoding, .. } = preparation;
+        let features = encoding.apply(&self.table, items).map_err(TaskError::input)?;
+        Ok(TableInput::of(features, encoding)?)
     }
 
     fn batches<'a>(
         &'a self,
-        config: &'a TableConfig,
+        _: &'a TableConfig,
         preparation: &'a TablePreparation,
         answers: &'a Answers,
         plan: Plan,
     ) -> Result<LabelledBatches<'a, TableInput>, TaskError> {
-        let all: Vec<usize> = (0..self.table.rows()).collect();
-        let all = self.input(config, preparation, &all)?;
+        let all = EncodedRows::of(&self.table, &preparation.encoding)?;
         let gather = move |items: &[usize], _: Rng| -> Result<Labelled<TableInput>, TaskError> {
-            let rows = Tensor::from_vec(items.iter().map(|&item| item as i64).collect(), [items.len()])?;
-            let (numbers, categories) = (all.numbers.index_select(0, &rows)?, all.categories.index_select(0, &rows)?);
-            Ok(Labelled { input: TableInput { numbers, categories }, target: self.truth.target(items, answers)? })
+            Ok(Labelled { input: all.input(items)?, target: self.truth.target(items, answers)? })
         };
         Ok(Box::new(Gathered::new(&plan, gather)?))
     }
@@ -459,7 +333,7 @@ impl Examples for TableExamples {
     }
 
     fn chunk(&self) -> usize {
-        4096
+        CHUNK
     }
 
     fn show(&self, item: usize) -> Result<Shown, TaskError> {
@@ -470,9 +344,9 @@ impl Examples for TableExamples {
             Values::Times(values) => Timestamp::from_second(values[item] as i64)
                 .map_or_else(|_| short(values[item]), |time| time.to_string()),
             Values::Categories { names, codes } => {
-                codes[item].map_or("–".into(), |code| names[code as usize].clone())
+                codes.get(item).map_or("–".into(), |code| names[code as usize].clone())
             }
-            Values::Texts(texts) => texts[item].clone().unwrap_or_default(),
+            Values::Texts(texts) => texts.get(item).unwrap_or_default().to_string(),
         };
         let number = ("row".to_string(), (item + 1).to_string());
         let values = features.map(|column| (column.name.clone(), value(&column.values)));
