@@ -273,11 +273,13 @@ pub fn test_part<T: Task>(task: &T, settings: &Settings<T::Config>, folder: &Pat
 
 /// Divides examples where their data do not.
 pub(crate) fn divide<T: Task>(task: &T, settings: &Settings<T::Config>) -> Result<Given, TaskError> {
-    let mut parts = task.given().clone();
-    if parts.test.is_empty() && settings.training.test > 0.0 {
-        let share = settings.training.test;
-        (parts.train, parts.test) = split(task, &parts.train, share, settings.training.split_seed, "test")?;
-    }
+    let (given, share) = (task.given(), settings.training.test);
+    let mut parts = if given.test.is_empty() && share > 0.0 {
+        let (train, test) = split(task, &given.train, share, settings.training.split_seed, "test")?;
+        Given { train, test, validation: given.validation.clone() }
+    } else {
+        given.clone()
+    };
     if parts.validation.is_empty() {
         (parts.train, parts.validation) = hold_back(task, &parts.train, settings, "validation")?;
     }
@@ -313,9 +315,8 @@ fn split<T: Task>(
 ) -> Result<(Vec<usize>, Vec<usize>), TaskError> {
     let mut rng = Rng::new(seed).split(what);
     let below = &mut |n| rng.below(n);
-    let classes = labels(task, items);
     let (first, second) = match task.division() {
-        Division::Random => stratified_split(&classes, share, below),
+        Division::Random => stratified_split(&labels(task, items), share, below),
         Division::Groups(groups) => grouped_split(&of(&groups, items), share, below),
         Division::Times(times) => ordered_split(&of(&times, items), share),
         Division::Spans(spans) => {
@@ -324,7 +325,9 @@ fn split<T: Task>(
         }
     }
     .map_err(|e| not_divided(what, &e))?;
-    Ok((of(items, &first), of(items, &second)))
+    // In place: there may be very many.
+    let items = |places: Vec<usize>| places.into_iter().map(|place| items[place]).collect();
+    Ok((items(first), items(second)))
 }
 
 /// The folds of a cross-validation: what is learned from and what is tested on.

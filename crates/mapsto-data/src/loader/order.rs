@@ -41,15 +41,24 @@ pub(super) struct Turn {
 impl Order {
     /// The turns of an epoch of `len` items in batches of `batch_size`.
     pub(super) fn turns(&self, len: usize, batch_size: usize, mut chance: Rng) -> Vec<Turn> {
-        let mut items: Vec<usize> = match self {
-            Order::InOrder | Order::Shuffled => (0..len).collect(),
-            Order::Balanced { labels } => balanced(labels, &mut chance),
+        let once = |item| Turn { item, again: 0 };
+        let items = match self {
+            Order::InOrder => return (0..len).map(once).collect(),
+            Order::Shuffled => {
+                let mut turns: Vec<Turn> = (0..len).map(once).collect();
+                chance.shuffle(&mut turns);
+                return turns;
+            }
+            Order::Bucketed { lengths } => {
+                return bucketed(lengths, batch_size, &mut chance).into_iter().map(once).collect();
+            }
+            Order::Balanced { labels } => {
+                let mut items = balanced(labels, &mut chance);
+                chance.shuffle(&mut items);
+                items
+            }
             Order::Drawn { weights } => drawn(weights, &mut chance),
-            Order::Bucketed { lengths } => bucketed(lengths, batch_size, &mut chance),
         };
-        if matches!(self, Order::Shuffled | Order::Balanced { .. }) {
-            chance.shuffle(&mut items);
-        }
         let mut drawn = vec![0; len];
         let turn = |item: usize| {
             drawn[item] += 1;

@@ -91,7 +91,10 @@ fn draw<T>(items: &mut [T], count: usize, below: &mut impl FnMut(u64) -> u64) ->
 
 /// Where the items of each label are, the least label first.
 fn places(labels: &[usize]) -> Vec<Vec<usize>> {
-    let mut places = BTreeMap::<usize, Vec<usize>>::new();
+    let mut counts = BTreeMap::<usize, usize>::new();
+    labels.iter().for_each(|label| *counts.entry(*label).or_default() += 1);
+    let mut places: BTreeMap<usize, Vec<usize>> =
+        counts.into_iter().map(|(label, count)| (label, Vec::with_capacity(count))).collect();
     for (item, &label) in labels.iter().enumerate() {
         places.entry(label).or_default().push(item);
     }
