@@ -4,8 +4,13 @@
 use memmap2::Mmap;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
-/// What a temporary file holds.
+/// Bytes that systems read at once when they are asked to; of more they leave the rest.
+#[cfg(unix)]
+const AT_ONCE: usize = 128 << 10;
+
+/// What a temporary file holds. What is said of it are hints: without them all is as right, and slower.
 pub(super) struct Mapping(Mmap);
 
 impl Mapping {
@@ -19,9 +24,17 @@ impl Mapping {
         &self.0
     }
 
+    /// Says that these bytes will be looked at soon.
+    #[cfg_attr(not(unix), allow(unused_variables))]
+    pub fn prefetch(&self, bytes: Range<usize>) {
+        #[cfg(unix)]
+        for start in bytes.clone().step_by(AT_ONCE) {
+            let _ = self.0.advise_range(memmap2::Advice::WillNeed, start, AT_ONCE.min(bytes.end - start));
+        }
+    }
+
     /// Says that bytes will be looked at in no order.
     pub fn scattered(&self) {
-        // A hint: without it all is as right, and slower.
         #[cfg(unix)]
         let _ = self.0.advise(memmap2::Advice::Random);
     }

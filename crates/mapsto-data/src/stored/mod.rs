@@ -9,7 +9,7 @@ use std::env;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -68,6 +68,14 @@ impl<T: bytemuck::Pod> Stored<T> {
         let mut builder = StoredBuilder::new();
         values.into_iter().try_for_each(|value| builder.push(value))?;
         builder.finish()
+    }
+
+    /// Says that some of the numbers will be looked at soon: then the system may read them all at once, and none besides. How much it
+    /// reads otherwise, where one is looked at, is its own affair: on some systems megabytes.
+    pub fn prefetch(&self, range: Range<usize>) {
+        if let Place::File(mapping) = &*self.0 {
+            mapping.prefetch(range.start * size_of::<T>()..range.end * size_of::<T>());
+        }
     }
 
     /// Says that the numbers will be looked at in no order: then the system reads none besides those.
@@ -256,6 +264,7 @@ mod tests {
             let [(memory, spilled), (file, is_in_file)] = [&PLENTY, &NOTHING].map(|budget| built(budget, &values));
             assert!(*memory == values[..] && *file == values[..] && memory == file, "{count}");
             assert_eq!((spilled, is_in_file), (false, count * 8 > FREE), "{count}");
+            file.prefetch(count / 3..count);
             assert!(file.clone().scattered() == memory, "{count}");
         }
         let bytes: Vec<u8> = (0..1_000_000).map(|i| (i % 251) as u8).collect();

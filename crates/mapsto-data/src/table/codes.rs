@@ -2,6 +2,7 @@
 
 use crate::stored::{StoreError, Stored, StoredBuilder};
 use std::fmt;
+use std::ops::Range;
 
 /// What stands for none.
 const NONE: u32 = u32::MAX;
@@ -56,6 +57,11 @@ impl Codes {
     /// Which name a row has.
     pub fn get(&self, row: usize) -> Option<u32> {
         Some(self.0[row]).filter(|code| *code != NONE)
+    }
+
+    /// Says that some rows will be looked at soon, as [`Stored::prefetch`] does.
+    pub(super) fn prefetch(&self, rows: Range<usize>) {
+        self.0.prefetch(rows);
     }
 
     /// Which name each row has.

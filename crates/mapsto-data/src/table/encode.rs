@@ -1,7 +1,12 @@
 //! How the columns of a table become numbers for a network.
 
 use super::{Codes, Column, Kind, Table, TableError, Values};
+use crate::stored::Stored;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Rows between which the others may as well be read.
+const NEAR: usize = 8 << 10;
 
 /// How columns become numbers: learned from the rows that a network is trained on, saved with it, and applied to any rows.
 ///
@@ -53,7 +58,7 @@ pub struct Encoder<'a> {
 
 /// A column, and how it becomes numbers.
 enum Source<'a> {
-    Numbers { values: &'a [f64], mean: f64, deviation: f64, gaps: bool },
+    Numbers { values: &'a Stored<f64>, mean: f64, deviation: f64, gaps: bool },
     Categories { codes: &'a Codes, numbers: Vec<i64> },
 }
 
@@ -126,12 +131,16 @@ impl Encoder<'_> {
     /// A row that the table does not have.
     pub fn rows(&self, rows: &[usize]) -> Result<Features, TableError> {
         check(self.rows, rows)?;
+        for run in runs(rows) {
+            self.columns.iter().for_each(|column| column.prefetch(run.clone()));
+        }
         let [width, many] = self.widths;
         let (mut numbers, mut categories) = (vec![0.0; rows.len() * width], vec![0; rows.len() * many]);
         let (mut number, mut category) = (0, 0);
         for source in &self.columns {
             match source {
                 Source::Numbers { values, mean, deviation, gaps } => {
+                    let values: &[f64] = values;
                     for (i, &row) in rows.iter().enumerate() {
                         let (value, at) = (values[row], i * width + number);
                         if value.is_finite() {
@@ -174,6 +183,29 @@ impl Encoded {
             }
         }
     }
+}
+
+impl Source<'_> {
+    fn prefetch(&self, rows: Range<usize>) {
+        match self {
+            Source::Numbers { values, .. } => values.prefetch(rows),
+            Source::Categories { codes, .. } => codes.prefetch(rows),
+        }
+    }
+}
+
+/// Where rows are: those that lie near the one before them are of one range.
+fn runs(rows: &[usize]) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for &row in rows {
+        match runs.last_mut() {
+            Some(run) if row + NEAR >= run.start && row < run.end + NEAR => {
+                *run = run.start.min(row)..run.end.max(row + 1);
+            }
+            _ => runs.push(row..row + 1),
+        }
+    }
+    runs
 }
 
 /// Fails for a row that the table does not have.
@@ -254,6 +286,13 @@ mod tests {
         assert_eq!(all.numbers, [-1.0, 1.0, 98.0, 0.0]);
         // "z" and a missing value are unknown to rows 0 and 1.
         assert_eq!(all.categories, [2, 1, 0, 0]);
+    }
+
+    #[test]
+    fn near_rows_are_read_together() {
+        let far = 3 * NEAR;
+        assert_eq!(runs(&[5, 7, 6, NEAR, far, far + 1, 0]), [5..NEAR + 1, far..far + 2, 0..1]);
+        assert!(runs(&[]).is_empty());
     }
 
     #[test]

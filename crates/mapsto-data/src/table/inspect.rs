@@ -383,6 +383,14 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_equal_hashes_are_told_apart() {
+        let mixed = |value: u64| value.wrapping_mul(MIX) ^ value.wrapping_mul(MIX) >> 32;
+        let second = mixed(1) ^ mixed(2);
+        let columns = [vec![1, 2, 1, 2], vec![0, second, 0, second]].map(|numbers| Identity::Texts(numbers.into()));
+        assert_eq!(repeated(&columns, 4), 2);
+    }
+
+    #[test]
     fn targets_are_looked_at_closely() {
         let noise = || column("x", Values::Numbers((0..40).map(|i| (i as f64 * 0.7).sin()).collect::<Vec<_>>().into()));
         let of = |texts: Vec<&str>| findings(vec![noise(), column("y", categories(&texts))], Some("y"));

@@ -125,7 +125,7 @@ impl Texts {
 /// The texts of a column, row by row.
 #[derive(Clone)]
 pub(super) struct Rows<'a> {
-    data: &'a [u8],
+    data: &'a Stored<u8>,
     stretches: slice::Iter<'a, Range<usize>>,
     left: &'a [u8],
 }
@@ -135,7 +135,9 @@ impl<'a> Iterator for Rows<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         while self.left.is_empty() {
-            self.left = &self.data[self.stretches.next()?.clone()];
+            let stretch = self.stretches.next()?.clone();
+            self.data.prefetch(stretch.clone());
+            self.left = &self.data[stretch];
         }
         let (mut length, mut at) = (0, 0);
         loop {

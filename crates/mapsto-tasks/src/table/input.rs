@@ -30,11 +30,13 @@ impl TableInput {
     }
 }
 
-/// All rows of a table, encoded one behind the other: batches of any order are gathered from few places each.
+/// All rows of a table, encoded one behind the other: each row of a batch lies in one place.
 pub(super) struct EncodedRows<'a> {
     encoding: &'a Encoding,
-    numbers: Stored<f32>,
-    categories: Stored<i64>,
+    /// Of each row the bits of its numbers, and its categories.
+    rows: Stored<u32>,
+    /// How many there are of both.
+    widths: [usize; 2],
 }
 
 impl<'a> EncodedRows<'a> {
@@ -44,17 +46,21 @@ impl<'a> EncodedRows<'a> {
     /// Columns that do not fit the encoding; a temporary file that cannot be written.
     pub fn of(table: &Table, encoding: &'a Encoding) -> Result<EncodedRows<'a>, TaskError> {
         let encoder = encoding.of(table).map_err(TaskError::input)?;
-        let (mut numbers, mut categories) = (StoredBuilder::new(), StoredBuilder::new());
-        let together = (TOGETHER / (encoding.numbers() + encoding.categories().len()).max(1)).max(1);
+        let [width, many] = [encoding.numbers(), encoding.categories().len()];
+        let mut all = StoredBuilder::new();
+        let together = (TOGETHER / (width + many).max(1)).max(1);
         for start in (0..table.rows()).step_by(together) {
             let rows: Vec<usize> = (start..table.rows().min(start + together)).collect();
-            let features = encoder.rows(&rows).map_err(TaskError::input)?;
-            numbers.extend(&features.numbers).map_err(TaskError::input)?;
-            categories.extend(&features.categories).map_err(TaskError::input)?;
+            let Features { numbers, categories, .. } = encoder.rows(&rows).map_err(TaskError::input)?;
+            let mut some: Vec<u32> = Vec::with_capacity(rows.len() * (width + many));
+            for row in 0..rows.len() {
+                some.extend(numbers[row * width..][..width].iter().map(|number| number.to_bits()));
+                some.extend(categories[row * many..][..many].iter().map(|category| *category as u32));
+            }
+            all.extend(&some).map_err(TaskError::input)?;
         }
-        let numbers = numbers.finish().map_err(TaskError::input)?.scattered();
-        let categories = categories.finish().map_err(TaskError::input)?.scattered();
-        Ok(EncodedRows { encoding, numbers, categories })
+        let rows = all.finish().map_err(TaskError::input)?.scattered();
+        Ok(EncodedRows { encoding, rows, widths: [width, many] })
     }
 
     /// Some of the rows.
@@ -62,13 +68,16 @@ impl<'a> EncodedRows<'a> {
     /// # Errors
     /// A refusal of memory.
     pub fn input(&self, rows: &[usize]) -> Result<TableInput> {
-        fn gathered<T: Copy>(all: &[T], width: usize, rows: &[usize]) -> Vec<T> {
-            let mut some = Vec::with_capacity(rows.len() * width);
-            rows.iter().for_each(|&row| some.extend_from_slice(&all[row * width..(row + 1) * width]));
-            some
+        let [width, many] = self.widths;
+        let place = |row: usize| row * (width + many)..(row + 1) * (width + many);
+        rows.iter().for_each(|&row| self.rows.prefetch(place(row)));
+        let mut numbers = Vec::with_capacity(rows.len() * width);
+        let mut categories = Vec::with_capacity(rows.len() * many);
+        for &row in rows {
+            let (of_numbers, of_categories) = self.rows[place(row)].split_at(width);
+            numbers.extend(of_numbers.iter().map(|bits| f32::from_bits(*bits)));
+            categories.extend(of_categories.iter().map(|category| i64::from(*category)));
         }
-        let numbers = gathered(&self.numbers, self.encoding.numbers(), rows);
-        let categories = gathered(&self.categories, self.encoding.categories().len(), rows);
         TableInput::of(Features { rows: rows.len(), numbers, categories }, self.encoding)
     }
 }
