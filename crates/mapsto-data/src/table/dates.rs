@@ -45,8 +45,8 @@ pub(super) fn times(all: impl Fn(&dyn Fn(&str) -> Option<f64>) -> Fitting<Stored
     if let Some(values) = all(&time)? {
         return Ok(Some(Times { values, kind: Kind::Time, guessed: false }));
     }
-    if let Some(values) = all(&period) {
-        return Some(Times { values, kind: Kind::Time, guessed: false });
+    if let Some(values) = all(&period)? {
+        return Ok(Some(Times { values, kind: Kind::Time, guessed: false }));
     }
     let read = |date: &'static str| all(&|text: &str| written(date, text));
     for date in dates(kind) {
