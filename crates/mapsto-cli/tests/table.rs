@@ -266,6 +266,42 @@ fn what_was_decided_is_said_and_can_be_decided_otherwise() {
 }
 
 #[test]
+fn rows_without_an_answer_are_passed_over_if_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (target, from_end) in [("rent", 2), ("dear", 1)] {
+        let all = flats(120);
+        let (names, rows) = all.split_once('\n').unwrap();
+        let emptied = |(number, row): (usize, &str)| {
+            let mut fields: Vec<&str> = row.split(',').collect();
+            let place = fields.len() - from_end;
+            fields[place] = if number % 7 == 3 { "None" } else { fields[place] };
+            fields.join(",") + "\n"
+        };
+        let with: String = rows.lines().enumerate().map(emptied).collect();
+        let without: String = rows.lines().enumerate().filter(|(number, _)| number % 7 != 3).map(emptied).collect();
+        std::fs::write(folder.join("with.csv"), format!("{names}\n{with}")).unwrap();
+        std::fs::write(folder.join("without.csv"), format!("{names}\n{without}")).unwrap();
+        let run = |data: &str, name: &str, more: &[&str]| {
+            let train = ["train", "table", "--data", data, "--target", target, "--epochs", "2", "--run", name];
+            let shown = text(folder, &[&train[..], more].concat());
+            let model = std::fs::read(folder.join("runs").join(name).join("model.safetensors")).unwrap();
+            // The settings lie before the weights.
+            let settings = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize;
+            (shown, model[8 + settings..].to_vec())
+        };
+        let (shown, passed_over) = run("with.csv", &format!("{target}-with"), &["--skip-bad"]);
+        assert!(shown.contains("17 of 120 rows have no") && shown.contains("they are passed over"), "{shown}");
+        assert_eq!(passed_over, run("without.csv", &format!("{target}-without"), &[]).1);
+        let eval = ["eval", &format!("runs/{target}-without"), "--data", "with.csv"];
+        assert!(complaint(folder, &eval).contains("--skip-bad"));
+        let with = events(folder, &[&eval[..], &["--skip-bad", "--json"]].concat());
+        let without = events(folder, &["eval", eval[1], "--data", "without.csv", "--json"]);
+        assert_eq!(with[0]["metrics"], without[0]["metrics"]);
+    }
+}
+
+#[test]
 fn tables_that_cannot_be_learned_from_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -286,9 +322,13 @@ fn tables_that_cannot_be_learned_from_are_refused() {
     assert!(near.contains("there is no column \"y\"; did you mean ") && near.contains("\"yield\""), "{near}");
     let gaps = told(&format!("x,y\n1,\n{}", rows("1,2\n")), &[]);
     assert!(
-        gaps.contains("1 rows have no \"y\" (empty, or a word that stands for nothing, as NA and None), row 1 first"),
+        gaps.contains(
+            "1 of 31 rows have no \"y\" (empty, or a word that stands for nothing, as NA and None), row 1 first"
+        ),
         "{gaps}"
     );
+    assert!(gaps.contains("or leave them out with --skip-bad"), "{gaps}");
+    assert!(told("x,y\n1,\n2,NA\n", &["--skip-bad"]).contains("2 of 2 rows have no \"y\""));
     let one = told(&format!("x,y\n{}", rows("1,a\n2,a\n")), &[]);
     assert!(one.contains("of one class, \"a\""), "{one}");
     let nothing = told(&format!("x,y\n{}", rows("1,a\n1,b\n")), &[]);

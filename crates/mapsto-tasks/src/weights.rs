@@ -24,7 +24,8 @@ fn read_weights(path: &Path) -> Result<StateDict, TaskError> {
 /// # Errors
 /// No run, or one of another task.
 pub(crate) fn earlier<T: Task>(run: &Path) -> Result<(Settings<T::Config>, T::Preparation), TaskError> {
-    let saved = Saved::read(run)?;
+    let mend = format!("--pretrained takes a run of {}, or the model file in it", T::NAME);
+    let saved = Saved::read(run).map_err(|e| TaskError::Input(format!("{e}; {mend}")))?;
     if saved.task != T::NAME {
         return Err(saved.wrong("network", format!("it is one of {}, not of {}", saved.task, T::NAME)));
     }

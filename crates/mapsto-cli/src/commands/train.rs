@@ -40,7 +40,7 @@ pub struct Arguments {
     /// Weights that the network begins with, all but its last layer's: safetensors or a PyTorch checkpoint
     #[arg(long, value_name = "FILE")]
     pretrained: Option<PathBuf>,
-    /// Pass over pictures and sounds that cannot be read
+    /// Pass over pictures and sounds that cannot be read, and rows of a table that have no target
     #[arg(long)]
     skip_bad: bool,
     /// Times that the examples are gone through

@@ -168,6 +168,7 @@ fn a_run_ends_with_its_report() {
         group: String::new(),
         time: String::new(),
         ignore: Vec::new(),
+        skip_bad: false,
         model: TableModel::named("linear").unwrap(),
     };
     let examples = TableExamples::open(&config).unwrap();

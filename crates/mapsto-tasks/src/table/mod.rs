@@ -66,6 +66,8 @@ pub struct TableConfig {
     pub time: String,
     /// Columns that say nothing.
     pub ignore: Vec<String>,
+    /// Rows without an answer are passed over.
+    pub skip_bad: bool,
     /// The network.
     pub model: TableModel,
 }
@@ -87,6 +89,8 @@ pub struct TableExamples {
     fingerprint: u64,
     /// Columns that are no features.
     without: Vec<String>,
+    /// Which rows have no answer and are passed over, in words.
+    unanswered: Option<String>,
     /// What was decided for the user.
     decided: Problem,
 }
@@ -106,23 +110,25 @@ impl TableExamples {
             without.push(name.clone());
         }
         let column = table.column(&config.target).map_err(|e| TaskError::Input(format!("{path}: {e}")))?;
-        let missing: Vec<usize> = (0..table.rows()).filter(|&row| column.values.is_missing(row)).collect();
-        if let Some(first) = missing.first() {
+        let (missing, train): (Vec<usize>, Vec<usize>) =
+            (0..table.rows()).partition(|&row| column.values.is_missing(row));
+        let unanswered = missing.first().map(|first| {
             let (count, name, row) = (missing.len(), &config.target, first + 1);
             let what = "empty, or a word that stands for nothing, as NA and None";
-            let mend = "fill them in, or leave the rows out";
-            return Err(TaskError::Input(format!(
-                "{path}: {count} rows have no {name:?} ({what}), row {row} first: {mend}"
-            )));
+            format!("{count} of {} rows have no {name:?} ({what}), row {row} first", table.rows())
+        });
+        if let Some(what) = unanswered.as_ref().filter(|_| !config.skip_bad || train.is_empty()) {
+            let mend = "fill them in, or leave them out with --skip-bad";
+            return Err(TaskError::Input(format!("{path}: {what}: {mend}")));
         }
         let (truth, decided) = truth(&config.target, &column.values, config.problem, known)
             .map_err(|what| TaskError::Input(format!("{path}: {what}")))?;
-        let given = Given { train: (0..table.rows()).collect(), ..Given::default() };
+        let given = Given { train, ..Given::default() };
         let is_divided = known.is_none()
             || [&config.group, &config.time].into_iter().all(|name| name.is_empty() || table.column(name).is_ok());
         let division = if is_divided { division(&table, config)? } else { Division::Random };
         let fingerprint = fingerprint(&config.data)?;
-        Ok(TableExamples { table, truth, given, division, fingerprint, without, decided })
+        Ok(TableExamples { table, truth, given, division, fingerprint, without, unanswered, decided })
     }
 
     /// Whether the column that is predicted holds numbers, be they taken for classes or not.
@@ -143,7 +149,7 @@ impl TableExamples {
     /// Settings that suit the table.
     pub fn settings(&self, config: TableConfig) -> Settings<TableConfig> {
         let mut settings = TableExamples::defaults(config);
-        let rows = self.table.rows();
+        let rows = self.given.train.len();
         if rows < SPARE {
             settings.training.validation = 0.0;
         }
@@ -176,6 +182,7 @@ impl Examples for TableExamples {
     const NAME: &'static str = "table";
     const ABOUT: &'static str = "A column of a table from the others";
     const FILE: &'static str = "MORE.csv";
+    const SKIPS_BAD: bool = true;
     const MODELS: Option<Models> = Some(models::TABLE);
     type Config = TableConfig;
     type Preparation = TablePreparation;
@@ -183,7 +190,7 @@ impl Examples for TableExamples {
     type Network = TableNet;
 
     fn begun(request: &Request) -> Result<Begun<Answered<Self>>, TaskError> {
-        request.takes(Self::NAME, &["--data", "--target", "--model"])?;
+        request.takes(Self::NAME, &["--data", "--target", "--model", "--skip-bad"])?;
         let missing = || TaskError::input("--target is missing: name the column that is to be predicted");
         let config = TableConfig {
             data: request.data("a table: CSV, TSV, Parquet, or NumPy's arrays")?,
@@ -192,6 +199,7 @@ impl Examples for TableExamples {
             group: String::new(),
             time: String::new(),
             ignore: Vec::new(),
+            skip_bad: request.skip_bad,
             model: request.model("tables", "mlp", TableModel::named, TableModel::NAMES)?,
         };
         // What decides how the table is read has to be known before the rest suits it.
@@ -221,10 +229,14 @@ impl Examples for TableExamples {
     fn open_for(
         predictor: &Predictor<Answered<Self>>,
         data: Option<&Path>,
-        _: bool,
+        skip_bad: bool,
     ) -> Result<TableExamples, TaskError> {
         let own = &predictor.settings.config;
-        let config = TableConfig { data: data.unwrap_or(&own.data).to_owned(), ..own.clone() };
+        let (data, skip_bad) = match data {
+            Some(path) => (path, skip_bad),
+            None => (own.data.as_path(), skip_bad || own.skip_bad),
+        };
+        let config = TableConfig { data: data.to_owned(), skip_bad, ..own.clone() };
         let table = read_like(&predictor.preparation.inputs, &config.data)?;
         TableExamples::of(table, &config, Some(&predictor.preparation.answers))
     }
@@ -252,7 +264,8 @@ impl Examples for TableExamples {
 
     fn warnings(&self) -> Vec<String> {
         let features = self.table.nearly_numeric().into_iter().filter(|of| !self.without.contains(&of.column));
-        features.map(|of| of.to_string()).collect()
+        let unanswered = self.unanswered.iter().map(|what| format!("{what}: they are passed over"));
+        unanswered.chain(features.map(|of| of.to_string())).collect()
     }
 
     fn truth(&self) -> &Truth {

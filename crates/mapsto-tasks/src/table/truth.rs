@@ -14,7 +14,7 @@ const FEW: usize = 20;
 /// The most classes.
 const MOST_CLASSES: usize = 10_000;
 
-/// The answers, and what was decided of them.
+/// The answers, and what was decided of them. Rows without an answer get one that means nothing.
 pub(super) fn truth(
     name: &str,
     values: &Values,
@@ -22,7 +22,7 @@ pub(super) fn truth(
     known: Option<&Answers>,
 ) -> Result<(Truth, Problem), String> {
     let numbers = |values: &[f64]| -> Result<Truth, String> {
-        if let Some(row) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(row) = values.iter().position(|value| value.is_infinite()) {
             return Err(format!("{name:?} is {} in row {}", values[row], row + 1));
         }
         Ok(Truth::Numbers { name: name.to_string(), values: values.to_vec() })
@@ -33,7 +33,7 @@ pub(super) fn truth(
         (None, Problem::Classification) => true,
         (None, Problem::Regression) => false,
         (None, Problem::Auto) => match values {
-            Values::Numbers(values) => are_few_whole_numbers(values),
+            Values::Numbers(values) => are_few_whole_numbers(values.iter().filter(|value| !value.is_nan())),
             Values::Times(_) => {
                 let mend = "give a column of numbers or classes; a time can divide the rows: --set time=COLUMN";
                 return Err(format!("{name:?} is a column of times, which are not predicted: {mend}"));
@@ -54,7 +54,7 @@ pub(super) fn truth(
     let mut names: Vec<String> = match known {
         Some(Answers::Classes { names }) => names.clone(),
         _ => {
-            let mut names = distinct.clone();
+            let mut names: Vec<String> = distinct.iter().flatten().cloned().collect();
             names.sort_by(numbers_first);
             names
         }
@@ -68,10 +68,13 @@ pub(super) fn truth(
         return Err(format!("{what}: is it the right column?{more}"));
     }
     let places: BTreeMap<String, usize> = names.drain(..).enumerate().map(|(place, name)| (name, place)).collect();
-    let known: Vec<Option<usize>> = distinct.iter().map(|text| places.get(text).copied()).collect();
+    let place = |text: &Option<String>| text.as_ref().map_or(Some(0), |text| places.get(text).copied());
+    let known: Vec<Option<usize>> = distinct.iter().map(place).collect();
     for (row, label) in labels.iter_mut().enumerate() {
-        let text = &distinct[*label];
-        let unknown = || format!("{name:?} is {text:?} in row {}: the network knows no such class", row + 1);
+        let unknown = || {
+            let text = distinct[*label].as_deref().unwrap_or_default();
+            format!("{name:?} is {text:?} in row {}: the network knows no such class", row + 1)
+        };
         *label = known[*label].ok_or_else(unknown)?;
     }
     let mut names = vec![String::new(); places.len()];
@@ -79,8 +82,8 @@ pub(super) fn truth(
     Ok((Truth::Classes { names, labels }, Problem::Classification))
 }
 
-/// The distinct values of a column as texts, and which of them each row has.
-fn distinct(values: &Values) -> (Vec<String>, Vec<usize>) {
+/// The distinct values of a column as texts, none where they are missing, and which of them each row has.
+fn distinct(values: &Values) -> (Vec<Option<String>>, Vec<usize>) {
     /// The numbers of keys in the order in which they come, and the row that each comes in first.
     fn numbered<K: Hash + Eq>(keys: impl Iterator<Item = K>) -> (Vec<usize>, Vec<usize>) {
         let (mut seen, mut firsts) = (HashMap::new(), Vec::new());
@@ -100,8 +103,7 @@ fn distinct(values: &Values) -> (Vec<String>, Vec<usize>) {
         Values::Categories { codes, .. } => numbered(codes.iter()),
         Values::Texts(texts) => numbered(texts.iter()),
     };
-    let text = |row: usize| values.written(row).unwrap_or_default();
-    (firsts.into_iter().map(text).collect(), of_row)
+    (firsts.into_iter().map(|row| values.written(row)).collect(), of_row)
 }
 
 /// Numbers by their values, before all other texts.
@@ -112,9 +114,9 @@ fn numbers_first(a: &String, b: &String) -> Ordering {
     }
 }
 
-fn are_few_whole_numbers(values: &[f64]) -> bool {
+fn are_few_whole_numbers<'a>(mut values: impl Iterator<Item = &'a f64>) -> bool {
     let mut distinct: Vec<f64> = Vec::new();
-    values.iter().all(|value| {
+    values.all(|value| {
         if !distinct.contains(value) {
             distinct.push(*value);
         }
