@@ -12,8 +12,14 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 const ALIGN: usize = 64;
 /// Size classes: eight to each doubling from 64 bytes up, so at most an eighth of a buffer is idle.
 const CLASSES: usize = 8 * 48;
+/// So much may be held in any case. Above it, batches of many sizes, of which each wants buffers of its own, may not pile up more
+/// than half of what was ever in use.
+const FREELY: usize = 1 << 26;
+/// How many classes up a larger buffer may serve where no more may be held: to four times the size.
+const ABOVE: usize = 16;
 
 static FREE: [Mutex<Vec<Block>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
+static HELD: AtomicUsize = AtomicUsize::new(0);
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static POOLED: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -42,7 +48,8 @@ pub struct MemoryStats {
 pub struct Memory {
     /// Tells it from all other memory that is in use.
     pub address: usize,
-    /// What was asked for; the pool gives up to an eighth more, and no less than 64.
+    /// What was asked for; the pool gives up to an eighth more, and no less than 64. Where it may hold no more, it gives a buffer of up to
+    /// four times the size if one lies idle.
     pub bytes: usize,
 }
 
@@ -64,14 +71,7 @@ pub fn reset_peak_memory() {
 /// Gives the memory that is kept for reuse back to the system, the plans of Fourier transforms included.
 pub fn release_memory() {
     crate::cpu::spectral::release_plans();
-    for (class, list) in FREE.iter().enumerate() {
-        let blocks = std::mem::take(&mut *list.lock().unwrap_or_else(|e| e.into_inner()));
-        for block in blocks {
-            POOLED.fetch_sub(class_bytes(class), Relaxed);
-            // SAFETY: the block came from `alloc_zeroed` with this very layout and nothing else owns it.
-            unsafe { alloc::dealloc(block.0.as_ptr(), layout(class)) }
-        }
-    }
+    (0..CLASSES).for_each(|class| give_back(class, |_| true));
 }
 
 /// The smallest class that holds `bytes` (at least one).
@@ -95,11 +95,57 @@ fn layout(class: usize) -> alloc::Layout {
     alloc::Layout::from_size_align(class_bytes(class), ALIGN).expect("size classes fit an address")
 }
 
+/// A free block of a class, and the class that it is of.
+fn take(class: usize) -> Option<(Block, usize)> {
+    let block = FREE[class].lock().unwrap_or_else(|e| e.into_inner()).pop()?;
+    POOLED.fetch_sub(class_bytes(class), Relaxed);
+    Some((block, class))
+}
+
+/// Gives free blocks of a class back to the system while `goes_on` says so of what is held.
+fn give_back(class: usize, goes_on: impl Fn(usize) -> bool) {
+    while goes_on(HELD.load(Relaxed)) {
+        let Some((block, class)) = take(class) else { return };
+        HELD.fetch_sub(class_bytes(class), Relaxed);
+        // SAFETY: the block came from `alloc_zeroed` with this very layout and nothing else owns it.
+        unsafe { alloc::dealloc(block.0.as_ptr(), layout(class)) }
+    }
+}
+
+/// A block of a class, or of one above it: a free one, or one of the system's.
+fn block(class: usize) -> Option<(Block, usize)> {
+    if let Some(block) = take(class) {
+        return Some(block);
+    }
+    let size = class_bytes(class);
+    let most = FREELY.max(PEAK.load(Relaxed) / 2 * 3);
+    let is_too_much = |held: usize| held.saturating_add(size) > most;
+    if is_too_much(HELD.load(Relaxed)) {
+        let end = CLASSES.min(class + ABOVE + 1);
+        if let Some(block) = (class + 1..end).find_map(take) {
+            return Some(block);
+        }
+        // First those that come nearest to it and are too small: batches that grow leave them behind.
+        (0..class).rev().chain((end..CLASSES).rev()).for_each(|other| give_back(other, is_too_much));
+    }
+    SYSTEM_CALLS.fetch_add(1, Relaxed);
+    // SAFETY: the layout's size is not zero.
+    let ask = || NonNull::new(unsafe { alloc::alloc_zeroed(layout(class)) });
+    let start = ask().or_else(|| {
+        release_memory();
+        ask()
+    })?;
+    HELD.fetch_add(size, Relaxed);
+    Some((Block(start), class))
+}
+
 /// A span of aligned memory from the pool; it returns there when dropped. Its bytes are always initialised: zero when
 /// they come from the system, whatever the last owner left otherwise.
 pub(crate) struct Buffer {
     start: NonNull<u8>,
     bytes: usize,
+    /// Of the block, which may be above that of `bytes`.
+    class: usize,
     forms: OnceLock<Box<Forms>>,
 }
 
@@ -118,35 +164,18 @@ impl Buffer {
     /// A buffer of `bytes` bytes of arbitrary content.
     pub fn new(bytes: usize) -> Result<Buffer> {
         if bytes == 0 {
-            return Ok(Buffer { start: NonNull::<Aligned>::dangling().cast(), bytes, forms: OnceLock::new() });
+            let start = NonNull::<Aligned>::dangling().cast();
+            return Ok(Buffer { start, bytes, class: 0, forms: OnceLock::new() });
         }
         let refused = || Error::memory(format!("the system has no {bytes} bytes")).mend("use a smaller batch or model");
         if bytes > class_bytes(CLASSES - 1) {
             return Err(refused());
         }
-        let class = class_of(bytes);
-        let size = class_bytes(class);
-        let pooled = FREE[class].lock().unwrap_or_else(|e| e.into_inner()).pop();
-        let start = match pooled {
-            Some(block) => {
-                POOLED.fetch_sub(size, Relaxed);
-                block.0
-            }
-            None => {
-                SYSTEM_CALLS.fetch_add(1, Relaxed);
-                // SAFETY: the layout's size is not zero.
-                let ask = || NonNull::new(unsafe { alloc::alloc_zeroed(layout(class)) });
-                ask()
-                    .or_else(|| {
-                        release_memory();
-                        ask()
-                    })
-                    .ok_or_else(refused)?
-            }
-        };
+        let (Block(start), class) = block(class_of(bytes)).ok_or_else(refused)?;
+        let size = class_bytes(class_of(bytes));
         let live = LIVE.fetch_add(size, Relaxed) + size;
         PEAK.fetch_max(live, Relaxed);
-        Ok(Buffer { start, bytes, forms: OnceLock::new() })
+        Ok(Buffer { start, bytes, class, forms: OnceLock::new() })
     }
 
     /// Keeps forms of the content from now on.
@@ -188,11 +217,9 @@ impl Drop for Buffer {
         if self.bytes == 0 {
             return;
         }
-        let class = class_of(self.bytes);
-        let size = class_bytes(class);
-        LIVE.fetch_sub(size, Relaxed);
-        POOLED.fetch_add(size, Relaxed);
-        FREE[class].lock().unwrap_or_else(|e| e.into_inner()).push(Block(self.start));
+        LIVE.fetch_sub(class_bytes(class_of(self.bytes)), Relaxed);
+        POOLED.fetch_add(class_bytes(self.class), Relaxed);
+        FREE[self.class].lock().unwrap_or_else(|e| e.into_inner()).push(Block(self.start));
     }
 }
 
