@@ -275,7 +275,7 @@ fn rows_without_an_answer_are_passed_over_if_asked() {
         let emptied = |(number, row): (usize, &str)| {
             let mut fields: Vec<&str> = row.split(',').collect();
             let place = fields.len() - from_end;
-            fields[place] = if number % 7 == 3 { "None" } else { fields[place] };
+            fields[place] = if number % 7 == 3 { "NA" } else { fields[place] };
             fields.join(",") + "\n"
         };
         let with: String = rows.lines().enumerate().map(emptied).collect();
@@ -323,7 +323,7 @@ fn tables_that_cannot_be_learned_from_are_refused() {
     let gaps = told(&format!("x,y\n1,\n{}", rows("1,2\n")), &[]);
     assert!(
         gaps.contains(
-            "1 of 31 rows have no \"y\" (empty, or a word that stands for nothing, as NA and None), row 1 first"
+            "1 of 31 rows have no \"y\" (empty, or a word that stands for nothing, as NA and null), row 1 first"
         ),
         "{gaps}"
     );

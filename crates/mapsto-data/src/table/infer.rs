@@ -8,7 +8,7 @@ use crate::stored::{StoreError, Stored, StoredBuilder};
 use std::collections::HashMap;
 
 /// Texts that stand for no value, in lower case; so does an empty one. They are what pandas and R write and read, and Excel's errors.
-const MISSING: [&str; 32] = [
+const MISSING: [&str; 29] = [
     "na",
     "n/a",
     "#n/a",
@@ -18,9 +18,6 @@ const MISSING: [&str; 32] = [
     "nan",
     "-nan",
     "null",
-    "none",
-    "nil",
-    "missing",
     "?",
     "1.#ind",
     "-1.#ind",
@@ -43,7 +40,8 @@ const MISSING: [&str; 32] = [
     "#getting_data",
 ];
 /// Texts that stand for no value among numbers and times, in lower case. Among others they may be classes, as `+` and `-`.
-const BLANK: [&str; 11] = ["-", "--", "---", "–", "—", ".", "..", "...", "n.a.", "unknown", "not available"];
+const BLANK: [&str; 14] =
+    ["none", "nil", "missing", "-", "--", "---", "–", "—", ".", "..", "...", "n.a.", "unknown", "not available"];
 /// Bytes of the longest of them.
 const LONGEST: usize = 14;
 /// Distinct texts of a column of categories, in any table.
@@ -285,6 +283,8 @@ mod tests {
         let Values::Categories { names, .. } = typed(&["+", "-", "#DIV/0!", "+"], false) else { panic!() };
         assert_eq!(names, ["+", "-"]);
         assert_eq!(typed(&["-", "unknown", "-"], false).kind(), Kind::Category);
+        let Values::Categories { names, .. } = typed(&["None", "NA", "minor", "None"], false) else { panic!() };
+        assert_eq!(names, ["None", "minor"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Table {
     /// A column holds numbers if all its values are, times if all are dates written in one way (ISO 8601, 2020/1/31,
     /// 1/31/2020, 31/1/2020, 31.1.2020, Jan 31 2020 and the like) or all are months or quarters (2020-01, Jan 2020, Jan-20, 2020 Q1), of
     /// which the first days count, categories where texts repeat, and else texts. Empty fields and `NA`, `NaN`, `null`, `?`, `#DIV/0!` and the like are missing values; among numbers and times so are `-`, `.`,
-    /// `unknown` and the like.
+    /// `none`, `unknown` and the like, which may be classes elsewhere.
     ///
     /// Numbers may be written as people do, all of a column in one way: with one and the same unit or sign of currency, which is left
     /// out ("5%" is 5, "5 kg" is 5, "$5" is 5); with commas, spaces or apostrophes between thousands ("1,234.5"); with decimal commas

@@ -114,7 +114,7 @@ impl TableExamples {
             (0..table.rows()).partition(|&row| column.values.is_missing(row));
         let unanswered = missing.first().map(|first| {
             let (count, name, row) = (missing.len(), &config.target, first + 1);
-            let what = "empty, or a word that stands for nothing, as NA and None";
+            let what = "empty, or a word that stands for nothing, as NA and null";
             format!("{count} of {} rows have no {name:?} ({what}), row {row} first", table.rows())
         });
         if let Some(what) = unanswered.as_ref().filter(|_| !config.skip_bad || train.is_empty()) {
