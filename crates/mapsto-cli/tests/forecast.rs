@@ -193,7 +193,7 @@ fn tables_that_cannot_be_forecast_are_refused() {
         ("l.csv", &good, &["--set", "level=1"], "level is 1, it must be above 0 and below 1"),
         ("h.csv", &good, &["--set", "stride=0"], "stride is 0, it must be from 1"),
         ("m.csv", &good, &["--model", "arima"], "give one of linear, mlp, lstm, tcn, transformer"),
-        ("e.csv", &good, &["--ensemble", "boosting:2"], "boosting means nothing to forecast"),
+        ("e.csv", &good, &["--ensemble", "boosting:2"], "--ensemble boosting:2 means nothing to forecast"),
         ("k.csv", &good, &["--set", "known=y"], "there is no column \"y\""),
         ("p.csv", &good, &["--pretrained", "runs"], "--pretrained means nothing to forecast"),
     ] {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{complaint, events, mapsto, text};
+use common::{complaint, events, mapsto, text, together_and_alone};
 use std::fs;
 use std::path::Path;
 
@@ -113,6 +113,31 @@ fn a_language_is_learned_and_written() {
 }
 
 #[test]
+fn several_networks_write_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("speeches.txt"), speeches()).unwrap();
+    for (ensemble, model, size, carries) in
+        [("bagging:2", "gru", "hidden=48", "streams=8"), ("snapshot:3", "transformer", "width=32", "streams=0")]
+    {
+        let train = ["train", "lm", "--data", "speeches.txt", "--model", model, "--ensemble", ensemble, "--json"];
+        let more = ["--epochs", "3", "--set", "length=32", "--set", size, "--set", carries, "--run", model];
+        let done = events(folder, &[&train[..], &more].concat()).pop().unwrap();
+        let run = format!("runs/{model}");
+        let (together, alone) = together_and_alone(folder, &run);
+        assert_eq!(together, done["test"]);
+        // The mean of probabilities has at least the likelihood of the geometric mean.
+        let losses: Vec<f64> = alone.iter().map(|metrics| metrics["loss"].as_f64().unwrap()).collect();
+        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+        let loss = together["loss"].as_f64().unwrap();
+        assert!(loss < mean - 1e-3 && losses.iter().all(|alone| *alone != loss), "{model}: {losses:?}, {loss} as one");
+        let write = |run: &str| text(folder, &["predict", run, "--text", "The people", "--set", "length=300"]);
+        assert_ne!(write(&run), write(&format!("{run}/alone-0.safetensors")));
+        assert!(text(folder, &["summary", &run]).contains("Embedding"));
+    }
+}
+
+#[test]
 fn every_network_learns_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -159,7 +184,7 @@ fn texts_that_cannot_be_learned_from_are_refused() {
         ("long.txt", long.as_bytes(), &["--set", "length=0"], "length is 0, it must be from 1 to 65536"),
         ("long.txt", long.as_bytes(), &["--model", "gpt"], "give one of cnn, lstm, gru, transformer"),
         ("long.txt", long.as_bytes(), &["--target", "a"], "--target means nothing to lm"),
-        ("long.txt", long.as_bytes(), &["--ensemble", "bagging:2"], "--ensemble bagging:2 means nothing to lm"),
+        ("long.txt", long.as_bytes(), &["--ensemble", "boosting:2"], "--ensemble boosting:2 means nothing to lm"),
         ("long.txt", long.as_bytes(), &["--set", "config.model.hidden=0"], "hidden is 0"),
     ] {
         if name != "none" && name != "no.txt" {

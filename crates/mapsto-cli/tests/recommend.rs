@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{complaint, events, mapsto, text};
+use common::{complaint, events, mapsto, text, together_and_alone};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
@@ -165,6 +165,26 @@ fn what_comes_next_is_told_of_histories() {
 }
 
 #[test]
+fn several_networks_recommend_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("ratings.inter"), ratings()).unwrap();
+    let test = train(folder, "mf", &["--epochs", "8", "--ensemble", "bagging:3"]);
+    let (together, alone) = together_and_alone(folder, "runs/mf");
+    assert_eq!(together, test);
+    let squares: Vec<f64> = alone.iter().map(|metrics| metric(metrics, "rmse").powi(2)).collect();
+    let (mean, square) = (squares.iter().sum::<f64>() / 3.0, metric(&together, "rmse").powi(2));
+    assert!(square < mean - 1e-4 && !squares.contains(&square), "{squares:?}, {square} as one");
+
+    let test = train(folder, "sequence", &["--model", "sequence", "--epochs", "4", "--ensemble", "snapshot:2"]);
+    let (together, alone) = together_and_alone(folder, "runs/sequence");
+    assert_eq!(together, test);
+    assert!(alone.iter().all(|metrics| metrics["ndcg"] != together["ndcg"]), "{together}, {alone:?}");
+    let best = |run: &str| text(folder, &["predict", run, "--text", "u3", "--csv"]);
+    assert_ne!(best("runs/sequence"), best("runs/sequence/alone-0.safetensors"));
+}
+
+#[test]
 fn networks_are_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -203,7 +223,7 @@ fn ratings_that_cannot_be_learned_from_are_refused() {
         ),
         (good, &["--target", "item"], "--target means nothing to recommend"),
         (good, &["--set", "titles=none.csv"], "cannot read none.csv"),
-        (good, &["--ensemble", "bagging:3"], "recommend"),
+        (good, &["--ensemble", "boosting:3"], "--ensemble boosting:3 means nothing to recommend"),
     ] {
         fs::write(folder.join("r.csv"), content).unwrap();
         let told = complaint(folder, &[&["train", "recommend", "--data", "r.csv"][..], more].concat());

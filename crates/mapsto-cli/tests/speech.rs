@@ -3,7 +3,7 @@
 mod common;
 
 use common::tones::{RATE, SMALL, utterance, utterances, write};
-use common::{complaint, events, mapsto, text};
+use common::{complaint, events, mapsto, text, together_and_alone};
 use mapsto_tensor::Rng;
 use serde_json::Value;
 use std::f32::consts::TAU;
@@ -69,6 +69,25 @@ fn tones_are_understood_whole_and_in_pieces() {
         }
         assert!(chunk == "60" || early > 150, "{early} pieces of {decode}, {chunk}");
     }
+}
+
+#[test]
+fn several_networks_listen_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    utterances(&folder.join("said"), 60);
+    let train = ["train", "speech", "--data", "said/said.csv", "--model", "streaming", "--ensemble", "bagging:2"];
+    let done = events(folder, &[&train[..], &SMALL, &["--epochs", "8", "--run", "two", "--json"]].concat());
+    let (together, alone) = together_and_alone(folder, "runs/two");
+    assert_eq!(together, done.last().unwrap()["test"]);
+    assert!(alone.iter().all(|metrics| metrics["loss"] != together["loss"]), "{together}, {alone:?}");
+    // Piece by piece they hear the same.
+    let hear = |more: &[&str]| {
+        let told = events(folder, &[&["predict", "runs/two", "said", "--json"][..], more].concat());
+        let answers = told.into_iter().filter(|event| event["event"] != "piece");
+        answers.map(|event| event["text"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(hear(&[]), hear(&["--set", "stream=true", "--set", "chunk=0.1"]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use mapsto_models::decode::{Continuation, Sampling};
 use mapsto_models::language::*;
-use mapsto_models::{LanguageModel, LanguageNet, LanguageShape};
+use mapsto_models::{LanguageModel, LanguageNet, LanguageShape, Mixture};
 use mapsto_nn::{CrossEntropyLoss, Module, Summary};
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 
@@ -239,7 +239,8 @@ fn texts_go_on_token_by_token() {
         let prompt: Vec<u32> = vec![3, 1, 4, 1, 5];
         let never = [0, 7];
         let go_on = |prompt: Vec<u32>, sampling, seed, count| {
-            let text = Continuation::new(&network, prompt, sampling, &never, Rng::new(seed)).unwrap();
+            let networks = Mixture::one(&network);
+            let text = Continuation::new(&networks, prompt, sampling, &never, Rng::new(seed)).unwrap();
             text.take(count).collect::<Result<Vec<u32>>>().unwrap()
         };
         // As slowly: all of the text again for each token.
@@ -262,7 +263,9 @@ fn texts_go_on_token_by_token() {
         assert!(drawn(1) == drawn(1) && drawn(1) != drawn(2), "{name}");
     }
     let network = network(&narrow(named("gru")));
-    let new = |prompt, sampling| Continuation::new(&network, prompt, sampling, &[], Rng::new(1)).err().unwrap();
+    let new = |prompt, sampling| {
+        Continuation::new(&Mixture::one(&network), prompt, sampling, &[], Rng::new(1)).err().unwrap()
+    };
     assert!(new(vec![], greedy).to_string().starts_with("there is no token to go on from"));
     let wild = Sampling { top_p: 2.0, ..greedy };
     assert!(new(vec![1], wild).to_string().starts_with("top_p is 2, it must be above 0 and at most 1"));

@@ -124,6 +124,7 @@ impl<E: Examples> Task for Answered<E> {
     const ABOUT: &'static str = E::ABOUT;
     const SKIPS_BAD: bool = E::SKIPS_BAD;
     const VOTES: bool = true;
+    const BOOSTS: bool = true;
     const ASKED: &'static str = E::FILE;
     const MODELS: Option<Models> = E::MODELS;
     type Config = E::Config;

@@ -5,6 +5,7 @@ use crate::saved::{Combination, Saved};
 use crate::settings::Settings;
 use crate::stage::optimizer;
 use crate::task::Task;
+use mapsto_models::Mixture;
 use mapsto_nn::{LoadOptions, Module, StateDict, Summary};
 use mapsto_tensor::{Error, Result};
 
@@ -47,6 +48,14 @@ impl<T: Task> Predictor<T> {
         };
         let members = (0..saved.combination.weights.len()).map(member).collect::<Result<Vec<_>, TaskError>>()?;
         Ok(Predictor { settings, preparation, members, combination: saved.combination.clone() })
+    }
+
+    /// The networks, or what `part` takes of them, to answer as one.
+    ///
+    /// # Errors
+    /// A run without a network.
+    pub fn mixture<'a, N>(&'a self, part: impl Fn(&'a T::Network) -> &'a N) -> Result<Mixture<'a, N>, TaskError> {
+        Ok(Mixture::of(self.members.iter().map(part).collect(), &self.combination.weights)?)
     }
 
     /// All weights; of several networks, behind their numbers.

@@ -214,14 +214,19 @@ pub(crate) fn network<T: Task>(
     Ok(network)
 }
 
-/// Refuses several networks where a task has no answer of several.
+/// Refuses ensembles that a task does not know.
 fn votes<T: Task>(settings: &Settings<T::Config>) -> Result<(), TaskError> {
-    let alone = matches!(settings.ensemble.method, Method::Single | Method::Average);
-    if T::VOTES || alone {
+    let knows = match settings.ensemble.method {
+        Method::Single | Method::Average => true,
+        Method::Bagging | Method::Snapshot => T::VOTES,
+        Method::Boosting => T::BOOSTS,
+    };
+    if knows {
         return Ok(());
     }
     let (asked, name) = (settings.ensemble, T::NAME);
-    Err(TaskError::Input(format!("--ensemble {asked} means nothing to {name}: of ensembles it knows average:N")))
+    let known = if T::VOTES { "bagging:N, snapshot:N and average:N" } else { "average:N" };
+    Err(TaskError::Input(format!("--ensemble {asked} means nothing to {name}: of ensembles it knows {known}")))
 }
 
 impl<T: Task> Context<'_, T> {

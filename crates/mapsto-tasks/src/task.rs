@@ -86,8 +86,10 @@ pub trait Task: Sized {
     const ABOUT: &'static str;
     /// Whether it passes over what cannot be read, if asked.
     const SKIPS_BAD: bool = false;
-    /// Whether several networks can answer as one: bagging, boosting, snapshots.
+    /// Whether several networks can answer as one: bagging, snapshots.
     const VOTES: bool = false;
+    /// Whether they can be boosted, too.
+    const BOOSTS: bool = false;
     /// What a network of it is asked about, in examples of use: the end of a command line.
     const ASKED: &'static str;
     /// The models that its networks can be; none where there is no choice.
@@ -217,7 +219,7 @@ pub trait Task: Sized {
     /// none for a member that is no better than chance.
     ///
     /// # Errors
-    /// A task that has no boosting; data that cannot be read.
+    /// Data that cannot be read.
     fn boost(
         &self,
         _settings: &Settings<Self::Config>,
@@ -226,7 +228,7 @@ pub trait Task: Sized {
         _train: &[usize],
         _shares: &mut [f64],
     ) -> Result<Option<f64>, TaskError> {
-        Err(TaskError::Input(format!("boosting means nothing to {}", Self::NAME)))
+        Err(TaskError::Internal(format!("{} boosts nothing", Self::NAME)))
     }
 
     /// Whether the weighted median of a boosted ensemble's answers counts, not the mean.

@@ -3,6 +3,7 @@
 
 pub mod tones;
 
+use mapsto_nn::{read_state, write_state};
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -35,4 +36,25 @@ pub fn refused(folder: &Path, arguments: &[&str]) -> (String, String) {
 /// The complaint of a run that must be refused as the user's mistake.
 pub fn complaint(folder: &Path, arguments: &[&str]) -> String {
     refused(folder, arguments).1
+}
+
+/// The metrics of an ensemble, and those of each of its networks, which are made files of their own.
+pub fn together_and_alone(folder: &Path, run: &str) -> (Value, Vec<Value>) {
+    let metrics = |run: &str| events(folder, &["eval", run, "--json"]).remove(0)["metrics"].take();
+    let whole = read_state(folder.join(run).join("model.safetensors")).unwrap();
+    let combination: Value = serde_json::from_str(&whole.metadata["combination"]).unwrap();
+    let members = combination["weights"].as_array().unwrap().len();
+    let alone = |number: usize| {
+        let own = |(name, value): (&String, &_)| {
+            name.strip_prefix(&format!("{number}.")).map(|name| (name.to_string(), Clone::clone(value)))
+        };
+        let weights = whole.tensors.iter().filter_map(own).collect();
+        let mut texts = whole.metadata.clone();
+        texts.insert("combination".into(), r#"{"weights":[1.0],"median":false}"#.into());
+        let path = format!("{run}/alone-{number}.safetensors");
+        write_state(folder.join(&path), &weights, &texts).unwrap();
+        metrics(&path)
+    };
+    let alone = (0..members).map(alone).collect();
+    (metrics(run), alone)
 }

@@ -22,7 +22,7 @@ use crate::task::{BatchesOf, Division, Figures, Given, LossOf, Task};
 use crate::weights::{begin_with, earlier};
 use corpus::Corpus;
 use mapsto_data::{Order, TokenKind, Tokenizer, read_corpus};
-use mapsto_models::{LanguageModel, LanguageNet, LanguageShape};
+use mapsto_models::{LanguageModel, LanguageNet, LanguageShape, Mixture};
 use mapsto_nn::{CrossEntropyLoss, StateDict, Summary};
 use mapsto_tensor::{Result, Rng};
 use mapsto_train::metrics::LanguageReport;
@@ -166,13 +166,13 @@ impl Lm {
     fn scored(
         &self,
         config: &LmConfig,
-        network: &LanguageNet,
+        networks: &Mixture<'_, LanguageNet>,
         preparation: &LmPreparation,
         items: &[usize],
     ) -> Result<LmEvaluation, TaskError> {
         let stream = self.corpus.stream(&preparation.tokenizer, items)?;
         let known = preparation.tokenizer.len();
-        let report = windows::score(network, &stream, config.length, known, config.streams > 0)?;
+        let report = windows::score(networks, &stream, config.length, known, config.streams > 0)?;
         Ok(LmEvaluation { report, unknown: stream.unknown as f64 / stream.tokens.len() as f64 })
     }
 }
@@ -181,6 +181,7 @@ impl Task for Lm {
     const NAME: &'static str = "lm";
     const ABOUT: &'static str = "Language: what comes next in texts";
     const ASKED: &'static str = "--text \"How it begins\"";
+    const VOTES: bool = true;
     const MODELS: Option<Models> = Some(models::LANGUAGE);
     type Config = LmConfig;
     type Preparation = LmPreparation;
@@ -335,7 +336,8 @@ impl Task for Lm {
         preparation: &LmPreparation,
         items: &[usize],
     ) -> Result<Measures, TaskError> {
-        let LmEvaluation { report, .. } = self.scored(&settings.config, &reader.network, preparation, items)?;
+        let LmEvaluation { report, .. } =
+            self.scored(&settings.config, &Mixture::one(&reader.network), preparation, items)?;
         let measures = [
             ("val_loss", report.loss),
             ("val_perplexity", report.perplexity),
@@ -346,7 +348,7 @@ impl Task for Lm {
     }
 
     fn evaluate(&self, predictor: &Predictor<Lm>, items: &[usize]) -> Result<LmEvaluation, TaskError> {
-        self.scored(&predictor.settings.config, alone(predictor)?, &predictor.preparation, items)
+        self.scored(&predictor.settings.config, &networks(predictor)?, &predictor.preparation, items)
     }
 
     fn columns(_: &Predictor<Lm>) -> Vec<String> {
@@ -367,13 +369,13 @@ impl Task for Lm {
         if prompts.is_empty() {
             return Err(TaskError::input("give a text to go on with by --text, or files with one a line"));
         }
-        let (network, chance) = (alone(predictor)?, Rng::new(writing.seed).split("text"));
+        let (networks, chance) = (networks(predictor)?, Rng::new(writing.seed).split("text"));
         for (i, (input, prompt)) in prompts.into_iter().enumerate() {
             let (tokens, unknown) = write::read(&predictor.preparation.tokenizer, &prompt)?;
             unknown.iter().for_each(|why| listener.warn(why));
             listener.piece(&prompt)?;
             let (chance, piece) = (chance.fork(i as u64), &mut |letters: &str| listener.piece(letters));
-            let (text, count) = write::go_on(network, &predictor.preparation, &writing, tokens, chance, piece)?;
+            let (text, count) = write::go_on(&networks, &predictor.preparation, &writing, tokens, chance, piece)?;
             listener.answer(Prediction {
                 input,
                 text: format!("{prompt}{text}"),
@@ -397,7 +399,7 @@ impl Task for Lm {
     fn draw(&self, outcome: &Outcome<Lm>, page: &mut Markup) -> Result<(), TaskError> {
         let Outcome { predictor, tested, .. } = outcome;
         let [texts, length, letters] = SHOWN;
-        let writing = Writing { length, ..Writing::default() };
+        let (writing, networks) = (Writing { length, ..Writing::default() }, networks(predictor)?);
         let note =
             format!("Begun as the text does that it was tested on, at a temperature of {}.", writing.temperature);
         page.text("h2", &[], "What it writes");
@@ -409,8 +411,7 @@ impl Task for Lm {
             // A prompt of which nothing is known shows nothing.
             let Ok((tokens, _)) = write::read(&predictor.preparation.tokenizer, &prompt) else { continue };
             let chance = Rng::new(writing.seed).split("report").fork(number as u64);
-            let network = alone(predictor)?;
-            let (text, _) = write::go_on(network, &predictor.preparation, &writing, tokens, chance, &mut |_| Ok(()))?;
+            let (text, _) = write::go_on(&networks, &predictor.preparation, &writing, tokens, chance, &mut |_| Ok(()))?;
             page.element("pre", &[("class", "text"), ("tabindex", "0")], |pre| {
                 pre.told("b", &[], &prompt);
                 pre.told("span", &[], &text);
@@ -420,10 +421,9 @@ impl Task for Lm {
     }
 }
 
-/// The one network that there is.
-fn alone(predictor: &Predictor<Lm>) -> Result<&LanguageNet, TaskError> {
-    let reader = predictor.members.first();
-    reader.map(|reader| &reader.network).ok_or_else(|| TaskError::Internal("a run without a network".into()))
+/// The networks that tell what comes next.
+fn networks(predictor: &Predictor<Lm>) -> Result<Mixture<'_, LanguageNet>, TaskError> {
+    predictor.mixture(|reader| &reader.network)
 }
 
 #[cfg(test)]

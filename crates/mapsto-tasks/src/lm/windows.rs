@@ -3,8 +3,8 @@
 use super::corpus::Stream;
 use crate::error::TaskError;
 use crate::task::finite;
-use mapsto_models::LanguageNet;
 use mapsto_models::language::Memory;
+use mapsto_models::{LanguageNet, Mixture};
 use mapsto_nn::{CrossEntropyLoss, LossReduction};
 use mapsto_tensor::{Error, Result, Rng, Tensor, no_grad};
 use mapsto_train::metrics::LanguageReport;
@@ -62,8 +62,8 @@ impl Told {
     /// Takes windows in of which all before a place do not count.
     fn add(
         &mut self,
-        network: &LanguageNet,
-        memory: &mut Memory,
+        networks: &Mixture<'_, LanguageNet>,
+        memories: &mut [Memory],
         tokens: &[u32],
         some: &[(usize, usize)],
         length: usize,
@@ -73,7 +73,8 @@ impl Told {
         let places = some.len() * length;
         let loss = CrossEntropyLoss { reduction: LossReduction::None, ..CrossEntropyLoss::default() };
         let (losses, best) = no_grad(|| {
-            let logits = network.step(&input, memory)?;
+            let each = networks.networks().iter().zip(memories).map(|(network, memory)| network.step(&input, memory));
+            let logits = networks.log_mean(each.collect::<Result<Vec<_>>>()?)?;
             let logits = logits.reshape([places, logits.numel() / places])?;
             let losses = loss.forward(&logits, &target.reshape([places])?)?;
             Ok::<_, Error>((losses, logits.argmax_axis(-1, false)?.to_vec::<i64>()?))
@@ -95,7 +96,7 @@ impl Told {
 /// # Errors
 /// A token that the network does not know; outputs that are not finite.
 pub(super) fn score(
-    network: &LanguageNet,
+    networks: &Mixture<'_, LanguageNet>,
     stream: &Stream,
     length: usize,
     known: usize,
@@ -104,10 +105,11 @@ pub(super) fn score(
     let tokens = &stream.tokens[..];
     let told = tokens.len() - 1;
     let mut sum = Told::default();
+    let nothing = || networks.networks().iter().map(|_| Memory::default()).collect::<Vec<_>>();
     if carries {
-        let mut memory = Memory::default();
+        let mut memories = nothing();
         for start in (0..told).step_by(AT_ONCE) {
-            sum.add(network, &mut memory, tokens, &[(start, 0)], AT_ONCE.min(told - start))?;
+            sum.add(networks, &mut memories, tokens, &[(start, 0)], AT_ONCE.min(told - start))?;
         }
     } else {
         let length = length.min(told);
@@ -120,7 +122,7 @@ pub(super) fn score(
             done = end;
         }
         for some in all.chunks((LOGITS / (length * known).max(1)).max(1)) {
-            sum.add(network, &mut Memory::default(), tokens, some, length)?;
+            sum.add(networks, &mut nothing(), tokens, some, length)?;
         }
     }
     Ok(LanguageReport::of(sum.nats, sum.hits, told, stream.characters)?)
@@ -174,7 +176,7 @@ mod tests {
         for (count, length) in [(100, 16), (100, 7), (17, 16), (16, 16), (5, 16), (2, 16), (40, 1)] {
             for name in ["transformer", "gru"] {
                 let (network, stream) = (network(name, 16), stream(count));
-                let report = score(&network, &stream, length, 9, false).unwrap();
+                let report = score(&Mixture::one(&network), &stream, length, 9, false).unwrap();
                 let (nats, hits) = slowly(&network, &stream, length);
                 assert_eq!(report.tokens, count - 1);
                 let (ours, theirs) = (report.loss * report.tokens as f64, nats);
@@ -189,7 +191,7 @@ mod tests {
         for count in [2, 300, AT_ONCE + 1, 2 * AT_ONCE + 90] {
             let (network, stream) = (network("lstm", 16), stream(count));
             let (nats, hits) = slowly(&network, &stream, count);
-            let report = score(&network, &stream, 16, 9, true).unwrap();
+            let report = score(&Mixture::one(&network), &stream, 16, 9, true).unwrap();
             let ours = report.loss * report.tokens as f64;
             assert!((ours - nats).abs() < 1e-4 * nats, "{count}: {ours}, not {nats}");
             assert_eq!((report.accuracy * report.tokens as f64).round() as usize, hits, "{count}");

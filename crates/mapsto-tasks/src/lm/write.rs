@@ -4,8 +4,8 @@ use super::LmPreparation;
 use super::corpus::BEGIN;
 use crate::error::TaskError;
 use mapsto_data::Tokenizer;
-use mapsto_models::LanguageNet;
 use mapsto_models::decode::{Continuation, Sampling};
+use mapsto_models::{LanguageNet, Mixture};
 use mapsto_tensor::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -50,13 +50,13 @@ impl Writing {
     }
 }
 
-/// What a network adds to a prompt, and how many tokens that is; `piece` is told each letter as soon as it is there. It ends at the length
+/// What networks add to a prompt, and how many tokens that is; `piece` is told each letter as soon as it is there. It ends at the length
 /// that is asked for, or where the network holds the text to be at its end.
 ///
 /// # Errors
 /// An empty prompt; outputs that are not finite; those of `piece`.
 pub(super) fn go_on(
-    network: &LanguageNet,
+    networks: &Mixture<'_, LanguageNet>,
     preparation: &LmPreparation,
     writing: &Writing,
     prompt: Vec<u32>,
@@ -68,7 +68,7 @@ pub(super) fn go_on(
     if !preparation.ends {
         never.push(BEGIN);
     }
-    let tokens = Continuation::new(network, prompt, writing.sampling(), &never, chance)?;
+    let tokens = Continuation::new(networks, prompt, writing.sampling(), &never, chance)?;
     let (mut text, mut pending, mut count) = (String::new(), Vec::new(), 0);
     for token in tokens.take(writing.length) {
         let token = token?;

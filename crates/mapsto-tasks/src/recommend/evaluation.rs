@@ -6,6 +6,7 @@ use super::preparation::{RecommendPreparation, Recommender};
 use super::rank::{Asked, Asker};
 use crate::error::TaskError;
 use crate::task::Figures;
+use mapsto_models::Mixture;
 use mapsto_train::Measures;
 use mapsto_train::metrics::{Ranking, RankingReport, mae, places, rmse, top};
 use serde::Serialize;
@@ -186,13 +187,13 @@ impl Recommend {
     pub(super) fn evaluated(
         &self,
         config: &RecommendConfig,
-        network: &Recommender,
+        networks: &Mixture<'_, Recommender>,
         preparation: &RecommendPreparation,
         rows: &[usize],
         of: Of,
     ) -> Result<RecommendEvaluation, TaskError> {
-        let rated = self.askers(config, network, preparation, rows)?;
-        let asked = Asked { model: &config.model, network: &network.network, preparation };
+        let rated = self.askers(config, networks.first(), preparation, rows)?;
+        let asked = Asked { model: &config.model, networks, preparation };
         let is_explicit = config.feedback == Feedback::Explicit;
         let ratings = match &self.ratings.ratings {
             Some(all) if is_explicit => Some(self.rating_figures(asked, &rated, all)?),
@@ -201,7 +202,7 @@ impl Recommend {
         let mut unknown = self.unknown(preparation, &rated);
         let (mut ranking, mut popular) = (None, None);
         if of == Of::All || !is_explicit {
-            let counts = network.histories(preparation)?.counts(preparation.items.len() + 1);
+            let counts = networks.first().histories(preparation)?.counts(preparation.items.len() + 1);
             let (own, common) = self.rankings(config, asked, &rated, (of == Of::All).then_some(&counts[1..]))?;
             unknown.unranked = rated.len() - own.len();
             let report = |rankings: &[Ranking]| {

@@ -27,7 +27,7 @@ use crate::settings::{Settings, Training};
 use crate::task::{BatchesOf, Division, Given, LossOf, Task};
 use learn::{Objective, Windows, negatives, numbers_of, scaled};
 use mapsto_data::{Ratings, read_titles};
-use mapsto_models::{Query, RecommendModel};
+use mapsto_models::{Mixture, Query, RecommendModel};
 use mapsto_nn::Summary;
 use mapsto_tensor::{Result, Rng};
 use mapsto_train::Measures;
@@ -137,6 +137,7 @@ fn last_out(ratings: &Ratings) -> Given {
 impl Task for Recommend {
     const NAME: &'static str = "recommend";
     const ABOUT: &'static str = "What users will like, or how they will rate it";
+    const VOTES: bool = true;
     const ASKED: &'static str = "USERS.csv";
     const MODELS: Option<Models> = Some(models::RECOMMEND);
     type Config = RecommendConfig;
@@ -255,6 +256,9 @@ impl Task for Recommend {
         let items = preparation.shape().items;
         if config.reads_histories() {
             let mut histories = vec![Vec::new(); preparation.shape().users];
+            // However often a row was drawn, it was had once.
+            plan.items.sort_unstable();
+            plan.items.dedup();
             for row in self.in_time(&plan.items) {
                 let (user, item) = numbers.of(&self.ratings, row);
                 histories[user as usize].push((item, self.is_liked(config, row)));
@@ -303,13 +307,14 @@ impl Task for Recommend {
         preparation: &RecommendPreparation,
         items: &[usize],
     ) -> Result<Measures, TaskError> {
-        let found = self.evaluated(&settings.config, network, preparation, items, evaluation::Of::Goal)?;
+        let networks = Mixture::one(network);
+        let found = self.evaluated(&settings.config, &networks, preparation, items, evaluation::Of::Goal)?;
         Ok(found.measures())
     }
 
     fn evaluate(&self, predictor: &Predictor<Self>, items: &[usize]) -> Result<RecommendEvaluation, TaskError> {
-        let network = only(predictor)?;
-        self.evaluated(&predictor.settings.config, network, &predictor.preparation, items, evaluation::Of::All)
+        let networks = predictor.mixture(|network| network)?;
+        self.evaluated(&predictor.settings.config, &networks, &predictor.preparation, items, evaluation::Of::All)
     }
 
     fn columns(predictor: &Predictor<Self>) -> Vec<String> {
@@ -350,9 +355,4 @@ impl Task for Recommend {
 fn read(config: &RecommendConfig) -> Result<Ratings, TaskError> {
     config.check()?;
     Ratings::read(&config.data, &config.columns()).map_err(TaskError::input)
-}
-
-/// The network of a task that has one.
-fn only(predictor: &Predictor<Recommend>) -> Result<&Recommender, TaskError> {
-    predictor.members.first().ok_or_else(|| TaskError::Internal("a run without a network".into()))
 }

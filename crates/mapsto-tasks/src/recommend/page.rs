@@ -1,8 +1,8 @@
 //! What the report shows of a recommender: what it recommends to whom, how popular that is, and which items it has near each other.
 
+use super::Recommend;
 use super::evaluation::Rated;
 use super::rank::Asked;
-use super::{Recommend, only};
 use crate::error::TaskError;
 use crate::report::{Line, Markup, Plot};
 use crate::run::Outcome;
@@ -24,10 +24,11 @@ const POINTS: usize = 100;
 /// Draws it.
 pub(super) fn draw(task: &Recommend, outcome: &Outcome<Recommend>, page: &mut Markup) -> Result<(), TaskError> {
     let predictor = &outcome.predictor;
-    let (config, preparation, network) = (&predictor.settings.config, &predictor.preparation, only(predictor)?);
-    let asked = Asked { model: &config.model, network: &network.network, preparation };
-    let counts = network.histories(preparation)?.counts(preparation.items.len() + 1);
-    let mut rated = task.askers(config, network, preparation, &outcome.tested)?;
+    let (config, preparation) = (&predictor.settings.config, &predictor.preparation);
+    let networks = predictor.mixture(|network| network)?;
+    let asked = Asked { model: &config.model, networks: &networks, preparation };
+    let counts = networks.first().histories(preparation)?.counts(preparation.items.len() + 1);
+    let mut rated = task.askers(config, networks.first(), preparation, &outcome.tested)?;
     rated.truncate(COUNTED);
     let askers: Vec<_> = rated.iter().map(|rated| rated.asker.clone()).collect();
     let mut lists = Vec::with_capacity(askers.len());
@@ -124,7 +125,7 @@ fn nearest(asked: Asked<'_>, counts: &[usize], page: &mut Markup) -> Result<(), 
     popular.truncate(NEARED);
     let numbers: Vec<i64> = popular.iter().map(|&item| item as i64).collect();
     let cosines = no_grad(|| -> mapsto_tensor::Result<Tensor> {
-        let vectors = asked.network.items(&Tensor::arange(1, count as i64 + 1, 1)?)?.vectors;
+        let vectors = asked.networks.first().network.items(&Tensor::arange(1, count as i64 + 1, 1)?)?.vectors;
         let unit = vectors.div(vectors.norm_axes(2.0, &[1], true)?.clamp_min(1e-12)?)?;
         unit.index_select(0, &Tensor::from_vec(numbers, [popular.len()])?)?.linear(&unit, None)
     })?;

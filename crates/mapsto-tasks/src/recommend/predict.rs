@@ -2,11 +2,12 @@
 
 use super::config::{Answering, Feedback};
 use super::rank::{Asked, Asker};
-use super::{Recommend, only};
+use super::{Recommend, Recommender};
 use crate::error::TaskError;
 use crate::predictor::Predictor;
 use crate::question::{Listener, Prediction, Question};
 use mapsto_data::{Named, RatingColumns, Ratings};
+use mapsto_models::Mixture;
 use mapsto_train::metrics::top;
 use mapsto_train::short;
 use serde_json::json;
@@ -48,7 +49,8 @@ pub(super) fn answer(
         item: named(&how.item, &own.item),
         ..RatingColumns::default()
     };
-    let mut teller = Teller::new(predictor, &how)?;
+    let networks = predictor.mixture(|network| network)?;
+    let mut teller = Teller::new(predictor, &networks, &how)?;
     let texts: Vec<&str> = question.texts.iter().map(|text| text.trim()).collect();
     teller.lists(&texts, listener)?;
     for path in &question.files {
@@ -93,15 +95,19 @@ struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    fn new(predictor: &'a Predictor<Recommend>, how: &'a Answering) -> Result<Teller<'a>, TaskError> {
-        let (network, preparation) = (only(predictor)?, &predictor.preparation);
+    fn new(
+        predictor: &'a Predictor<Recommend>,
+        networks: &'a Mixture<'a, Recommender>,
+        how: &'a Answering,
+    ) -> Result<Teller<'a>, TaskError> {
+        let preparation = &predictor.preparation;
         Ok(Teller {
             predictor,
             how,
-            asked: Asked { model: &predictor.settings.config.model, network: &network.network, preparation },
+            asked: Asked { model: &predictor.settings.config.model, networks, preparation },
             users: preparation.user_numbers(),
             items: preparation.item_numbers(),
-            histories: network.histories(preparation)?,
+            histories: networks.first().histories(preparation)?,
             unknown: Vec::new(),
         })
     }

@@ -1,10 +1,10 @@
 //! All items ranked for users, in pieces so that memory is bounded.
 
 use super::learn::{histories, length, numbers_of};
-use super::preparation::RecommendPreparation;
+use super::preparation::{RecommendPreparation, Recommender};
 use crate::error::TaskError;
 use crate::task::finite;
-use mapsto_models::{Query, RecommendModel, RecommendNet, Side};
+use mapsto_models::{Mixture, Query, RecommendModel, RecommendNet, Side};
 use mapsto_tensor::{Result, Tensor, no_grad};
 
 /// Scores that are held at once, about.
@@ -23,18 +23,18 @@ pub(super) struct Asker {
     pub history: Vec<u32>,
 }
 
-/// A network with its settings, to be asked.
+/// Networks with their settings, to be asked.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub model: &'a RecommendModel,
-    pub network: &'a RecommendNet,
+    pub networks: &'a Mixture<'a, Recommender>,
     pub preparation: &'a RecommendPreparation,
 }
 
 impl Asked<'_> {
-    /// The users as the network has them.
-    fn users(&self, askers: &[&Asker]) -> Result<Side> {
-        let query = match self.network {
+    /// The users as a network has them.
+    fn users(&self, network: &RecommendNet, askers: &[&Asker]) -> Result<Side> {
+        let query = match network {
             RecommendNet::Sequence(_) => {
                 // The beginning is read where there is room for it.
                 let recent = |asker: &&Asker| {
@@ -48,7 +48,7 @@ impl Asked<'_> {
             }
             _ => Query::Users(numbers_of(&askers.iter().map(|asker| asker.number).collect::<Vec<_>>())?),
         };
-        self.network.users(&query)
+        network.users(&query)
     }
 
     /// Calls `take` with the place of each asker and the scores of all items, that of item `i + 1` at `i`.
@@ -61,10 +61,15 @@ impl Asked<'_> {
         take: &mut dyn FnMut(usize, &mut [f32]) -> Result<(), TaskError>,
     ) -> Result<(), TaskError> {
         let count = self.preparation.items.len();
-        let items = no_grad(|| self.network.items(&Tensor::arange(1, count as i64 + 1, 1)?))?;
+        let numbers = Tensor::arange(1, count as i64 + 1, 1)?;
+        let items = self.networks.networks().iter().map(|one| no_grad(|| one.network.items(&numbers)));
+        let items = items.collect::<Result<Vec<_>>>()?;
         let at_once = (SCORES / count.max(1)).clamp(1, MOST_USERS);
         for (piece, askers) in askers.chunks(at_once).enumerate() {
-            let scores = no_grad(|| self.users(&askers.iter().collect::<Vec<_>>())?.against(&items))?;
+            let askers: Vec<&Asker> = askers.iter().collect();
+            let each = self.networks.networks().iter().zip(&items);
+            let each = each.map(|(one, items)| self.users(&one.network, &askers)?.against(items));
+            let scores = no_grad(|| self.networks.mean(each.collect::<Result<Vec<_>>>()?))?;
             let mut scores: Vec<f32> = finite(scores)?.into_iter().map(|score| score as f32).collect();
             for (row, scores) in scores.chunks_mut(count.max(1)).enumerate() {
                 take(piece * at_once + row, scores)?;
@@ -73,7 +78,7 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// What the network says of pairs: of users and numbers of items, 0 for the unknown.
+    /// What the networks say of pairs: of users and numbers of items, 0 for the unknown.
     ///
     /// # Errors
     /// Outputs that are not finite.
@@ -82,7 +87,10 @@ impl Asked<'_> {
         for pairs in pairs.chunks(PAIRS) {
             let askers: Vec<&Asker> = pairs.iter().map(|(asker, _)| *asker).collect();
             let items: Vec<u32> = pairs.iter().map(|(_, item)| *item).collect();
-            let scores = no_grad(|| self.users(&askers)?.beside(&self.network.items(&numbers_of(&items)?)?))?;
+            let items = numbers_of(&items)?;
+            let each = self.networks.networks().iter();
+            let each = each.map(|one| self.users(&one.network, &askers)?.beside(&one.network.items(&items)?));
+            let scores = no_grad(|| self.networks.mean(each.collect::<Result<Vec<_>>>()?))?;
             found.extend(finite(scores)?);
         }
         Ok(found)

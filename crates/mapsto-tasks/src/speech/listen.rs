@@ -9,6 +9,7 @@ use crate::settings::assign;
 use crate::sounds::{ASKED, SoundInput, asked};
 use crate::task::finite;
 use mapsto_data::{Sound, Spectrogram, Spectrograph};
+use mapsto_models::Mixture;
 use mapsto_models::speech::DeepSpeech;
 use mapsto_nn::{CtcLoss, LossReduction};
 use mapsto_tensor::{DType, Result, Tensor, no_grad};
@@ -50,9 +51,14 @@ impl Listening {
     }
 }
 
-/// The network, which is one.
-pub(super) fn network(predictor: &Predictor<Speech>) -> Result<&DeepSpeech, TaskError> {
-    predictor.members.first().ok_or_else(|| TaskError::Internal("a run without a network".into()))
+/// The log-probabilities of symbols `[N, steps, symbols]` that networks hear, and the steps of each sound `[N]`, which are the same for all.
+///
+/// # Errors
+/// An input that does not fit.
+pub(super) fn heard(networks: &Mixture<'_, DeepSpeech>, input: &SoundInput) -> Result<(Tensor, Tensor)> {
+    let each = networks.networks().iter().map(|network| network.forward(&input.features, &input.frames));
+    let (each, steps): (Vec<Tensor>, Vec<Tensor>) = each.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    Ok((networks.log_mean(each)?, steps[0].clone()))
 }
 
 /// Tells what is said in files and folders.
@@ -72,7 +78,7 @@ pub(super) fn predict(
     let ear = Ear {
         config,
         preparation: &predictor.preparation,
-        network: network(predictor)?,
+        networks: predictor.mixture(|network| network)?,
         spectrograph: Spectrograph::new(&config.features).map_err(TaskError::input)?,
         listening,
     };
@@ -116,11 +122,11 @@ struct Told {
     probability: f64,
 }
 
-/// A network that listens.
+/// Networks that listen.
 struct Ear<'a> {
     config: &'a SpeechConfig,
     preparation: &'a SpeechPreparation,
-    network: &'a DeepSpeech,
+    networks: Mixture<'a, DeepSpeech>,
     spectrograph: Spectrograph,
     listening: Listening,
 }
@@ -152,7 +158,7 @@ impl Ear<'_> {
         }
         let spectrograms = sounds.iter().map(|sound| self.spectrograph.of(sound)).collect::<Result<Vec<_>, _>>();
         let input = SoundInput::of(&spectrograms.map_err(TaskError::input)?, &self.preparation.scale)?;
-        let (log_probs, steps) = no_grad(|| self.network.forward(&input.features, &input.frames))?;
+        let (log_probs, steps) = no_grad(|| heard(&self.networks, &input))?;
         let steps = steps.to_vec::<i64>()?;
         let one = |(i, &steps): (usize, &i64)| {
             let own = log_probs.narrow(0, i, 1)?.squeeze(&[0])?.narrow(0, 0, steps as usize)?;
@@ -165,7 +171,8 @@ impl Ear<'_> {
 
     /// Hears a sound piece by piece, and tells what is settled as soon as it is.
     fn in_pieces(&self, sound: &Sound, listener: &mut dyn Listener) -> Result<Told, TaskError> {
-        let Some(mut stream) = self.network.stream()? else {
+        let streams = self.networks.networks().iter().map(|network| network.stream().transpose());
+        let Some(mut streams) = streams.collect::<Option<Result<Vec<_>>>>().transpose()? else {
             let mend = "train with --model streaming to hear sounds piece by piece";
             return Err(TaskError::Input(format!("stream = true: this network looks ahead; {mend}")));
         };
@@ -178,7 +185,9 @@ impl Ear<'_> {
                 return Ok(());
             }
             let input = SoundInput::of(&[frames], &self.preparation.scale)?;
-            if let Some(log_probs) = stream.push(&input.features)? {
+            let each = streams.iter_mut().map(|stream| stream.push(&input.features).transpose());
+            if let Some(each) = each.collect::<Option<Result<Vec<_>>>>().transpose()? {
+                let log_probs = self.networks.log_mean(each)?;
                 let width = log_probs.shape()[1];
                 finite(log_probs.clone())?.chunks_exact(width).for_each(|step| decoder.push(step));
                 heard.push(log_probs);

@@ -25,7 +25,7 @@ use crate::task::{BatchesOf, Division, Given, LossOf, Task};
 use crate::weights::begin_with;
 use mapsto_data::{LogMel, SoundStep, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
 use mapsto_models::speech::DeepSpeech;
-use mapsto_models::{AudioShape, SpeechModel};
+use mapsto_models::{AudioShape, Mixture, SpeechModel};
 use mapsto_nn::{CtcLoss, Summary};
 use mapsto_tensor::{Result, Tensor};
 use mapsto_train::{Loss, Measures};
@@ -65,6 +65,7 @@ impl Task for Speech {
     const NAME: &'static str = "speech";
     const ABOUT: &'static str = "What is said in sounds";
     const SKIPS_BAD: bool = true;
+    const VOTES: bool = true;
     const ASKED: &'static str = "SOUND.wav";
     const MODELS: Option<Models> = Some(models::SPEECH);
     type Config = SpeechConfig;
@@ -226,15 +227,18 @@ impl Task for Speech {
     ) -> Result<Measures, TaskError> {
         // The quick way while learning.
         let decoding = Decoding { decode: Decode::Greedy, ..settings.config.decoding };
-        let score = SpeechScore::of(&self.right(items), self.understood(decoding, network, preparation, items)?)?;
+        let score = SpeechScore::of(
+            &self.right(items),
+            self.understood(decoding, &Mixture::one(network), preparation, items)?,
+        )?;
         let figures = [("val_loss", score.loss), ("val_wer", score.wer), ("val_cer", score.cer)];
         Ok(figures.map(|(name, value)| (name.to_string(), value)).into())
     }
 
     fn evaluate(&self, predictor: &Predictor<Speech>, items: &[usize]) -> Result<SpeechScore, TaskError> {
         let Predictor { settings, preparation, .. } = predictor;
-        let network = listen::network(predictor)?;
-        let understood = self.understood(settings.config.decoding, network, preparation, items)?;
+        let networks = predictor.mixture(|network| network)?;
+        let understood = self.understood(settings.config.decoding, &networks, preparation, items)?;
         SpeechScore::of(&self.right(items), understood)
     }
 

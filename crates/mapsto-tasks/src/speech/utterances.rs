@@ -1,12 +1,14 @@
 //! Utterances: sounds with what is said in them, and what a network understands of them.
 
 use super::decoding::{self, Decoding};
+use super::listen::heard;
 use super::{SpeechConfig, SpeechPreparation, Understood};
 use crate::error::TaskError;
 use crate::sounds::{ASKED, Heard};
 use crate::task::{Division, Given, finite};
 use crate::utterances::{Reading, Utterances};
 use mapsto_data::{Tokenizer, Utterance};
+use mapsto_models::Mixture;
 use mapsto_models::speech::DeepSpeech;
 use mapsto_nn::{CtcLoss, LossReduction};
 use mapsto_tensor::{DType, Result, Tensor, no_grad};
@@ -79,7 +81,7 @@ impl Speech {
     pub(super) fn understood(
         &self,
         decoding: Decoding,
-        network: &DeepSpeech,
+        networks: &Mixture<'_, DeepSpeech>,
         preparation: &SpeechPreparation,
         items: &[usize],
     ) -> Result<Vec<Understood>, TaskError> {
@@ -92,7 +94,7 @@ impl Speech {
             let input = self.heard.input(&some, &preparation.scale)?;
             let (symbols, lengths) = self.targets(&preparation.tokenizer, &some)?;
             let (log_probs, steps, losses) = no_grad(|| -> Result<_> {
-                let (log_probs, steps) = network.forward(&input.features, &input.frames)?;
+                let (log_probs, steps) = heard(networks, &input)?;
                 let loss = CtcLoss { reduction: LossReduction::None, ..CtcLoss::default() };
                 let losses = loss.forward(&log_probs.transpose(0, 1)?, &symbols, &steps, &lengths)?;
                 Ok((log_probs, steps.to_vec::<i64>()?, losses.to_dtype(DType::F64)?.to_vec::<f64>()?))

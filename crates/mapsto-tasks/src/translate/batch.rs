@@ -2,7 +2,7 @@
 
 use crate::error::TaskError;
 use crate::text::TextInput;
-use mapsto_models::TranslationNet;
+use mapsto_models::{Mixture, TranslationNet};
 use mapsto_tensor::{Result, Tensor};
 
 /// The number that fills up, of sources and of targets: that of `[PAD]`.
@@ -36,8 +36,10 @@ pub struct TranslateBatch {
 
 impl TranslateBatch {
     /// The logits of what follows, `[N · T, tokens]`.
-    pub(super) fn logits(&self, network: &TranslationNet) -> Result<Tensor> {
-        network.forward(&self.source, &self.lengths, &self.input)?.flatten(0, 1)
+    pub(super) fn logits(&self, networks: &Mixture<'_, TranslationNet>) -> Result<Tensor> {
+        let logits = |network: &&TranslationNet| network.forward(&self.source, &self.lengths, &self.input);
+        let each = networks.networks().iter().map(logits).collect::<Result<Vec<_>>>()?;
+        networks.log_mean(each)?.flatten(0, 1)
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{TranslateConfig, TranslatePreparation};
 use crate::error::TaskError;
 use crate::text::TextInput;
-use mapsto_models::TranslationNet;
 use mapsto_models::decode::{BeamConfig, Without, beam_search};
-use mapsto_tensor::no_grad;
+use mapsto_models::{Mixture, TranslationNet};
+use mapsto_tensor::{Result, no_grad};
 use serde::{Deserialize, Serialize};
 
 /// Sequences that a network is asked about at once.
@@ -72,7 +72,7 @@ impl Decoding {
 /// # Errors
 /// Outputs that are not finite.
 pub(super) fn translate(
-    network: &TranslationNet,
+    networks: &Mixture<'_, TranslationNet>,
     config: &TranslateConfig,
     preparation: &TranslatePreparation,
     decoding: &Decoding,
@@ -81,7 +81,7 @@ pub(super) fn translate(
     let vocabulary = preparation.vocabulary();
     let special = preparation.target.special();
     let never: Vec<u32> = [special.pad, special.unk, Some(vocabulary.begin)].into_iter().flatten().collect();
-    let decoder = Without::new(network, vocabulary.targets, &never)?;
+    let decoder = Without::new(networks, vocabulary.targets, &never)?;
     let longest = if decoding.longest == 0 { config.length } else { decoding.longest };
     let beam = BeamConfig { width: decoding.beam, length_penalty: decoding.length_penalty, longest };
     // Texts of similar lengths end at about the same time.
@@ -90,7 +90,8 @@ pub(super) fn translate(
     let mut found = vec![Translation::default(); sources.len()];
     for chunk in order.chunks((ASKED / decoding.beam.max(1)).max(1)) {
         let input = TextInput::of(&chunk.iter().map(|&source| &sources[source][..]).collect::<Vec<_>>())?;
-        let state = no_grad(|| network.begin(&input.tokens, &input.lengths))?;
+        let begin = |network: &&TranslationNet| network.begin(&input.tokens, &input.lengths);
+        let state = no_grad(|| networks.networks().iter().map(begin).collect::<Result<Vec<_>>>())?;
         let first = vec![i64::from(vocabulary.begin); chunk.len()];
         let best = beam_search(&decoder, state, &first, vocabulary.end.into(), &beam)?;
         for (&source, hypotheses) in chunk.iter().zip(best) {

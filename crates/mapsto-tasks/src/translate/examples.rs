@@ -6,7 +6,7 @@ use crate::error::TaskError;
 use crate::fingerprint::Fingerprint;
 use crate::task::{Given, finite};
 use mapsto_data::{PairColumns, PairSet, Part, Tokenizer};
-use mapsto_models::TranslationNet;
+use mapsto_models::{Mixture, TranslationNet};
 use mapsto_nn::{CrossEntropyLoss, LossReduction};
 use mapsto_tensor::{Result, no_grad};
 use std::path::Path;
@@ -73,7 +73,7 @@ impl TranslateExamples {
     pub(super) fn loss_of(
         &self,
         config: &TranslateConfig,
-        network: &TranslationNet,
+        networks: &Mixture<'_, TranslationNet>,
         preparation: &TranslatePreparation,
         items: &[usize],
     ) -> Result<f64, TaskError> {
@@ -85,7 +85,7 @@ impl TranslateExamples {
         for chunk in order.chunks(MEASURED) {
             let pairs: Vec<(&[u32], &[u32])> = chunk.iter().map(|&i| (&sources[i][..], &targets[i][..])).collect();
             let batch = gathered(&vocabulary, config.length, &pairs)?;
-            let value = no_grad(|| loss.forward(&batch.logits(network)?, &batch.output.flatten(0, 1)?))?;
+            let value = no_grad(|| loss.forward(&batch.logits(networks)?, &batch.output.flatten(0, 1)?))?;
             sum += finite(value)?.first().copied().unwrap_or(f64::NAN);
             tokens += batch.tokens;
         }

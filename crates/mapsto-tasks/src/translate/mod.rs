@@ -24,7 +24,7 @@ use crate::task::{BatchesOf, Given, LossOf, Task};
 use batch::{PAD, Vocabulary, gathered};
 use decoding::translate;
 use mapsto_data::{Order, PairColumns, Text, TokenKind, Tokenizer, read_sources};
-use mapsto_models::{TranslationModel, TranslationNet, TranslationShape};
+use mapsto_models::{Mixture, TranslationModel, TranslationNet, TranslationShape};
 use mapsto_nn::{CrossEntropyLoss, Summary};
 use mapsto_tensor::Result;
 use mapsto_train::{Loss, Measures};
@@ -104,16 +104,10 @@ impl TranslatePreparation {
     }
 }
 
-impl Predictor<TranslateExamples> {
-    /// The network, which stands alone.
-    fn network(&self) -> Result<&TranslationNet, TaskError> {
-        self.members.first().ok_or_else(|| TaskError::Internal("a run without a network".into()))
-    }
-}
-
 impl Task for TranslateExamples {
     const NAME: &'static str = "translate";
     const ABOUT: &'static str = "Texts into another language, from pairs";
+    const VOTES: bool = true;
     const ASKED: &'static str = "--text \"A TEXT\"";
     const MODELS: Option<Models> = Some(models::TRANSLATION);
     type Config = TranslateConfig;
@@ -256,7 +250,7 @@ impl Task for TranslateExamples {
         let label_smoothing = settings.training.label_smoothing;
         let loss = CrossEntropyLoss { label_smoothing, ignore_index: PAD, ..CrossEntropyLoss::default() };
         Ok(Box::new(move |network: &TranslationNet, batch: &TranslateBatch| {
-            let value = loss.forward(&batch.logits(network)?, &batch.output.flatten(0, 1)?)?;
+            let value = loss.forward(&batch.logits(&Mixture::one(network))?, &batch.output.flatten(0, 1)?)?;
             Ok(Loss { value, items: batch.tokens as f64, measures: Vec::new() })
         }))
     }
@@ -268,17 +262,17 @@ impl Task for TranslateExamples {
         preparation: &TranslatePreparation,
         items: &[usize],
     ) -> Result<Measures, TaskError> {
-        let loss = self.loss_of(&settings.config, network, preparation, items)?;
+        let loss = self.loss_of(&settings.config, &Mixture::one(network), preparation, items)?;
         Ok([("val_loss", loss), ("val_perplexity", loss.exp())].map(|(name, value)| (name.to_string(), value)).into())
     }
 
     fn evaluate(&self, predictor: &Predictor<Self>, items: &[usize]) -> Result<TranslateScores, TaskError> {
-        let (network, preparation) = (predictor.network()?, &predictor.preparation);
+        let (networks, preparation) = (predictor.mixture(|network| network)?, &predictor.preparation);
         let config = &predictor.settings.config;
         config.check()?;
-        let loss = self.loss_of(config, network, preparation, items)?;
+        let loss = self.loss_of(config, &networks, preparation, items)?;
         let sources = self.sources(config, preparation, items)?;
-        let translations = translate(network, config, preparation, &config.decoding, &sources)?;
+        let translations = translate(&networks, config, preparation, &config.decoding, &sources)?;
         let right: Vec<&str> = items.iter().map(|&item| self.set.targets[item].as_str()).collect();
         TranslateScores::of(loss, &right, translations)
     }
@@ -303,6 +297,7 @@ impl Task for TranslateExamples {
         if texts.is_empty() {
             return Err(TaskError::input("give a text to translate with --text, or files with a text a line"));
         }
+        let networks = predictor.mixture(|network| network)?;
         for texts in texts.chunks(TOLD) {
             let mut sources = Vec::with_capacity(texts.len());
             for Text { name, text } in texts {
@@ -312,7 +307,7 @@ impl Task for TranslateExamples {
                     listener.warn(&format!("{name}: only the first {} tokens are read", config.length));
                 }
             }
-            let translations = translate(predictor.network()?, config, preparation, &decoding, &sources)?;
+            let translations = translate(&networks, config, preparation, &decoding, &sources)?;
             for (Text { name, .. }, translation) in texts.iter().zip(translations) {
                 let Translation { text, log_probability, ended, .. } = translation;
                 listener.answer(Prediction {

@@ -75,7 +75,7 @@ impl Look {
         translation: &Translation,
     ) -> Result<Look, TaskError> {
         let Predictor { settings, preparation, .. } = predictor;
-        let network = predictor.network()?;
+        let network = predictor.mixture(|network| network)?.first();
         let pair = gathered(&preparation.vocabulary(), settings.config.length, &[(source, &translation.tokens)])?;
         let weights = no_grad(|| network.attention(&pair.source, &pair.lengths, &pair.input))?;
         let names = |tokenizer: &Tokenizer, tokens: &[u32]| -> Result<Vec<String>, TaskError> {
