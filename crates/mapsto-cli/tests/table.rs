@@ -269,8 +269,9 @@ fn what_was_decided_is_said_and_can_be_decided_otherwise() {
 fn rows_without_an_answer_are_passed_over_if_asked() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    for (target, from_end) in [("rent", 2), ("dear", 1)] {
-        let all = flats(120);
+    // Numbers, classes, and classes that are numbers.
+    let numbered = flats(120).replace(",yes\n", ",1\n").replace(",no\n", ",0\n").replace("dear", "is_dear");
+    for (target, from_end, all) in [("rent", 2, flats(120)), ("dear", 1, flats(120)), ("is_dear", 1, numbered)] {
         let (names, rows) = all.split_once('\n').unwrap();
         let emptied = |(number, row): (usize, &str)| {
             let mut fields: Vec<&str> = row.split(',').collect();
@@ -292,6 +293,7 @@ fn rows_without_an_answer_are_passed_over_if_asked() {
         };
         let (shown, passed_over) = run("with.csv", &format!("{target}-with"), &["--skip-bad"]);
         assert!(shown.contains("17 of 120 rows have no") && shown.contains("they are passed over"), "{shown}");
+        assert_eq!(shown.contains("classes are told apart: 2 of them"), target != "rent", "{shown}");
         assert_eq!(passed_over, run("without.csv", &format!("{target}-without"), &[]).1);
         let eval = ["eval", &format!("runs/{target}-without"), "--data", "with.csv"];
         assert!(complaint(folder, &eval).contains("--skip-bad"));
