@@ -35,7 +35,7 @@ fn a_model_is_summarised_by_its_name() {
         (&["table/mlp", "--input", "3x32x32"], "mlp takes the sizes COLUMNS; give them as 16"),
         (&["lenet", "--input", "1x4x4"], "LeNet"),
         (&["gru"], "several tasks have a model gru: give one of text/gru, translate/gru, lm/gru"),
-        (&["text/gpt"], "text has no model \"gpt\": its models are cnn, lstm, gru"),
+        (&["text/gpt"], "text has no model \"gpt\": its models are bag, cnn, lstm, gru"),
         (&["lm/gru", "--outputs", "3"], "the sizes TOKENSxLENGTH tell how many outputs gru has"),
         (&["text/gru", "--input", "18446744073709551615x2"], "the number of tokens is"),
         (&["runs/mine"], "runs/mine is not there"),

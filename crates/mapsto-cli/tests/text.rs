@@ -26,6 +26,15 @@ fn speeches_tell_their_century() {
     assert!(done["test"]["accuracy"].as_f64().unwrap() >= 0.85, "{done}");
     assert_eq!(events(folder, &["eval", "runs/mine", "--json"])[0]["metrics"], done["test"]);
     assert!(text(folder, &["summary", "runs/mine"]).contains("Embedding"));
+    let bag = events(folder, &[&train[..], &["--model", "bag", "--set", "validation=0", "--run", "bag"]].concat())
+        .pop()
+        .unwrap();
+    assert!(bag["test"]["accuracy"].as_f64().unwrap() >= 0.8, "{bag}");
+    assert_eq!(events(folder, &["eval", "runs/bag", "--json"])[0]["metrics"], bag["test"]);
+    // Rare words tell more than common ones.
+    let state = mapsto_nn::read_state(folder.join("runs/bag/model.safetensors")).unwrap();
+    let idf = state.tensors["idf"].to_vec::<f32>().unwrap();
+    assert!(idf.iter().copied().fold(f32::MAX, f32::min) < 1.5 && idf.iter().copied().fold(0.0, f32::max) > 4.0);
 
     // In other forms: a table of other columns, lines of JSON, files.
     let all: Vec<Value> = std::fs::read_to_string(folder.join("speeches.csv"))
@@ -85,7 +94,7 @@ fn every_network_learns_the_same_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     speeches(folder);
-    for model in ["gru", "lstm", "transformer", "cnn"] {
+    for model in ["gru", "lstm", "transformer", "cnn", "bag"] {
         let of = |threads: &'static str| {
             let train = ["train", "text", "--data", "speeches.csv", "--target", "century", "--set", "text=paragraph"];
             let small = ["--set", "vocabulary=300", "--set", "tokens=bpe", "--set", "length=12", "--epochs", "1"];
@@ -130,7 +139,12 @@ fn texts_that_cannot_be_learned_from_are_refused() {
         ("u.jsonl", b"{\"text\": \"a\", \"topic\": \"x\"}\n\xff\n", &["--target", "topic"], "u.jsonl:2"),
         ("o.jsonl", b"{\"text\": \"a\", \"topic\": \"x\"}\n[1]\n", &["--target", "topic"], "o.jsonl:2"),
         ("n.csv", b"text,topic\na,x\nb,y\n", &["--target", "topik"], "did you mean \"topic\""),
-        ("m.csv", b"text,topic\na,x\nb,y\n", &["--target", "topic", "--model", "gpt"], "give one of cnn, lstm, gru"),
+        (
+            "m.csv",
+            b"text,topic\na,x\nb,y\n",
+            &["--target", "topic", "--model", "gpt"],
+            "give one of bag, cnn, lstm, gru",
+        ),
         (
             "c.csv",
             b"text,topic\na,x\nb,x\n",

@@ -1,7 +1,7 @@
 //! The loader: order, workers, errors, memory.
 
 use mapsto_data::{Dataset, ItemError, Loader, LoaderError, LoaderOptions, Order};
-use mapsto_tensor::Rng;
+use mapsto_tensor::{Rng, set_num_threads};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -153,6 +153,14 @@ fn dropping_stops_the_workers() {
     // Unused batches stop, too.
     drop(Loader::new(Arc::clone(&dataset), options(Order::InOrder, 3)).unwrap().epoch(0, 0));
     assert_eq!(Arc::strong_count(&dataset), 1);
+}
+
+#[test]
+fn there_are_as_many_workers_as_operations_take_threads() {
+    for threads in [1, 2] {
+        set_num_threads(threads);
+        assert_eq!(LoaderOptions::default().workers, threads);
+    }
 }
 
 #[test]

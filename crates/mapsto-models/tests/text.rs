@@ -2,7 +2,7 @@
 
 use mapsto_models::text::*;
 use mapsto_models::{TextModel, TextNet, TextShape, load_all_but};
-use mapsto_nn::{CrossEntropyLoss, Module, Summary};
+use mapsto_nn::{CrossEntropyLoss, LoadOptions, Module, Summary};
 use mapsto_tensor::{DType, Result, Rng, Tensor};
 
 const SHAPE: TextShape = TextShape { tokens: 50, length: 12 };
@@ -15,6 +15,7 @@ fn named(name: &str) -> TextModel {
 fn narrow(model: TextModel) -> TextModel {
     let recurrent = |config| TextRecurrentConfig { embedding: 8, hidden: 6, ..config };
     match model {
+        TextModel::Bag(config) => TextModel::Bag(TextBagConfig { embedding: 8, ..config }),
         TextModel::Cnn(config) => TextModel::Cnn(TextCnnConfig { embedding: 8, filters: 5, ..config }),
         TextModel::Lstm(config) => TextModel::Lstm(recurrent(config)),
         TextModel::Gru(config) => TextModel::Gru(recurrent(config)),
@@ -80,6 +81,41 @@ fn every_model_learns_and_is_saved() {
         // Hugging Face's, without the pooler.
         assert!((ours - millions).abs() < 0.1, "{name} has {ours} million");
     }
+}
+
+#[test]
+fn bags_weigh_as_scikit_learn_does() {
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        tokens: usize,
+        learned: Vec<Vec<i64>>,
+        asked: Vec<Vec<i64>>,
+        weights: Vec<Vec<f32>>,
+    }
+    let Fixture { tokens, learned, asked, weights } =
+        serde_json::from_str(include_str!("fixtures/tfidf.json")).unwrap();
+    // Vectors and a last layer that leave the weights as they are.
+    let model = TextModel::Bag(TextBagConfig { embedding: tokens, dropout: 0.0 });
+    let network = model.build(TextShape { tokens, length: 20 }, tokens).unwrap().init(1).unwrap();
+    let one = Tensor::eye(tokens, tokens, DType::F32).unwrap();
+    let mut state = network.state_dict().unwrap();
+    state.insert("embedding.weight".into(), one.clone());
+    state.insert("head.weight".into(), one);
+    state.insert("head.bias".into(), Tensor::zeros([tokens], DType::F32).unwrap());
+    network.load_state_dict(&state, &LoadOptions::strict()).unwrap();
+    let TextNet::Bag(bag) = &network else { panic!("another network") };
+    let having = |token: i64| learned.iter().filter(|text| text.contains(&token)).count() as u32;
+    let documents: Vec<u32> = (0..tokens as i64).map(having).collect();
+    bag.set_document_frequencies(&documents, learned.len()).unwrap();
+    assert!(bag.set_document_frequencies(&documents[1..], 3).is_err());
+    let longest = asked.iter().map(Vec::len).max().unwrap();
+    let filled = |text: &Vec<i64>| text.iter().copied().chain(std::iter::repeat(7)).take(longest).collect::<Vec<_>>();
+    let input = Tensor::from_vec(asked.iter().flat_map(filled).collect(), [asked.len(), longest]).unwrap();
+    let lengths = asked.iter().map(|text| text.len() as i64).collect();
+    let found = network.forward(&input, &Tensor::from_vec(lengths, [asked.len()]).unwrap()).unwrap();
+    let (found, weights) = (found.to_vec::<f32>().unwrap(), weights.concat());
+    let furthest = found.iter().zip(&weights).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(furthest < 1e-6, "{furthest}");
 }
 
 #[test]
@@ -215,6 +251,7 @@ fn settings_that_cannot_be_are_refused() {
 fn inputs_that_do_not_fit_are_refused() {
     for model in all() {
         let kind = match model {
+            TextModel::Bag(_) => "TextBag",
             TextModel::Cnn(_) => "TextCnn",
             TextModel::Lstm(_) | TextModel::Gru(_) => "TextRecurrent",
             TextModel::Transformer(_) => "TextTransformer",

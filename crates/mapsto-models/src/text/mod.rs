@@ -1,6 +1,7 @@
 //! Models of texts, numbers of tokens `[N, T]` and lengths `[N]` to `[N, classes]`, and the registry that builds one by its
 //! settings. What lies behind a text's length is not read: a text has the same outputs in any batch.
 
+pub mod bag;
 pub mod bert;
 pub mod cnn;
 pub(crate) mod mask;
@@ -8,6 +9,7 @@ pub mod recurrent;
 pub mod transformer;
 
 pub use crate::positions::Positions;
+pub use bag::{TextBag, TextBagConfig};
 pub use bert::{Bert, BertConfig};
 pub use cnn::{TextCnn, TextCnnConfig};
 pub use recurrent::{TextRecurrent, TextRecurrentConfig};
@@ -45,6 +47,8 @@ pub struct TextShape {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "architecture", rename_all = "snake_case")]
 pub enum TextModel {
+    /// See [`TextBag`].
+    Bag(TextBagConfig),
     /// See [`TextCnn`].
     Cnn(TextCnnConfig),
     /// See [`TextRecurrent`].
@@ -58,6 +62,7 @@ pub enum TextModel {
 }
 
 named! { TextModel:
+    "bag" => TextModel::Bag(TextBagConfig::default()),
     "cnn" => TextModel::Cnn(TextCnnConfig::default()),
     "lstm" => TextModel::Lstm(TextRecurrentConfig::default()),
     "gru" => TextModel::Gru(TextRecurrentConfig::default()),
@@ -78,6 +83,7 @@ impl TextModel {
             check_size("the length of texts", input.length)?;
             check_size("the number of classes", classes)?;
             check_parameters(match self {
+                TextModel::Bag(config) => TextNet::Bag(TextBag::new(config, input, classes)?),
                 TextModel::Cnn(config) => TextNet::Cnn(TextCnn::new(config, input, classes)?),
                 TextModel::Lstm(config) => TextNet::Recurrent(TextRecurrent::lstm(config, input, classes)?),
                 TextModel::Gru(config) => TextNet::Recurrent(TextRecurrent::gru(config, input, classes)?),
@@ -98,6 +104,7 @@ impl TextModel {
     /// The name of the architecture in errors.
     fn kind(&self) -> &'static str {
         match self {
+            TextModel::Bag(_) => "TextBag",
             TextModel::Cnn(_) => "TextCnn",
             TextModel::Lstm(_) | TextModel::Gru(_) => "TextRecurrent",
             TextModel::Transformer(_) => "TextTransformer",
@@ -109,6 +116,8 @@ impl TextModel {
 /// A network for texts.
 #[derive(Module)]
 pub enum TextNet {
+    /// A bag of words.
+    Bag(TextBag),
     /// Convolutions.
     Cnn(TextCnn),
     /// A recurrent network.
@@ -128,6 +137,7 @@ impl TextNet {
     #[track_caller]
     pub fn forward(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Tensor> {
         match self {
+            TextNet::Bag(network) => network.forward(tokens, lengths),
             TextNet::Cnn(network) => network.forward(tokens, lengths),
             TextNet::Recurrent(network) => network.forward(tokens, lengths),
             TextNet::Transformer(network) => network.forward(tokens, lengths),
@@ -138,6 +148,7 @@ impl TextNet {
     /// The vectors of the tokens.
     pub fn embedding(&self) -> &Embedding {
         match self {
+            TextNet::Bag(network) => network.embedding(),
             TextNet::Cnn(network) => network.embedding(),
             TextNet::Recurrent(network) => network.embedding(),
             TextNet::Transformer(network) => network.embedding(),
@@ -166,7 +177,7 @@ impl TextNet {
     #[track_caller]
     pub fn self_attention(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Vec<Tensor>> {
         match self {
-            TextNet::Cnn(_) | TextNet::Recurrent(_) => Ok(Vec::new()),
+            TextNet::Bag(_) | TextNet::Cnn(_) | TextNet::Recurrent(_) => Ok(Vec::new()),
             TextNet::Transformer(network) => network.self_attention(tokens, lengths),
             TextNet::Bert(network) => network.self_attention(tokens, lengths),
         }

@@ -28,6 +28,8 @@ use std::path::{Path, PathBuf};
 
 /// Steps that a training has by default, about.
 const STEPS: usize = 1500;
+/// Those of bags of words, which are quick.
+const BAG_STEPS: usize = 3000;
 /// The fewest and most epochs by default.
 const EPOCHS: [usize; 2] = [4, 30];
 /// The most tokens of a text.
@@ -101,6 +103,9 @@ pub struct TextPreparation {
     tokenizer: Tokenizer,
     /// The column that the texts were found in; none of files.
     column: Option<String>,
+    /// How many of how many texts have each token, where a network begins with it. It is part of the network's state, not saved here.
+    #[serde(skip)]
+    documents: Option<(Vec<u32>, usize)>,
 }
 
 /// What a network takes of some texts.
@@ -154,6 +159,7 @@ impl TextExamples {
         let training = match config.model {
             TextModel::Bert(_) => Training { learning_rate: 5e-5, clip_norm: 1.0, ..usual },
             TextModel::Transformer(_) => Training { learning_rate: 5e-4, clip_norm: 1.0, ..usual },
+            TextModel::Bag(_) => Training { learning_rate: 5e-3, weight_decay: 0.0, ..usual },
             _ => Training { clip_norm: 1.0, ..usual },
         };
         Settings::new(Self::NAME, training, config)
@@ -193,15 +199,18 @@ impl Examples for TextExamples {
         request.takes(Self::NAME, &["--data", "--target", "--model", "--pretrained"])?;
         let pretrained = request.pretrained()?;
         let origin = Origin::at(&pretrained)?;
+        let model = request.model("texts", "gru", TextModel::named, TextModel::NAMES)?;
+        // Long texts and rare words cost a bag little.
+        let (vocabulary, length) = if matches!(model, TextModel::Bag(_)) { (60_000, 2048) } else { (20_000, 256) };
         let mut config = TextConfig {
             data: request
                 .data("texts with classes: a table, JSON lines, or a folder with one of .txt files for each class")?,
             target: request.target.clone().unwrap_or_default(),
             text: String::new(),
             tokens: TokenKind::Words,
-            vocabulary: 20_000,
-            length: 256,
-            model: request.model("texts", "gru", TextModel::named, TextModel::NAMES)?,
+            vocabulary,
+            length,
+            model,
             pretrained,
             augment: 0.0,
             augment_share: 0.1,
@@ -215,7 +224,8 @@ impl Examples for TextExamples {
         let mut settings = request.settle(TextExamples::defaults(config))?;
         let examples = TextExamples::open(&settings.config)?;
         let texts = examples.set.len();
-        let epochs = STEPS * settings.training.batch_size / texts.max(1);
+        let steps = if matches!(settings.config.model, TextModel::Bag(_)) { BAG_STEPS } else { STEPS };
+        let epochs = steps * settings.training.batch_size / texts.max(1);
         settings.training.epochs = epochs.clamp(EPOCHS[0], EPOCHS[1]) as u64;
         let classes = examples.set.classes.len();
         let column = examples.set.column().map(|column| format!(" of the column {column:?}")).unwrap_or_default();
@@ -291,12 +301,28 @@ impl Examples for TextExamples {
                 Tokenizer::learn(config.tokens, &texts, config.vocabulary).map_err(TaskError::input)?
             }
         };
-        Ok(TextPreparation { tokenizer, column })
+        let mut preparation = TextPreparation { tokenizer, column, documents: None };
+        if matches!(config.model, TextModel::Bag(_)) {
+            let mut documents = vec![0; preparation.tokenizer.len()];
+            for mut tokens in self.encoded(config, &preparation, train)? {
+                tokens.sort_unstable();
+                tokens.dedup();
+                for token in tokens {
+                    documents[token as usize] += 1;
+                }
+            }
+            preparation.documents = Some((documents, train.len()));
+        }
+        Ok(preparation)
     }
 
     fn network(config: &TextConfig, preparation: &TextPreparation, outputs: usize) -> Result<TextNet> {
         let shape = TextShape { tokens: preparation.tokenizer.len(), length: config.length };
-        config.model.build(shape, outputs)
+        let network = config.model.build(shape, outputs)?;
+        if let (TextNet::Bag(bag), Some((documents, texts))) = (&network, &preparation.documents) {
+            bag.set_document_frequencies(documents, *texts)?;
+        }
+        Ok(network)
     }
 
     fn begin(config: &TextConfig, network: &TextNet) -> Result<(), TaskError> {
