@@ -185,6 +185,8 @@ mod tests {
             RatingsFinding::NoTimes,
         ];
         assert_eq!(found.findings, expected);
+        let once = inspect("user,item\na,x\na,x\nb,x\nb,y\n");
+        assert!(once.findings.contains(&RatingsFinding::Repeated { rows: 1 }), "{:?}", once.findings);
     }
 
     #[test]
