@@ -1,6 +1,6 @@
-"""Trains the same ResNet-20 on the same pictures with mapsto and with PyTorch, and prints accuracy and seconds of both.
+"""Trains the same small ResNet on the same pictures with mapsto and with PyTorch, and prints accuracy and seconds of both.
 
-    cargo build --release && python tools/compare_images.py cifar10 --epochs 1 --width 16
+    cargo build --release && python tools/compare_images.py cifar10 --epochs 1 --blocks 1 1 1 1 --width 32
 
 The folder has `train` and `test` with a folder of pictures for each class, all of 32 x 32. Both see crops after a padding of four pixels and
 mirror images, batches of 128, SGD with Nesterov's momentum 0.9, weight decay 5e-4 and label smoothing 0.1, a rate that rises for a fifth of the run
@@ -23,7 +23,7 @@ BATCH = 128
 
 def of_mapsto(arguments):
     """Test accuracy and the seconds of each epoch."""
-    settings = [f"config.model.width={arguments.width}", f"learning_rate={arguments.rate}", "warmup=0.2", f"batch_size={BATCH}"]
+    settings = [f"config.model.width={arguments.width}", f"config.model.blocks={arguments.blocks}", f"learning_rate={arguments.rate}", "warmup=0.2", f"batch_size={BATCH}"]
     settings = [word for setting in settings for word in ("--set", setting)]
     with tempfile.TemporaryDirectory() as runs:
         command = [BINARY, "train", "image", "--data", arguments.folder, "--model", "resnet20", "--epochs", str(arguments.epochs)]
@@ -56,8 +56,8 @@ def of_torch(arguments):
     width = arguments.width
     layers = [nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
     before = width
-    for stage in range(3):
-        for block in range(3):
+    for stage, blocks in enumerate(arguments.blocks):
+        for block in range(blocks):
             layers.append(Block(before, width << stage, 2 if stage > 0 and block == 0 else 1))
             before = width << stage
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, 10))
@@ -97,6 +97,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--blocks", type=int, nargs="+", default=[3, 3, 3], help="of each stage; ResNet-20's if not given")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--rate", type=float, default=0.15)
     parser.add_argument("--threads", type=int, default=2)

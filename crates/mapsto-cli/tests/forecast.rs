@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{complaint, events, text};
+use common::{complaint, events, text, together_and_alone};
 use serde_json::Value;
 use std::f64::consts::TAU;
 use std::fs;
@@ -156,6 +156,24 @@ fn intervals_hold_the_share_that_they_promise() {
 }
 
 #[test]
+fn several_networks_forecast_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    fs::write(folder.join("noisy.csv"), noisy(400)).unwrap();
+    let train = ["train", "forecast", "--data", "noisy.csv", "--target", "x", "--model", "mlp", "--json"];
+    let windows = ["--set", "context=24", "--set", "horizon=4", "--epochs", "4"];
+    for ensemble in ["bagging:2", "boosting:2"] {
+        let run = &ensemble[..4];
+        let told = events(folder, &[&train[..], &windows, &["--ensemble", ensemble, "--run", run]].concat());
+        let (together, alone) = together_and_alone(folder, &format!("runs/{run}"));
+        assert_eq!(together, told.last().unwrap()["test"]);
+        let squares: Vec<f64> = alone.iter().map(|metrics| metrics["rmse"].as_f64().unwrap().powi(2)).collect();
+        let (mean, square) = (squares.iter().sum::<f64>() / 2.0, together["rmse"].as_f64().unwrap().powi(2));
+        assert!(square < mean && !squares.contains(&square), "{ensemble}: {squares:?}, {square} as one");
+    }
+}
+
+#[test]
 fn several_targets_are_forecast_for_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
@@ -193,7 +211,6 @@ fn tables_that_cannot_be_forecast_are_refused() {
         ("l.csv", &good, &["--set", "level=1"], "level is 1, it must be above 0 and below 1"),
         ("h.csv", &good, &["--set", "stride=0"], "stride is 0, it must be from 1"),
         ("m.csv", &good, &["--model", "arima"], "give one of linear, mlp, lstm, tcn, transformer"),
-        ("e.csv", &good, &["--ensemble", "boosting:2"], "--ensemble boosting:2 means nothing to forecast"),
         ("k.csv", &good, &["--set", "known=y"], "there is no column \"y\""),
         ("p.csv", &good, &["--pretrained", "runs"], "--pretrained means nothing to forecast"),
     ] {

@@ -117,9 +117,11 @@ fn several_networks_write_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     fs::write(folder.join("speeches.txt"), speeches()).unwrap();
-    for (ensemble, model, size, carries) in
-        [("bagging:2", "gru", "hidden=48", "streams=8"), ("snapshot:3", "transformer", "width=32", "streams=0")]
-    {
+    for (ensemble, model, size, carries) in [
+        ("bagging:2", "gru", "hidden=48", "streams=8"),
+        ("snapshot:3", "transformer", "width=32", "streams=0"),
+        ("boosting:2", "lstm", "hidden=48", "streams=0"),
+    ] {
         let train = ["train", "lm", "--data", "speeches.txt", "--model", model, "--ensemble", ensemble, "--json"];
         let more = ["--epochs", "3", "--set", "length=32", "--set", size, "--set", carries, "--run", model];
         let done = events(folder, &[&train[..], &more].concat()).pop().unwrap();
@@ -184,7 +186,12 @@ fn texts_that_cannot_be_learned_from_are_refused() {
         ("long.txt", long.as_bytes(), &["--set", "length=0"], "length is 0, it must be from 1 to 65536"),
         ("long.txt", long.as_bytes(), &["--model", "gpt"], "give one of cnn, lstm, gru, transformer"),
         ("long.txt", long.as_bytes(), &["--target", "a"], "--target means nothing to lm"),
-        ("long.txt", long.as_bytes(), &["--ensemble", "boosting:2"], "--ensemble boosting:2 means nothing to lm"),
+        (
+            "long.txt",
+            long.as_bytes(),
+            &["--ensemble", "boosting:2", "--set", "streams=2", "--set", "length=9"],
+            "streams reads them one after another: leave out --set streams=2",
+        ),
         ("long.txt", long.as_bytes(), &["--set", "config.model.hidden=0"], "hidden is 0"),
     ] {
         if name != "none" && name != "no.txt" {

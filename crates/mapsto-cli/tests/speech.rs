@@ -76,7 +76,7 @@ fn several_networks_listen_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     utterances(&folder.join("said"), 60);
-    let train = ["train", "speech", "--data", "said/said.csv", "--model", "streaming", "--ensemble", "bagging:2"];
+    let train = ["train", "speech", "--data", "said/said.csv", "--model", "streaming", "--ensemble", "boosting:2"];
     let done = events(folder, &[&train[..], &SMALL, &["--epochs", "8", "--run", "two", "--json"]].concat());
     let (together, alone) = together_and_alone(folder, "runs/two");
     assert_eq!(together, done.last().unwrap()["test"]);

@@ -154,22 +154,26 @@ fn several_networks_translate_as_one() {
     let folder = folder.path();
     numbers(folder, "pairs.tsv", |n| n % 2 == 0);
     let small = ["--set", "embedding=32", "--set", "hidden=48", "--set", "batch_size=32", "--set", "length=12"];
-    let train = ["train", "translate", "--data", "pairs.tsv", "--set", "tokens=words", "--ensemble", "bagging:2"];
-    let more = ["--set", "learning_rate=0.01", "--epochs", "6", "--run", "two", "--json"];
-    let done = events(folder, &[&train[..], &small, &more].concat()).pop().unwrap();
-    let (together, alone) = together_and_alone(folder, "runs/two");
-    assert_eq!(together, done["test"]);
-    let losses: Vec<f64> = alone.iter().map(|metrics| metrics["loss"].as_f64().unwrap()).collect();
-    // The mean of probabilities has at least the likelihood of the geometric mean.
-    let (mean, loss) = (losses.iter().sum::<f64>() / 2.0, together["loss"].as_f64().unwrap());
-    assert!(loss < mean - 1e-3 && !losses.contains(&loss), "{losses:?}, {loss} as one");
-    let told = |run: &str| {
-        let told = events(folder, &["predict", run, "--text", "it is forty two.", "--set", "beam=1", "--json"]);
-        told[0]["log_probability"].as_f64().unwrap()
-    };
-    let each = [0, 1].map(|number| told(&format!("runs/two/alone-{number}.safetensors")));
-    let whole = told("runs/two");
-    assert!(!each.contains(&whole), "{each:?}, {whole} as one");
+    let train = ["train", "translate", "--data", "pairs.tsv", "--set", "tokens=words", "--json"];
+    for ensemble in ["bagging:2", "boosting:2"] {
+        let run = &ensemble[..4];
+        let more = ["--set", "learning_rate=0.01", "--epochs", "6", "--run", run, "--ensemble", ensemble];
+        let done = events(folder, &[&train[..], &small, &more].concat()).pop().unwrap();
+        let run = format!("runs/{run}");
+        let (together, alone) = together_and_alone(folder, &run);
+        assert_eq!(together, done["test"]);
+        let losses: Vec<f64> = alone.iter().map(|metrics| metrics["loss"].as_f64().unwrap()).collect();
+        // The mean of probabilities has at least the likelihood of the geometric mean.
+        let (mean, loss) = (losses.iter().sum::<f64>() / 2.0, together["loss"].as_f64().unwrap());
+        assert!(loss < mean - 1e-3 && !losses.contains(&loss), "{ensemble}: {losses:?}, {loss} as one");
+        let told = |run: &str| {
+            let told = events(folder, &["predict", run, "--text", "it is forty two.", "--set", "beam=1", "--json"]);
+            told[0]["log_probability"].as_f64().unwrap()
+        };
+        let each = [0, 1].map(|number| told(&format!("{run}/alone-{number}.safetensors")));
+        let whole = told(&run);
+        assert!(!each.contains(&whole), "{ensemble}: {each:?}, {whole} as one");
+    }
 }
 
 #[test]

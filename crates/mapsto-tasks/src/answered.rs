@@ -1,6 +1,6 @@
 //! Tasks whose examples have a class or a number as their right answer.
 
-use crate::boosting::{mistakes, reweigh};
+use crate::boosting::{Boosting, mistakes};
 use crate::error::TaskError;
 use crate::evaluation::Evaluation;
 use crate::examples::{Answers, Asked, Examples, Truth};
@@ -123,8 +123,6 @@ impl<E: Examples> Task for Answered<E> {
     const NAME: &'static str = E::NAME;
     const ABOUT: &'static str = E::ABOUT;
     const SKIPS_BAD: bool = E::SKIPS_BAD;
-    const VOTES: bool = true;
-    const BOOSTS: bool = true;
     const ASKED: &'static str = E::FILE;
     const MODELS: Option<Models> = E::MODELS;
     type Config = E::Config;
@@ -257,20 +255,21 @@ impl<E: Examples> Task for Answered<E> {
         Ok([("val_loss", loss), other].map(|(name, value)| (name.to_string(), value)).into())
     }
 
-    fn boost(
+    fn boosting(preparation: &Prepared<E::Preparation>) -> Boosting {
+        match &preparation.answers {
+            Answers::Classes { names } => Boosting::Classes(names.len()),
+            Answers::Number { .. } => Boosting::Numbers,
+        }
+    }
+
+    fn mistakes(
         &self,
         settings: &Settings<E::Config>,
         member: &E::Network,
         preparation: &Prepared<E::Preparation>,
         train: &[usize],
-        shares: &mut [f64],
-    ) -> Result<Option<f64>, TaskError> {
-        let said = self.said(settings, member, preparation, train)?;
-        Ok(reweigh(shares, &mistakes(self.0.truth(), train, &said), &preparation.answers))
-    }
-
-    fn median(preparation: &Prepared<E::Preparation>) -> bool {
-        matches!(preparation.answers, Answers::Number { .. })
+    ) -> Result<Vec<f64>, TaskError> {
+        Ok(mistakes(self.0.truth(), train, &self.said(settings, member, preparation, train)?))
     }
 
     fn evaluate(&self, predictor: &Predictor<Self>, items: &[usize]) -> Result<Scored, TaskError> {

@@ -1,5 +1,6 @@
 //! Several networks that become one.
 
+use crate::boosting::{self, Boosting};
 use crate::error::TaskError;
 use crate::run::network;
 use crate::saved::Combination;
@@ -46,14 +47,17 @@ pub(crate) fn learn<T: Task>(
             Ok((members, combination))
         }
         Method::Boosting => {
-            let mut shares = vec![1.0 / parts.train.len() as f64; parts.train.len()];
+            let (settings, task) = (context.settings, context.task);
+            let count = boosting::count(task, settings, preparation, &parts.train)?;
+            let how = T::boosting(preparation);
+            let mut shares = vec![1.0 / count as f64; count];
             let (mut members, mut weights) = (Vec::new(), Vec::new());
             for number in 0..ensemble.members {
                 let stage = stage(number, parts.train.clone(), Some(shares.clone()));
                 let learned = context.learn(&stage, preparation)?;
-                let (settings, task) = (context.settings, context.task);
                 let member = network::<T>(settings, preparation, &learned[0])?;
-                let Some(weight) = task.boost(settings, &member, preparation, &parts.train, &mut shares)? else {
+                let mistakes = task.mistakes(settings, &member, preparation, &parts.train)?;
+                let Some(weight) = boosting::reweigh(&mut shares, &mistakes, how) else {
                     // No better than chance: it does not count, and nothing more can be learned from its mistakes.
                     if members.is_empty() {
                         (members, weights) = (learned, vec![1.0]);
@@ -64,7 +68,7 @@ pub(crate) fn learn<T: Task>(
                 weights.push(weight);
                 context.observer.stage_end(&json!({"event": "member", "member": number + 1, "weight": weight}))?;
             }
-            Ok((members, Combination { weights, median: T::median(preparation) }))
+            Ok((members, Combination { weights, median: how == Boosting::Numbers }))
         }
     }
 }

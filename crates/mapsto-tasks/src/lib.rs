@@ -44,6 +44,7 @@ mod vote;
 mod weights;
 
 pub use answered::{Answered, Prepared, Scored};
+pub use boosting::Boosting;
 pub use error::TaskError;
 pub use evaluation::Evaluation;
 pub use examples::{Answers, Ask, Asked, Examples, LabelledBatches, Truth};

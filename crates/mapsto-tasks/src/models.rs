@@ -4,9 +4,9 @@ use mapsto_models::recommend::Query;
 use mapsto_models::synthesis::Losses;
 use mapsto_models::{
     AudioModel, AudioShape, ForecastModel, ForecastNet, ForecastShape, ImageModel, ImageShape, LanguageModel,
-    LanguageNet, LanguageShape, RecommendModel, RecommendNet, RecommendShape, SeriesModel, SeriesNet, SeriesShape,
-    SpeechModel, SynthesisModel, SynthesisShape, TableModel, TableNet, TableShape, TextModel, TextNet, TextShape,
-    TranslationModel, TranslationNet, TranslationShape,
+    LanguageNet, LanguageShape, Mixture, RecommendModel, RecommendNet, RecommendShape, SeriesModel, SeriesNet,
+    SeriesShape, SpeechModel, SynthesisModel, SynthesisShape, TableModel, TableNet, TableShape, TextModel, TextNet,
+    TextShape, TranslationModel, TranslationNet, TranslationShape,
 };
 use mapsto_nn::{AdamW, Module, Optimizer, Summary};
 use mapsto_tensor::{DType, Error, Result, Tensor};
@@ -297,7 +297,7 @@ pub(crate) fn of_synthesis(
     let bands = Tensor::zeros([items, frames, bands], DType::F32)?;
     let counts = Tensor::full([items], frames as i64, DType::I64)?;
     Summary::of_forward(network, &[&text, &lengths, &bands, &counts], |x| {
-        let Losses { frames, durations, alignment } = network.losses(&x[0], &x[1], &x[2], &x[3])?;
+        let Losses { frames, durations, alignment } = Mixture::one(network).losses(&x[0], &x[1], &x[2], &x[3])?;
         Ok(vec![frames, durations, alignment])
     })
 }

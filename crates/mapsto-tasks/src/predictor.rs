@@ -34,9 +34,6 @@ impl<T: Task> Predictor<T> {
         settings.check().map_err(|e| saved.wrong("settings", e))?;
         let preparation: T::Preparation = saved.part("preparation", &saved.preparation)?;
         T::check(&preparation).map_err(|e| saved.wrong("preparation", e))?;
-        if !T::VOTES && saved.combination.weights.len() != 1 {
-            return Err(saved.wrong("combination", format!("a network of {} stands alone", T::NAME)));
-        }
         let told = |what: &'static str| move |e: Error| saved.wrong(what, format!("{e:#}"));
         let member = |number: usize| {
             let network = T::network(&settings.config, &preparation).map_err(told("settings"))?;

@@ -6,7 +6,7 @@ use crate::observer::Observer;
 use crate::predictor::Predictor;
 use crate::report;
 use crate::saved::{Combination, MODEL_FILE, Saved};
-use crate::settings::{Method, Settings};
+use crate::settings::Settings;
 use crate::stage::{Context, DONE, Stage};
 use crate::task::{Division, Figures, Given, Task};
 use mapsto_data::{
@@ -146,7 +146,6 @@ impl<C: Clone + Serialize + DeserializeOwned> Run<C> {
         observer: &mut dyn Observer,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Outcome<T>, TaskError> {
-        votes::<T>(&self.settings)?;
         let (settings, path) = (&self.settings, self.folder.path());
         let folder = path.join(CHECKPOINTS);
         make(&folder)?;
@@ -212,21 +211,6 @@ pub(crate) fn network<T: Task>(
     let network = network.init(settings.training.seed)?;
     network.eval();
     Ok(network)
-}
-
-/// Refuses ensembles that a task does not know.
-fn votes<T: Task>(settings: &Settings<T::Config>) -> Result<(), TaskError> {
-    let knows = match settings.ensemble.method {
-        Method::Single | Method::Average => true,
-        Method::Bagging | Method::Snapshot => T::VOTES,
-        Method::Boosting => T::BOOSTS,
-    };
-    if knows {
-        return Ok(());
-    }
-    let (asked, name) = (settings.ensemble, T::NAME);
-    let known = if T::VOTES { "bagging:N, snapshot:N and average:N" } else { "average:N" };
-    Err(TaskError::Input(format!("--ensemble {asked} means nothing to {name}: of ensembles it knows {known}")))
 }
 
 impl<T: Task> Context<'_, T> {

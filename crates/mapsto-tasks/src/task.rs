@@ -2,6 +2,7 @@
 //!
 //! Tasks whose examples have a class or a number as their right answer say less: see [`Examples`](crate::Examples).
 
+use crate::boosting::{Boosting, losses};
 use crate::error::TaskError;
 use crate::models::Models;
 use crate::plan::Plan;
@@ -86,10 +87,6 @@ pub trait Task: Sized {
     const ABOUT: &'static str;
     /// Whether it passes over what cannot be read, if asked.
     const SKIPS_BAD: bool = false;
-    /// Whether several networks can answer as one: bagging, snapshots.
-    const VOTES: bool = false;
-    /// Whether they can be boosted, too.
-    const BOOSTS: bool = false;
     /// What a network of it is asked about, in examples of use: the end of a command line.
     const ASKED: &'static str;
     /// The models that its networks can be; none where there is no choice.
@@ -215,25 +212,23 @@ pub trait Task: Sized {
         items: &[usize],
     ) -> Result<Measures, TaskError>;
 
-    /// How much a member of a boosted ensemble counts, and the shares by which the next one's examples are drawn, in place of these;
-    /// none for a member that is no better than chance.
-    ///
-    /// # Errors
-    /// Data that cannot be read.
-    fn boost(
-        &self,
-        _settings: &Settings<Self::Config>,
-        _member: &Self::Network,
-        _preparation: &Self::Preparation,
-        _train: &[usize],
-        _shares: &mut [f64],
-    ) -> Result<Option<f64>, TaskError> {
-        Err(TaskError::Internal(format!("{} boosts nothing", Self::NAME)))
+    /// What boosting takes for a mistake.
+    fn boosting(_preparation: &Self::Preparation) -> Boosting {
+        Boosting::Losses
     }
 
-    /// Whether the weighted median of a boosted ensemble's answers counts, not the mean.
-    fn median(_preparation: &Self::Preparation) -> bool {
-        false
+    /// How wrong a member of a boosted ensemble is on each example that batches of these are made of, as [`Boosting`] takes it.
+    ///
+    /// # Errors
+    /// Data that cannot be read; outputs that are not finite.
+    fn mistakes(
+        &self,
+        settings: &Settings<Self::Config>,
+        member: &Self::Network,
+        preparation: &Self::Preparation,
+        train: &[usize],
+    ) -> Result<Vec<f64>, TaskError> {
+        losses(self, settings, member, preparation, train)
     }
 
     /// Corrects what trained networks say by examples that they did not learn from, and says what a person should know of it.

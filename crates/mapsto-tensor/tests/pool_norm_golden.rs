@@ -364,13 +364,41 @@ fn large_offsets_do_not_spoil_the_variance() {
     assert!((y.item::<f32>().unwrap() - 1.0).abs() < 1e-3);
 }
 
+fn noise(sizes: [usize; 4]) -> Tensor {
+    let count = sizes.iter().product::<usize>();
+    let value = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 1e6 - 8.0;
+    Tensor::from_vec((0..count).map(value).collect(), sizes).unwrap()
+}
+
+#[test]
+fn rectifying_on_the_way_changes_no_bit() {
+    // Planes by rows, of several pieces, and by columns; a channel that is nothing but its bias, which is 0.
+    for sizes in [[9, 3, 40, 41], [3, 3, 300, 170], [700, 3, 5, 2], [1, 3, 6, 6]] {
+        for dtype in [DType::F32, DType::F64, DType::BF16] {
+            let x = noise(sizes).to_dtype(dtype).unwrap().variable().unwrap();
+            let of = |values: [f32; 3]| Tensor::new(values).unwrap().to_dtype(dtype).unwrap();
+            let [w, b] = [[0.5, 0.0, -0.7], [0.1, 0.0, 0.3]].map(|values| of(values).variable().unwrap());
+            let [mean, variance] = [[0.3, 0.0, -1.0], [9.0, 1.0, 20.0]].map(of);
+            let bits = |y: Tensor| {
+                let weights = noise(sizes).to_dtype(dtype).unwrap();
+                let gradients = y.mul(weights).unwrap().sum().unwrap().backward().unwrap();
+                let gradients = [&x, &w, &b].map(|t| gradients.get(t).unwrap().clone());
+                let all = std::iter::once(&y).chain(&gradients);
+                let all = all.flat_map(|t| t.to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap());
+                all.map(f64::to_bits).collect::<Vec<_>>()
+            };
+            let after = x.batch_norm(Some(&w), Some(&b), 1e-5).unwrap().0.relu().unwrap();
+            let within = x.batch_norm_relu(Some(&w), Some(&b), 1e-5).unwrap().0;
+            assert!(bits(after) == bits(within), "{sizes:?}, {dtype}");
+            let after = x.batch_norm_inference(&mean, &variance, Some(&w), Some(&b), 1e-5).unwrap().relu().unwrap();
+            let within = x.batch_norm_inference_relu(&mean, &variance, Some(&w), Some(&b), 1e-5).unwrap();
+            assert!(bits(after) == bits(within), "inference, {sizes:?}, {dtype}");
+        }
+    }
+}
+
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let noise = |sizes: [usize; 4]| {
-        let count = sizes.iter().product::<usize>();
-        let value = |i: usize| ((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 1e6 - 8.0;
-        Tensor::from_vec((0..count).map(value).collect(), sizes).unwrap()
-    };
     type Run = fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
     let runs: [(&str, [usize; 4], Run); 8] = [
         ("batch_norm", [9, 3, 40, 41], |x, w, b| Ok(x.batch_norm(Some(w), Some(b), 1e-5)?.0)),

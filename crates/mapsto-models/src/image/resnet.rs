@@ -153,7 +153,7 @@ impl Layer for ResNet {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = scope(self);
-        let mut x = self.bn1.forward(&self.conv1.forward(x)?)?.relu()?;
+        let mut x = self.bn1.forward_relu(&self.conv1.forward(x)?)?;
         if let Some(pool) = &self.maxpool {
             x = pool.forward(&x)?;
         }
@@ -202,11 +202,12 @@ impl Layer for Block {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = scope(self);
-        let y = self.bn1.forward(&self.conv1.forward(x)?)?.relu()?;
-        let mut y = self.bn2.forward(&self.conv2.forward(&y)?)?;
-        if let (Some(conv), Some(norm)) = (&self.conv3, &self.bn3) {
-            y = norm.forward(&conv.forward(&y.relu()?)?)?;
-        }
+        let y = self.bn1.forward_relu(&self.conv1.forward(x)?)?;
+        let y = self.conv2.forward(&y)?;
+        let y = match (&self.conv3, &self.bn3) {
+            (Some(conv), Some(norm)) => norm.forward(&conv.forward(&self.bn2.forward_relu(&y)?)?)?,
+            _ => self.bn2.forward(&y)?,
+        };
         match &self.downsample {
             Some(around) => y.add(around.forward(x)?)?.relu(),
             None => y.add(x)?.relu(),

@@ -118,9 +118,9 @@ impl DeepSpeech {
                 )));
             }
             let x = self.conv1.forward(&self.filled(&own.mask(features, 1)?, KERNELS[0])?)?;
-            let x = own.mask(&self.norm1.forward(&x)?.relu()?, STRIDE)?;
+            let x = own.mask(&self.norm1.forward_relu(&x)?, STRIDE)?;
             let x = self.conv2.forward(&self.filled(&x, KERNELS[1])?)?;
-            let x = self.norm2.forward(&x)?.relu()?;
+            let x = self.norm2.forward_relu(&x)?;
             let steps = counts.into_iter().map(|count| DeepSpeech::steps(count as usize) as i64).collect();
             let steps = Tensor::from_vec(steps, *frames.shape())?;
             let (states, _) = self.rnn.forward_packed(&by_step(&x)?, &steps, None)?;

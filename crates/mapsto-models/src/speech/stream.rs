@@ -66,9 +66,9 @@ impl<'a> SpeechStream<'a> {
             }
             no_grad(|| {
                 let Some(x) = self.first.push(&network.conv1, features)? else { return Ok(None) };
-                let x = network.norm1.forward(&x)?.relu()?;
+                let x = network.norm1.forward_relu(&x)?;
                 let Some(x) = self.second.push(&network.conv2, &x)? else { return Ok(None) };
-                let x = network.norm2.forward(&x)?.relu()?;
+                let x = network.norm2.forward_relu(&x)?;
                 let (states, last) = network.rnn.forward(&by_step(&x)?, self.state.as_ref())?;
                 self.state = Some(last);
                 network.told(&states)?.squeeze(&[0]).map(Some)

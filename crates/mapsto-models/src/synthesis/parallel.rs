@@ -4,6 +4,7 @@
 
 use super::SynthesisShape;
 use super::align::durations;
+use crate::mixture::Mixture;
 use crate::parts::{check_layers, check_size};
 use crate::text::mask::{before, check_texts};
 use mapsto_nn::{
@@ -86,6 +87,16 @@ pub struct Parallel {
     head: Linear,
 }
 
+/// What a network makes of tokens.
+struct Read {
+    /// `[N, T, width]`
+    embedded: Tensor,
+    /// 1 where a text has tokens, else 0: `[N, T, 1]`.
+    held: Tensor,
+    /// `[N, T, width]`
+    encoded: Tensor,
+}
+
 /// What a step is to make small.
 pub struct Losses {
     /// How far frames are from the right ones: the mean of absolute differences.
@@ -137,93 +148,31 @@ impl Parallel {
         })
     }
 
-    /// The losses of texts, tokens `[N, T]` and lengths `[N]`, and the frames in which they were said, `[N, F, bands]`, and how many those are, `[N]`:
-    /// of frames each text has as many as tokens, at least.
-    ///
-    /// # Errors
-    /// Other shapes or types; fewer frames than tokens.
-    #[track_caller]
-    pub fn losses(&self, tokens: &Tensor, lengths: &Tensor, frames: &Tensor, counts: &Tensor) -> Result<Losses> {
-        let _scope = scope(self);
-        composed("Parallel", || {
-            check_texts(tokens, lengths)?;
-            let (places, all) = (tokens.shape()[1], frames.shape()[1]);
-            let held = held(lengths, places, frames.dtype())?;
-            let embedded = self.embedding.forward(tokens)?;
-            let encoded = self.encode(&embedded, &held)?;
-            let scores = self.scores(&embedded, &held, frames, lengths, counts)?;
-            let found = found(&scores, lengths, counts)?;
-            let (expanded, _) = self.expand(&encoded, &found, all)?;
-            let said = self.decode(&expanded, counts)?;
-
-            let heard = self::held(counts, all, frames.dtype())?;
-            let bands = frames.shape()[2] as f64;
-            let off = said.sub(frames)?.abs()?.mul(&heard)?.sum()?.div(heard.sum()?.mul(bands)?)?;
-            let wanted: Vec<f32> = padded(&found, places).map(|frames| (1.0 + frames as f32).ln()).collect();
-            let wanted = Tensor::from_vec(wanted, [found.len(), places])?;
-            let held = held.squeeze(&[2])?;
-            // What durations are read from is not bent to them.
-            let square = self.log_durations(&encoded.detach(), lengths)?.sub(wanted)?.square()?;
-            Ok(Losses {
-                frames: off,
-                durations: square.mul(&held)?.sum()?.div(held.sum()?)?,
-                alignment: forward_sum(&scores, lengths, counts)?,
-            })
-        })
+    /// What tokens are, `[N, T]`, of texts of these lengths, `[N]`.
+    fn read(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Read> {
+        let embedded = self.embedding.forward(tokens)?;
+        let held = held(lengths, tokens.shape()[1], embedded.dtype())?;
+        let encoded = self.encoder.iter().try_fold(embedded.clone(), |x, block| block.forward(&x, &held))?;
+        Ok(Read { embedded, held, encoded })
     }
 
-    /// What is said of texts, tokens `[N, T]` and lengths `[N]`, so many times as fast as was learned.
-    ///
-    /// # Errors
-    /// Other shapes or types; durations that are not finite.
-    #[track_caller]
-    pub fn speak(&self, tokens: &Tensor, lengths: &Tensor, pace: f64) -> Result<Spoken> {
-        composed("Parallel", || {
-            check_texts(tokens, lengths)?;
-            let places = tokens.shape()[1];
-            let embedded = self.embedding.forward(tokens)?;
-            let encoded = self.encode(&embedded, &held(lengths, places, embedded.dtype())?)?;
-            let logarithms = self.log_durations(&encoded, lengths)?.to_vec::<f32>()?;
-            if logarithms.iter().any(|value| !value.is_finite()) {
-                return Err(Error::argument("a duration is NaN or infinite").mend("did it learn at too high a rate?"));
-            }
-            let frames = |value: &f32| ((f64::from(*value).exp() - 1.0) / pace).round().clamp(1.0, LONGEST) as usize;
-            let each = logarithms.chunks(places).zip(lengths.to_vec::<i64>()?);
-            let each: Vec<Vec<usize>> =
-                each.map(|(row, length)| row.iter().take(length as usize).map(frames).collect()).collect();
-            let lengths: Vec<usize> = each.iter().map(|durations| durations.iter().sum()).collect();
-            let all = lengths.iter().copied().max().unwrap_or(0);
-            let (expanded, counts) = self.expand(&encoded, &each, all)?;
-            Ok(Spoken { frames: self.decode(&expanded, &counts)?, lengths })
-        })
-    }
-
-    fn encode(&self, embedded: &Tensor, held: &Tensor) -> Result<Tensor> {
-        self.encoder.iter().try_fold(embedded.clone(), |x, block| block.forward(&x, held))
-    }
-
-    fn log_durations(&self, encoded: &Tensor, lengths: &Tensor) -> Result<Tensor> {
-        let held = held(lengths, encoded.shape()[1], encoded.dtype())?;
-        let x = self.durations.iter().try_fold(encoded.clone(), |x, block| block.forward(&x, &held))?;
+    /// Logarithms of how long each token sounds, `[N, T]`.
+    fn log_durations(&self, encoded: &Tensor, held: &Tensor) -> Result<Tensor> {
+        let x = self.durations.iter().try_fold(encoded.clone(), |x, block| block.forward(&x, held))?;
         self.duration.forward(&x)?.squeeze(&[2])
     }
 
-    fn decode(&self, expanded: &Tensor, counts: &Tensor) -> Result<Tensor> {
-        let held = held(counts, expanded.shape()[1], expanded.dtype())?;
-        let x = self.decoder.iter().try_fold(expanded.clone(), |x, block| block.forward(&x, &held))?;
+    /// Frames of tokens that sound so long each, `[N, all, bands]`.
+    fn say(&self, encoded: &Tensor, durations: &[Vec<usize>], all: usize) -> Result<Tensor> {
+        let (expanded, counts) = self.expand(encoded, durations, all)?;
+        let held = held(&counts, all, expanded.dtype())?;
+        let x = self.decoder.iter().try_fold(expanded, |x, block| block.forward(&x, &held))?;
         self.head.forward(&x)
     }
 
-    /// How well each frame fits each token, `[N, F, T]`: logits, with a hint that both go from left to right.
-    fn scores(
-        &self,
-        embedded: &Tensor,
-        held: &Tensor,
-        frames: &Tensor,
-        lengths: &Tensor,
-        counts: &Tensor,
-    ) -> Result<Tensor> {
-        let keys = self.token_key.forward(&embedded.mul(held)?.transpose(1, 2)?)?.relu()?;
+    /// How well each frame fits no token, and each, `[N, F, 1 + T]`: logits, with a hint that both go from left to right.
+    fn matches(&self, read: &Read, frames: &Tensor, lengths: &Tensor, counts: &Tensor) -> Result<Tensor> {
+        let keys = self.token_key.forward(&read.embedded.mul(&read.held)?.transpose(1, 2)?)?.relu()?;
         let keys = self.token_match.forward(&keys)?;
         let queries = self.frame_match.forward(&self.frame_key.forward(&frames.transpose(1, 2)?)?.relu()?)?;
         let scale = 1.0 / (keys.shape()[1] as f64).sqrt();
@@ -232,11 +181,12 @@ impl Parallel {
             let place = Tensor::arange(0, places as i64, 1)?.to_dtype(DType::F32)?.add(0.5)?;
             place.div(counts.to_dtype(DType::F32)?.unsqueeze(1)?)
         };
-        let apart =
-            part(counts, frames.shape()[1])?.unsqueeze(2)?.sub(part(lengths, embedded.shape()[1])?.unsqueeze(1)?)?;
+        let &[texts, all, places] = &scores.shape()[..] else { return Err(Error::shape("scores without axes")) };
+        let apart = part(counts, all)?.unsqueeze(2)?.sub(part(lengths, places)?.unsqueeze(1)?)?;
         let hint = apart.square()?.mul(-0.5 / (DIAGONAL * DIAGONAL))?;
-        let hidden = before(lengths, embedded.shape()[1])?.logical_not()?.unsqueeze(1)?;
-        scores.add(hint)?.masked_fill(&hidden, HIDDEN)
+        let hidden = before(lengths, places)?.logical_not()?.unsqueeze(1)?;
+        let scores = scores.add(hint)?.masked_fill(&hidden, HIDDEN)?;
+        Tensor::concat(&[&Tensor::full([texts, all, 1], BLANK, scores.dtype())?, &scores], -1)
     }
 
     /// Frames from what tokens are and how long each sounds, with the place of each in its token, `[N, F, width]`, and how many each text has.
@@ -263,6 +213,77 @@ impl Parallel {
     }
 }
 
+impl Mixture<'_, Parallel> {
+    /// The losses of texts, tokens `[N, T]` and lengths `[N]`, and the frames in which they were said, `[N, F, bands]`, and how many those are, `[N]`:
+    /// of frames each text has as many as tokens, at least. Several networks find one alignment, by the mean of their probabilities.
+    ///
+    /// # Errors
+    /// Other shapes or types; fewer frames than tokens.
+    #[track_caller]
+    pub fn losses(&self, tokens: &Tensor, lengths: &Tensor, frames: &Tensor, counts: &Tensor) -> Result<Losses> {
+        let _scope = scope(self.first());
+        composed("Parallel", || {
+            check_texts(tokens, lengths)?;
+            let (places, all) = (tokens.shape()[1], frames.shape()[1]);
+            let read = self.read(tokens, lengths)?;
+            let matches = self.tell(&read, |network, read| network.matches(read, frames, lengths, counts))?;
+            let matches = self.log_mean(matches)?;
+            let found = found(&matches, lengths, counts)?;
+            let said = self.mean(self.tell(&read, |network, read| network.say(&read.encoded, &found, all))?)?;
+
+            let heard = held(counts, all, frames.dtype())?;
+            let bands = frames.shape()[2] as f64;
+            let off = said.sub(frames)?.abs()?.mul(&heard)?.sum()?.div(heard.sum()?.mul(bands)?)?;
+            let wanted: Vec<f32> = padded(&found, places).map(|frames| (1.0 + frames as f32).ln()).collect();
+            let wanted = Tensor::from_vec(wanted, [found.len(), places])?;
+            // What durations are read from is not bent to them.
+            let told = self.tell(&read, |network, read| network.log_durations(&read.encoded.detach(), &read.held))?;
+            let (square, held) =
+                (self.mean(told)?.sub(wanted)?.square()?, held(lengths, places, frames.dtype())?.squeeze(&[2])?);
+            Ok(Losses {
+                frames: off,
+                durations: square.mul(&held)?.sum()?.div(held.sum()?)?,
+                alignment: forward_sum(&matches, lengths, counts)?,
+            })
+        })
+    }
+
+    /// What is said of texts, tokens `[N, T]` and lengths `[N]`, so many times as fast as was learned. Several networks say it in the mean of the
+    /// logarithms of their durations, and of their frames.
+    ///
+    /// # Errors
+    /// Other shapes or types; durations that are not finite.
+    #[track_caller]
+    pub fn speak(&self, tokens: &Tensor, lengths: &Tensor, pace: f64) -> Result<Spoken> {
+        composed("Parallel", || {
+            check_texts(tokens, lengths)?;
+            let places = tokens.shape()[1];
+            let read = self.read(tokens, lengths)?;
+            let told = self.tell(&read, |network, read| network.log_durations(&read.encoded, &read.held))?;
+            let logarithms = self.mean(told)?.to_vec::<f32>()?;
+            if logarithms.iter().any(|value| !value.is_finite()) {
+                return Err(Error::argument("a duration is NaN or infinite").mend("did it learn at too high a rate?"));
+            }
+            let frames = |value: &f32| ((f64::from(*value).exp() - 1.0) / pace).round().clamp(1.0, LONGEST) as usize;
+            let each = logarithms.chunks(places).zip(lengths.to_vec::<i64>()?);
+            let each: Vec<Vec<usize>> =
+                each.map(|(row, length)| row.iter().take(length as usize).map(frames).collect()).collect();
+            let lengths: Vec<usize> = each.iter().map(|durations| durations.iter().sum()).collect();
+            let all = lengths.iter().copied().max().unwrap_or(0);
+            let frames = self.mean(self.tell(&read, |network, read| network.say(&read.encoded, &each, all))?)?;
+            Ok(Spoken { frames, lengths })
+        })
+    }
+
+    fn read(&self, tokens: &Tensor, lengths: &Tensor) -> Result<Vec<Read>> {
+        self.networks().iter().map(|network| network.read(tokens, lengths)).collect()
+    }
+
+    fn tell(&self, read: &[Read], of: impl Fn(&Parallel, &Read) -> Result<Tensor>) -> Result<Vec<Tensor>> {
+        self.networks().iter().zip(read).map(|(network, read)| of(network, read)).collect()
+    }
+}
+
 /// 1 before each length, 0 behind, `[N, places, 1]`.
 fn held(lengths: &Tensor, places: usize, dtype: DType) -> Result<Tensor> {
     before(lengths, places)?.unsqueeze(2)?.to_dtype(dtype)
@@ -273,10 +294,11 @@ fn padded(rows: &[Vec<usize>], places: usize) -> impl Iterator<Item = usize> {
     rows.iter().flat_map(move |row| (0..places).map(|place| row.get(place).copied().unwrap_or(0)))
 }
 
-/// How many frames each token has in the likeliest alignment.
-fn found(scores: &Tensor, lengths: &Tensor, counts: &Tensor) -> Result<Vec<Vec<usize>>> {
-    let &[_, all, places] = &scores.shape()[..] else { return Err(Error::shape("scores without axes")) };
-    let values = scores.detach().log_softmax(-1)?.to_vec::<f32>()?;
+/// How many frames each token has in the likeliest alignment, by what [`Parallel::matches`] tells.
+fn found(matches: &Tensor, lengths: &Tensor, counts: &Tensor) -> Result<Vec<Vec<usize>>> {
+    let &[_, all, columns] = &matches.shape()[..] else { return Err(Error::shape("matches without axes")) };
+    let places = columns - 1;
+    let values = matches.detach().narrow(2, 1, places)?.log_softmax(-1)?.to_vec::<f32>()?;
     let each = lengths.to_vec::<i64>()?.into_iter().zip(counts.to_vec::<i64>()?).enumerate();
     each.map(|(text, (tokens, frames))| {
         if frames < tokens || frames > all as i64 {
@@ -288,14 +310,13 @@ fn found(scores: &Tensor, lengths: &Tensor, counts: &Tensor) -> Result<Vec<Vec<u
     .collect()
 }
 
-/// How unlikely it is that a text's tokens come one after another, the mean of frames.
-fn forward_sum(scores: &Tensor, lengths: &Tensor, counts: &Tensor) -> Result<Tensor> {
-    let &[texts, all, places] = &scores.shape()[..] else { return Err(Error::shape("scores without axes")) };
-    let blank = Tensor::full([texts, all, 1], BLANK, scores.dtype())?;
-    let log_probs = Tensor::concat(&[&blank, scores], -1)?.log_softmax(-1)?.transpose(0, 1)?;
-    let targets = Tensor::arange(1, places as i64 + 1, 1)?.broadcast_to([texts, places])?;
+/// How unlikely it is that a text's tokens come one after another, the mean of frames, by what [`Parallel::matches`] tells.
+fn forward_sum(matches: &Tensor, lengths: &Tensor, counts: &Tensor) -> Result<Tensor> {
+    let &[texts, _, columns] = &matches.shape()[..] else { return Err(Error::shape("matches without axes")) };
+    let targets = Tensor::arange(1, columns as i64, 1)?.broadcast_to([texts, columns - 1])?;
     let loss = CtcLoss { reduction: LossReduction::Sum, ..CtcLoss::default() };
-    loss.forward(&log_probs, &targets, counts, lengths)?.div(counts.sum()?.to_dtype(scores.dtype())?)
+    let loss = loss.forward(&matches.log_softmax(-1)?.transpose(0, 1)?, &targets, counts, lengths)?;
+    loss.div(counts.sum()?.to_dtype(matches.dtype())?)
 }
 
 #[cfg(test)]
@@ -345,20 +366,20 @@ mod tests {
         let mut optimizer = Optimizer::new(&network, Adam { lr: 5e-3, ..Adam::default() }).unwrap();
         for _ in 0..300 {
             let Losses { frames: off, durations, alignment } =
-                network.losses(&tokens, &lengths, &frames, &counts).unwrap();
+                Mixture::one(&network).losses(&tokens, &lengths, &frames, &counts).unwrap();
             let loss = off.add(durations.mul(0.5).unwrap()).unwrap().add(alignment).unwrap();
             optimizer.step(&loss.backward().unwrap()).unwrap();
         }
         network.eval();
         // A text that was not among them.
         let [tokens, lengths, frames, counts] = said(&[&[3, 2, 4]]);
-        let spoken = network.speak(&tokens, &lengths, 1.0).unwrap();
+        let spoken = Mixture::one(&network).speak(&tokens, &lengths, 1.0).unwrap();
         assert_eq!(spoken.lengths[0] as i64, counts.to_vec::<i64>().unwrap()[0]);
         let loudest = |frames: &Tensor| frames.argmax_axis(-1, false).unwrap().to_vec::<i64>().unwrap();
         let (said, wanted) = (loudest(&spoken.frames), loudest(&frames));
         let right = said.iter().zip(&wanted).filter(|(said, wanted)| said == wanted).count();
         assert!(right + 1 >= wanted.len(), "{said:?}, not {wanted:?}");
-        let slow = network.speak(&tokens, &lengths, 0.5).unwrap().lengths[0];
+        let slow = Mixture::one(&network).speak(&tokens, &lengths, 0.5).unwrap().lengths[0];
         assert!(slow >= 2 * spoken.lengths[0] - 3, "{slow}");
     }
 
@@ -368,7 +389,7 @@ mod tests {
         network.eval();
         let of = |texts: &[&[i64]]| {
             let [tokens, lengths, ..] = said(texts);
-            network.speak(&tokens, &lengths, 1.0).unwrap()
+            Mixture::one(&network).speak(&tokens, &lengths, 1.0).unwrap()
         };
         let (alone, beside) = (of(&[&[1, 2]]), of(&[&[1, 2], &[4, 4, 4, 3, 1]]));
         assert_eq!(alone.lengths[0], beside.lengths[0]);
@@ -381,7 +402,7 @@ mod tests {
     fn fewer_frames_than_tokens_are_refused() {
         let [tokens, lengths, frames, _] = said(&[&[1, 2, 3]]);
         let counts = Tensor::from_vec(vec![2i64], [1]).unwrap();
-        let text = network().losses(&tokens, &lengths, &frames, &counts).err().unwrap().to_string();
+        let text = Mixture::one(&network()).losses(&tokens, &lengths, &frames, &counts).err().unwrap().to_string();
         assert!(text.contains("3 tokens and 2 frames"), "{text}");
     }
 }

@@ -54,9 +54,23 @@ macro_rules! plain_activations {
     )*};
 }
 
+/// See [`Tensor::relu`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Module)]
+pub struct Relu;
+
+impl Layer for Relu {
+    #[track_caller]
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
+        x.relu()
+    }
+
+    fn is_relu(&self) -> bool {
+        true
+    }
+}
+
 plain_activations! {
-    /// See [`Tensor::relu`].
-    Relu |x| x.relu();
     /// See [`Tensor::relu6`].
     Relu6 |x| x.relu6();
     /// See [`Tensor::selu`].

@@ -63,6 +63,20 @@ pub trait Layer: Module {
     /// An input that does not fit the layer.
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// The output for an input, rectified: in one pass where the layer can do both.
+    ///
+    /// # Errors
+    /// An input that does not fit the layer.
+    #[track_caller]
+    fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward(x)?.relu()
+    }
+
+    /// Whether the layer is [`Relu`]: in a [`Sequential`] the layer before it rectifies.
+    fn is_relu(&self) -> bool {
+        false
+    }
 }
 
 impl<L: Layer + ?Sized> Layer for Box<L> {
@@ -70,6 +84,16 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
         (**self).forward(x)
+    }
+
+    #[track_caller]
+    fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+        let _scope = crate::scope(self);
+        (**self).forward_relu(x)
+    }
+
+    fn is_relu(&self) -> bool {
+        (**self).is_relu()
     }
 }
 

@@ -129,10 +129,22 @@ impl Running {
         })
     }
 
-    /// `x` normalised by them.
+    /// `x` normalised by them, with `relu` rectified.
     #[track_caller]
-    fn normalize(&self, x: &Tensor, weight: Option<&Tensor>, bias: Option<&Tensor>, eps: f64) -> Result<Tensor> {
-        x.batch_norm_inference(&self.mean.get()?, &self.variance.get()?, weight, bias, eps)
+    fn normalize(
+        &self,
+        x: &Tensor,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+        relu: bool,
+    ) -> Result<Tensor> {
+        let (mean, variance) = (self.mean.get()?, self.variance.get()?);
+        if relu {
+            x.batch_norm_inference_relu(&mean, &variance, weight, bias, eps)
+        } else {
+            x.batch_norm_inference(&mean, &variance, weight, bias, eps)
+        }
     }
 
     /// Takes a share of a mean and a biased variance, each over `count` elements, in.
@@ -267,7 +279,13 @@ macro_rules! channel_norms {
             #[track_caller]
             fn forward(&self, x: &Tensor) -> Result<Tensor> {
                 let _scope = crate::scope(self);
-                self.channels.$method(stringify!($name), x, $($setting),*)
+                self.channels.$method(stringify!($name), x, false, $($setting),*)
+            }
+
+            #[track_caller]
+            fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
+                let _scope = crate::scope(self);
+                self.channels.$method(stringify!($name), x, true, $($setting),*)
             }
         }
     )*};
@@ -292,9 +310,16 @@ channel_norms! { InstanceNormConfig, by_instance:
 }
 
 impl Channels {
-    /// By each channel's statistics over the batch.
+    /// By each channel's statistics over the batch, with `relu` rectified.
     #[track_caller]
-    fn by_batch(&self, name: &'static str, x: &Tensor, ranks: RangeInclusive<usize>, shapes: &str) -> Result<Tensor> {
+    fn by_batch(
+        &self,
+        name: &'static str,
+        x: &Tensor,
+        relu: bool,
+        ranks: RangeInclusive<usize>,
+        shapes: &str,
+    ) -> Result<Tensor> {
         if !ranks.contains(&x.rank()) || x.shape()[1] != self.count {
             let problem = format!("takes {shapes} with {} channels, not {}", self.count, x.shape());
             return Err(Error::shape(problem).op(name).at(Location::caller()));
@@ -302,25 +327,27 @@ impl Channels {
         let (weight, bias) = Affine::get(self.affine.as_ref())?;
         let (weight, bias) = (weight.as_ref(), bias.as_ref());
         if let Some(running) = self.frozen() {
-            return running.normalize(x, weight, bias, self.eps);
+            return running.normalize(x, weight, bias, self.eps, relu);
         }
         let values = x.numel() / self.count.max(1);
         self.expect_variance(name, x, values, "a larger batch")?;
-        let (y, mean, variance) = x.batch_norm(weight, bias, self.eps)?;
+        let normalized =
+            if relu { x.batch_norm_relu(weight, bias, self.eps) } else { x.batch_norm(weight, bias, self.eps) };
+        let (y, mean, variance) = normalized?;
         if let Some(running) = &self.running {
             running.take_in(&mean, &variance, values, running.count(self.momentum)?)?;
         }
         Ok(y)
     }
 
-    /// By each sample's own statistics of each channel.
+    /// By each sample's own statistics of each channel, with `relu` rectified.
     #[track_caller]
-    fn by_instance(&self, name: &'static str, x: &Tensor, spatial: &str) -> Result<Tensor> {
+    fn by_instance(&self, name: &'static str, x: &Tensor, relu: bool, spatial: &str) -> Result<Tensor> {
         let (x, single) = &batched(name, x, Some(self.count), spatial)?;
         let (weight, bias) = Affine::get(self.affine.as_ref())?;
         let (weight, bias) = (weight.as_ref(), bias.as_ref());
         let y = if let Some(running) = self.frozen() {
-            running.normalize(x, weight, bias, self.eps)?
+            running.normalize(x, weight, bias, self.eps, relu)?
         } else {
             let run = x.shape()[2..].iter().product::<usize>();
             self.expect_variance(name, x, run, "larger samples")?;
@@ -335,7 +362,8 @@ impl Channels {
                     running.take_in(&mean, &variance, run, self.momentum.unwrap_or_default())
                 })?;
             }
-            x.instance_norm(weight, bias, self.eps)?
+            let y = x.instance_norm(weight, bias, self.eps)?;
+            if relu { y.relu()? } else { y }
         };
         if *single { y.squeeze(&[0]) } else { Ok(y) }
     }

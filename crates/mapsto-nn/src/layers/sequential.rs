@@ -2,6 +2,7 @@
 
 use super::Layer;
 use crate::module::{Module, Visitor};
+use crate::summary::is_watched;
 use mapsto_tensor::{Result, Tensor};
 
 /// Layers in a row, each given the output of the one before. Their names in the tree are their numbers.
@@ -57,9 +58,47 @@ impl Layer for Sequential {
         let _scope = crate::scope(self);
         let at = std::panic::Location::caller();
         let mut x = x.clone();
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(&x).map_err(|e| e.at(at).within(format!("{i} {}", layer.kind())))?;
+        let mut layers = self.layers.iter().enumerate().peekable();
+        while let Some((i, layer)) = layers.next() {
+            // A summary looks at each layer by itself.
+            let rectified = !is_watched() && layers.next_if(|(_, next)| next.is_relu()).is_some();
+            let y = if rectified { layer.forward_relu(&x) } else { layer.forward(&x) };
+            x = y.map_err(|e| e.at(at).within(format!("{i} {}", layer.kind())))?;
         }
         Ok(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BatchNorm1d, InstanceNorm1d, Linear, Relu, Tanh};
+    use mapsto_tensor::{DType, Rng};
+
+    #[test]
+    fn a_relu_is_done_by_the_layer_before_it() -> Result<()> {
+        let make = || -> Result<Sequential> {
+            let first = sequential![Relu, BatchNorm1d::new(6)?, Relu, Relu, Tanh, InstanceNorm1d::new(6)?, Relu];
+            Ok(first.push(sequential![BatchNorm1d::new(6)?]).push(Relu).push(Linear::new(5, 3)?).push(Relu))
+        };
+        let x = Tensor::randn([4, 6, 5], DType::F32, &mut Rng::new(3))?.variable()?;
+        let bits = |network: &Sequential, y: Tensor| -> Result<Vec<u32>> {
+            let gradients = y.square()?.sum()?.backward()?;
+            let mut all = [y.to_vec::<f32>()?, gradients.get(&x).expect("a gradient").to_vec::<f32>()?].concat();
+            for (_, value) in network.state_dict()? {
+                all.extend(value.to_dtype(DType::F32)?.to_vec::<f32>()?);
+            }
+            Ok(all.into_iter().map(f32::to_bits).collect())
+        };
+        let (together, apart) = (make()?.init(1)?, make()?.init(1)?);
+        for training in [true, false] {
+            for network in [&together, &apart] {
+                if training { network.train() } else { network.eval() }
+            }
+            let whole = bits(&together, together.forward(&x)?)?;
+            let y = apart.layers().iter().try_fold(x.clone(), |x, layer| layer.forward(&x))?;
+            assert_eq!(whole, bits(&apart, y)?, "training: {training}");
+        }
+        Ok(())
     }
 }

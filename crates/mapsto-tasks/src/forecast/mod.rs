@@ -150,7 +150,6 @@ fn quantiles(level: f64) -> Vec<f64> {
 impl Task for Forecast {
     const NAME: &'static str = "forecast";
     const ABOUT: &'static str = "The steps to come of series over time, with intervals";
-    const VOTES: bool = true;
     const ASKED: &'static str = "HISTORY.csv";
     const MODELS: Option<Models> = Some(models::FORECAST);
     type Config = ForecastConfig;

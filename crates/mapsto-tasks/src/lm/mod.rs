@@ -181,7 +181,6 @@ impl Task for Lm {
     const NAME: &'static str = "lm";
     const ABOUT: &'static str = "Language: what comes next in texts";
     const ASKED: &'static str = "--text \"How it begins\"";
-    const VOTES: bool = true;
     const MODELS: Option<Models> = Some(models::LANGUAGE);
     type Config = LmConfig;
     type Preparation = LmPreparation;
@@ -288,6 +287,10 @@ impl Task for Lm {
             )));
         }
         if streams > 0 {
+            if matches!(plan.order, Order::Drawn { .. }) {
+                let what = "boosting draws windows by what was told badly, streams reads them one after another";
+                return Err(TaskError::Input(format!("{what}: leave out --set streams={streams}")));
+            }
             let (each, start) = windows::side_by_side(tokens.len(), streams, length);
             let items = (0..each * streams).collect();
             let plan = Plan { items, order: Order::InOrder, batch_size: streams, ..plan };

@@ -14,6 +14,7 @@ pub use evaluation::RecommendEvaluation;
 pub use learn::RecommendBatch;
 pub use preparation::{Histories, RecommendPreparation, Recommender};
 
+use crate::boosting::losses;
 use crate::error::TaskError;
 use crate::fingerprint::Fingerprint;
 use crate::models::{self, Models};
@@ -137,7 +138,6 @@ fn last_out(ratings: &Ratings) -> Given {
 impl Task for Recommend {
     const NAME: &'static str = "recommend";
     const ABOUT: &'static str = "What users will like, or how they will rate it";
-    const VOTES: bool = true;
     const ASKED: &'static str = "USERS.csv";
     const MODELS: Option<Models> = Some(models::RECOMMEND);
     type Config = RecommendConfig;
@@ -310,6 +310,19 @@ impl Task for Recommend {
         let networks = Mixture::one(network);
         let found = self.evaluated(&settings.config, &networks, preparation, items, evaluation::Of::Goal)?;
         Ok(found.measures())
+    }
+
+    fn mistakes(
+        &self,
+        settings: &Settings<RecommendConfig>,
+        member: &Recommender,
+        preparation: &RecommendPreparation,
+        train: &[usize],
+    ) -> Result<Vec<f64>, TaskError> {
+        // Against all items: one example alone stands against no others, and those that are drawn differ.
+        let mut settings = settings.clone();
+        settings.config.sampling = Sampling::All;
+        losses(self, &settings, member, preparation, train)
     }
 
     fn evaluate(&self, predictor: &Predictor<Self>, items: &[usize]) -> Result<RecommendEvaluation, TaskError> {

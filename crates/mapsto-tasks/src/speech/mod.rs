@@ -65,7 +65,6 @@ impl Task for Speech {
     const NAME: &'static str = "speech";
     const ABOUT: &'static str = "What is said in sounds";
     const SKIPS_BAD: bool = true;
-    const VOTES: bool = true;
     const ASKED: &'static str = "SOUND.wav";
     const MODELS: Option<Models> = Some(models::SPEECH);
     type Config = SpeechConfig;

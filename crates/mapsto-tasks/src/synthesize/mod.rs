@@ -23,7 +23,7 @@ use crate::text::TextInput;
 use crate::utterances::{Reading, Utterances};
 use mapsto_data::{Channels, Picture, SpecAugment, Spectrogram, TokenKind, Tokenizer, Utterance};
 use mapsto_models::synthesis::{Losses, Parallel};
-use mapsto_models::{SynthesisModel, SynthesisShape};
+use mapsto_models::{Mixture, SynthesisModel, SynthesisShape};
 use mapsto_nn::Summary;
 use mapsto_tensor::{Result, Tensor, no_grad};
 use mapsto_train::{Loss, Measures};
@@ -125,10 +125,10 @@ impl Synthesize {
         Ok(SynthesizeBatch { tokens, lengths, frames, counts: input.frames.clone() })
     }
 
-    /// How near a network comes to some utterances.
+    /// How near networks come to some utterances.
     fn score(
         &self,
-        network: &Parallel,
+        networks: &Mixture<'_, Parallel>,
         preparation: &SynthesizePreparation,
         items: &[usize],
     ) -> Result<SynthesizeScore, TaskError> {
@@ -138,7 +138,7 @@ impl Synthesize {
         order.sort_by_key(|&item| self.0.frames[item]);
         for items in order.chunks(ASKED) {
             let batch = self.batch(preparation, items, &self.0.heard.input(items, &preparation.scale)?)?;
-            let Losses { frames, durations, alignment } = no_grad(|| batch.losses(network))?;
+            let Losses { frames, durations, alignment } = no_grad(|| batch.losses(networks))?;
             let share = items.iter().map(|&item| self.0.frames[item] as f64).sum::<f64>();
             let of = |loss| Ok::<f64, TaskError>(finite(loss)?.first().copied().unwrap_or(f64::NAN) * share);
             score.frames += of(frames)?;
@@ -152,15 +152,8 @@ impl Synthesize {
 }
 
 impl SynthesizeBatch {
-    fn losses(&self, network: &Parallel) -> Result<Losses> {
-        network.losses(&self.tokens, &self.lengths, &self.frames, &self.counts)
-    }
-}
-
-impl Predictor<Synthesize> {
-    /// The network, which stands alone.
-    fn network(&self) -> Result<&Parallel, TaskError> {
-        self.members.first().ok_or_else(|| TaskError::Internal("a run without a network".into()))
+    fn losses(&self, networks: &Mixture<'_, Parallel>) -> Result<Losses> {
+        networks.losses(&self.tokens, &self.lengths, &self.frames, &self.counts)
     }
 }
 
@@ -272,7 +265,7 @@ impl Task for Synthesize {
         _: &[usize],
     ) -> Result<LossOf<'a, Self>, TaskError> {
         Ok(Box::new(|network, batch| {
-            let Losses { frames, durations, alignment } = batch.losses(network)?;
+            let Losses { frames, durations, alignment } = batch.losses(&Mixture::one(network))?;
             let value = frames.add(&durations)?.add(alignment)?;
             Ok(Loss { value, items: batch.counts.numel() as f64, measures: Vec::new() })
         }))
@@ -285,14 +278,14 @@ impl Task for Synthesize {
         preparation: &SynthesizePreparation,
         items: &[usize],
     ) -> Result<Measures, TaskError> {
-        let score = self.score(network, preparation, items)?;
+        let score = self.score(&Mixture::one(network), preparation, items)?;
         Ok([("val_loss", score.loss()), ("val_frames", score.frames)]
             .map(|(name, value)| (name.to_string(), value))
             .into())
     }
 
     fn evaluate(&self, predictor: &Predictor<Self>, items: &[usize]) -> Result<SynthesizeScore, TaskError> {
-        self.score(predictor.network()?, &predictor.preparation, items)
+        self.score(&predictor.mixture(|network| network)?, &predictor.preparation, items)
     }
 
     fn columns(_: &Predictor<Self>) -> Vec<String> {
@@ -318,7 +311,7 @@ impl Task for Synthesize {
     }
 
     fn draw(&self, outcome: &Outcome<Self>, page: &mut Markup) -> Result<(), TaskError> {
-        let (network, preparation) = (outcome.predictor.network()?, &outcome.predictor.preparation);
+        let (networks, preparation) = (outcome.predictor.mixture(|network| network)?, &outcome.predictor.preparation);
         let [most, longest] = SHOWN;
         let shown: Vec<usize> =
             outcome.tested.iter().copied().filter(|&item| self.0.frames[item] <= longest).take(most).collect();
@@ -334,7 +327,7 @@ impl Task for Synthesize {
         let mut pairs = Vec::new();
         for &item in &shown {
             let tokens = preparation.tokenizer.encode(&self.0.texts[item], LONGEST).map_err(TaskError::input)?;
-            let (said, _) = speak::spectrogram(network, preparation, &tokens, 1.0)?;
+            let (said, _) = speak::spectrogram(&networks, preparation, &tokens, 1.0)?;
             let heard = self.0.heard.input(&[item], &preparation.scale)?.features.to_vec::<f32>()?;
             pairs.push((item, said, heard));
         }

@@ -7,6 +7,7 @@ use crate::question::{Listener, Prediction, Question};
 use crate::run::write;
 use crate::utterances::written;
 use mapsto_data::{GriffinLim, Sound, Spectrogram, Spectrograph, Text, read_sources};
+use mapsto_models::Mixture;
 use mapsto_models::synthesis::Parallel;
 use mapsto_tensor::{Tensor, no_grad};
 use serde::{Deserialize, Serialize};
@@ -112,14 +113,15 @@ fn say(
         listener
             .warn(&format!("{name}: {} of {all} characters were not learned, and are not said", all - tokens.len()));
     }
-    let (_, spectrogram) = spectrogram(predictor.network()?, &predictor.preparation, &tokens, voice.pace)?;
+    let (_, spectrogram) =
+        spectrogram(&predictor.mixture(|network| network)?, &predictor.preparation, &tokens, voice.pace)?;
     let spectrograph = Spectrograph::new(&predictor.settings.config.features).map_err(TaskError::input)?;
     spectrograph.sound(&spectrogram, &voice.phases()?).map_err(TaskError::input)
 }
 
 /// The spectrogram of a text, scaled as the network says it and as sounds have it.
 pub(super) fn spectrogram(
-    network: &Parallel,
+    networks: &Mixture<'_, Parallel>,
     preparation: &SynthesizePreparation,
     tokens: &[u32],
     pace: f64,
@@ -128,7 +130,7 @@ pub(super) fn spectrogram(
     let count = tokens.len();
     let tokens = Tensor::from_vec(tokens, [1, count])?;
     let lengths = Tensor::from_vec(vec![count as i64], [1])?;
-    let spoken = no_grad(|| network.speak(&tokens, &lengths, pace))?;
+    let spoken = no_grad(|| networks.speak(&tokens, &lengths, pace))?;
     let (frames, rows) = (spoken.lengths[0], preparation.scale.rows());
     let scaled = spoken.frames.reshape([frames, rows])?.t()?.contiguous()?.to_vec::<f32>()?;
     let of = |(place, x): (usize, &f32)| {

@@ -107,7 +107,6 @@ impl TranslatePreparation {
 impl Task for TranslateExamples {
     const NAME: &'static str = "translate";
     const ABOUT: &'static str = "Texts into another language, from pairs";
-    const VOTES: bool = true;
     const ASKED: &'static str = "--text \"A TEXT\"";
     const MODELS: Option<Models> = Some(models::TRANSLATION);
     type Config = TranslateConfig;

@@ -40,17 +40,19 @@ pub(crate) trait RowNormKernels {
 
 /// Normalisation of channels. Float types; statistics are `f64` for `f64`, otherwise `f32`.
 pub(crate) trait BatchNormKernels {
-    /// `[n, c, ...]` normalised over all axes but the second: `[y, mean, variance, 1 / sqrt(variance + eps)]`.
-    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64) -> Result<[Tensor; 4]>;
+    /// `[n, c, ...]` normalised over all axes but the second, and with `relu` rectified: `[y, mean, variance,
+    /// 1 / sqrt(variance + eps)]`.
+    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64, relu: bool) -> Result<[Tensor; 4]>;
     /// Gradients with respect to input, weight and bias, from the mean and `1 / sqrt(variance + eps)`.
     fn batch_norm_backward(
         &self,
         g: &Tensor,
         x: &Tensor,
-        weight: Option<&Tensor>,
+        affine: [Option<&Tensor>; 2],
         statistics: [&Tensor; 2],
+        relu: bool,
     ) -> Result<[Tensor; 3]>;
-    /// `[n, c, ...]` normalised by a mean and a variance for each channel.
+    /// `[n, c, ...]` normalised by a mean and a variance for each channel, and with `relu` rectified.
     fn channel_affine(
         &self,
         x: &Tensor,
@@ -58,5 +60,6 @@ pub(crate) trait BatchNormKernels {
         variance: &Tensor,
         affine: [Option<&Tensor>; 2],
         eps: f64,
+        relu: bool,
     ) -> Result<Tensor>;
 }

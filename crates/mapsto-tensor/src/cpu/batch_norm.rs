@@ -15,13 +15,13 @@ use crate::tensor::{Tensor, Writing};
 use std::ops::Range;
 
 impl BatchNormKernels for Cpu {
-    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64) -> Result<[Tensor; 4]> {
+    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64, relu: bool) -> Result<[Tensor; 4]> {
         let wide = x.dtype().to_wide();
         let [weight, bias] = weights(affine, x.shape()[1], wide)?;
         let wide_x = self.contiguous(&self.cast(x, wide)?)?;
         let [y, mean, variance, scale] = match wide {
-            DType::F64 => forward::<f64>(&wide_x, &weight, &bias, eps)?,
-            _ => forward::<f32>(&wide_x, &weight, &bias, eps)?,
+            DType::F64 => forward::<f64>(&wide_x, [&weight, &bias], eps, relu)?,
+            _ => forward::<f32>(&wide_x, [&weight, &bias], eps, relu)?,
         };
         Ok([self.cast(&y, x.dtype())?, mean, variance, scale])
     }
@@ -30,16 +30,17 @@ impl BatchNormKernels for Cpu {
         &self,
         g: &Tensor,
         x: &Tensor,
-        weight: Option<&Tensor>,
+        affine: [Option<&Tensor>; 2],
         statistics: [&Tensor; 2],
+        relu: bool,
     ) -> Result<[Tensor; 3]> {
         let wide = x.dtype().to_wide();
-        let [weight, _] = weights([weight, None], x.shape()[1], wide)?;
+        let [weight, bias] = weights(affine, x.shape()[1], wide)?;
         let plain = |t: &Tensor| self.contiguous(&self.cast(t, wide)?);
         let (g, wide_x) = (plain(g)?, plain(x)?);
         let [dx, dw, db] = match wide {
-            DType::F64 => backward::<f64>(&g, &wide_x, &weight, statistics)?,
-            _ => backward::<f32>(&g, &wide_x, &weight, statistics)?,
+            DType::F64 => backward::<f64>(&g, &wide_x, [&weight, &bias], statistics, relu)?,
+            _ => backward::<f32>(&g, &wide_x, [&weight, &bias], statistics, relu)?,
         };
         Ok([self.cast(&dx, x.dtype())?, dw, db])
     }
@@ -51,14 +52,15 @@ impl BatchNormKernels for Cpu {
         variance: &Tensor,
         affine: [Option<&Tensor>; 2],
         eps: f64,
+        relu: bool,
     ) -> Result<Tensor> {
         let wide = x.dtype().to_wide();
         let [weight, bias] = weights(affine, x.shape()[1], wide)?;
         let [mean, variance] = weights([Some(mean), Some(variance)], x.shape()[1], wide)?;
         let wide_x = self.contiguous(&self.cast(x, wide)?)?;
         let y = match wide {
-            DType::F64 => given::<f64>(&wide_x, [&mean, &variance, &weight, &bias], eps)?,
-            _ => given::<f32>(&wide_x, [&mean, &variance, &weight, &bias], eps)?,
+            DType::F64 => given::<f64>(&wide_x, [&mean, &variance, &weight, &bias], eps, relu)?,
+            _ => given::<f32>(&wide_x, [&mean, &variance, &weight, &bias], eps, relu)?,
         };
         self.cast(&y, x.dtype())
     }
@@ -85,13 +87,38 @@ struct Plan {
     piece: usize,
 }
 
-/// What an element becomes: `(x - mean) * a + b`, or with a gradient `g * a + (x - mean) * b + c`.
+/// What an element becomes: `(x - mean) * a + b`, or with a gradient `g * a + (x - mean) * b + c`, where the gradient passed what
+/// became of the element, `(x - mean) * slope + bias`.
 #[derive(Clone, Copy, Default)]
 struct Line<T> {
     mean: T,
     a: T,
     b: T,
     c: T,
+    slope: T,
+    bias: T,
+}
+
+/// Numbers of a [`Line`].
+const NUMBERS: usize = 6;
+
+/// `y` where a normalised element `z` passes the rectifier, which makes elements and gradients zero elsewhere.
+#[inline(always)]
+fn passed<T: Real>(z: T, y: T) -> T {
+    if z <= T::ZERO { T::ZERO } else { y }
+}
+
+/// Runs `$body` with `$pass` as [`passed`] if `$relu`, or else as what lets all pass: loops without a question in them.
+macro_rules! with_pass {
+    ($relu:expr, $pass:ident => $body:expr) => {
+        if $relu {
+            let $pass = passed::<T>;
+            $body
+        } else {
+            let $pass = |_: T, y: T| y;
+            $body
+        }
+    };
 }
 
 impl Plan {
@@ -180,7 +207,7 @@ impl Plan {
             reduce(rows(block), columns, both);
         });
         let sums = sums.as_mut();
-        let mut lines = Writing::<T>::new(Shape::new(&[4, width])?)?;
+        let mut lines = Writing::<T>::new(Shape::new(&[NUMBERS, width])?)?;
         for channel in 0..self.channels {
             let columns = channel * self.plane..(channel + 1) * self.plane;
             let sum = |block: usize, column: usize| {
@@ -189,7 +216,8 @@ impl Plan {
             };
             let mut all = (0..blocks).flat_map(|block| columns.clone().map(move |column| sum(block, column)));
             let line = finish(channel, &mut all);
-            for (which, value) in [line.mean, line.a, line.b, line.c].into_iter().enumerate() {
+            let numbers = [line.mean, line.a, line.b, line.c, line.slope, line.bias];
+            for (which, value) in numbers.into_iter().enumerate() {
                 lines.as_mut()[which * width..][columns.clone()].fill(value);
             }
         }
@@ -200,7 +228,12 @@ impl Plan {
     }
 }
 
-fn forward<T: Real>(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<[Tensor; 4]> {
+/// By how much a channel's distances from the mean are stretched, from `1 / sqrt(variance + eps)` as it is kept.
+fn slope<T: Real>(scale: T, weight: T) -> f64 {
+    scale.to_f64() * weight.to_f64()
+}
+
+fn forward<T: Real>(x: &Tensor, [weight, bias]: [&Tensor; 2], eps: f64, relu: bool) -> Result<[Tensor; 4]> {
     let plan = Plan::new(x.shape());
     let mut y = Writing::<T>::new(*x.shape())?;
     let statistic = || Shape::new(&[plan.channels]).and_then(Writing::<T>::new);
@@ -223,50 +256,61 @@ fn forward<T: Real>(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Res
                 count = total;
             }
             let variance = squares / count;
-            let scale = 1.0 / (variance + eps).sqrt();
+            let scale = T::from_f64(1.0 / (variance + eps).sqrt());
             // SAFETY: every channel is finished once.
             unsafe {
                 means.part(channel, 1)[0] = T::from_f64(mean);
                 variances.part(channel, 1)[0] = T::from_f64(variance);
-                scales.part(channel, 1)[0] = T::from_f64(scale);
+                scales.part(channel, 1)[0] = scale;
             }
-            let a = T::from_f64(scale * weight[channel].to_f64());
-            Line { mean: T::from_f64(mean), a, b: bias[channel], c: T::ZERO }
+            let a = T::from_f64(slope(scale, weight[channel]));
+            Line { mean: T::from_f64(mean), a, b: bias[channel], ..Line::default() }
         },
         |channel, segments, line| {
             for i in segments {
                 let range = plan.segment(channel, i);
                 // SAFETY: every segment is one task's alone.
                 let y = unsafe { ys.part(range.start, range.len()) };
-                apply(&x[range], line, y);
+                apply(&x[range], line, relu, y);
             }
         },
         |rows, lines| {
             let width = plan.channels * plan.plane;
             // SAFETY: every row is one task's alone.
             let y = unsafe { ys.part(rows.start * width, rows.len() * width) };
-            apply_columns(&x[rows.start * width..rows.end * width], lines, y);
+            apply_columns(&x[rows.start * width..rows.end * width], lines, relu, y);
         },
     )?;
     Ok([y.finish(), mean.finish(), variance.finish(), scale.finish()])
 }
 
-fn backward<T: Real>(g: &Tensor, x: &Tensor, weight: &Tensor, statistics: [&Tensor; 2]) -> Result<[Tensor; 3]> {
+fn backward<T: Real>(
+    g: &Tensor,
+    x: &Tensor,
+    [weight, bias]: [&Tensor; 2],
+    statistics: [&Tensor; 2],
+    relu: bool,
+) -> Result<[Tensor; 3]> {
     let plan = Plan::new(x.shape());
     let width = plan.channels * plan.plane;
     let channels = Shape::new(&[plan.channels])?;
     let mut dx = Writing::<T>::new(*x.shape())?;
     let (mut dw, mut db) = (Writing::<T>::new(channels)?, Writing::<T>::new(channels)?);
-    let [g, x, weight] = [g, x, weight].map(|t| t.as_slice::<T>().unwrap_or_default());
+    let [g, x, weight, bias] = [g, x, weight, bias].map(|t| t.as_slice::<T>().unwrap_or_default());
     let [means, scales] = statistics.map(|t| t.as_slice::<T>().unwrap_or_default());
+    // As the elements were normalised.
+    let given = |channel: usize| {
+        let slope = T::from_f64(slope(scales[channel], weight[channel]));
+        Line { mean: means[channel], slope, bias: bias[channel], ..Line::default() }
+    };
     let (dxs, dws, dbs) = (Parts::new(dx.as_mut()), Parts::new(dw.as_mut()), Parts::new(db.as_mut()));
     plan.run::<T>(
-        |channel, segments| products(g, x, &plan, channel, segments, means[channel]),
-        |rows, columns, [sum, product]| {
-            let mean = |column: usize| means[column / plan.plane];
-            // The columns' means, where the product goes later.
-            columns.clone().zip(product.iter_mut()).for_each(|(column, p)| *p = mean(column));
-            column_products(g, x, width, rows, columns, sum, product);
+        |channel, segments| products(g, x, &plan, channel, segments, given(channel), relu),
+        |rows, columns, sums| {
+            let lines: Vec<Line<T>> = columns.clone().map(|column| given(column / plan.plane)).collect();
+            let lines = [0, 1, 2]
+                .map(|which| lines.iter().map(|line| [line.mean, line.slope, line.bias][which]).collect::<Vec<T>>());
+            column_products(g, x, width, rows, columns, &lines, relu, sums);
         },
         |channel, parts| {
             let (mut count, mut sum, mut product) = (0.0, 0.0, 0.0);
@@ -275,42 +319,41 @@ fn backward<T: Real>(g: &Tensor, x: &Tensor, weight: &Tensor, statistics: [&Tens
                 sum += a;
                 product += b;
             }
-            let scale = scales[channel].to_f64();
-            let a = scale * weight[channel].to_f64();
+            let (scale, a) = (scales[channel].to_f64(), slope(scales[channel], weight[channel]));
             // SAFETY: every channel is finished once.
             unsafe {
                 dws.part(channel, 1)[0] = T::from_f64(product * scale);
                 dbs.part(channel, 1)[0] = T::from_f64(sum);
             }
             let (b, c) = (-a * scale * scale * product / count, -a * sum / count);
-            Line { mean: means[channel], a: T::from_f64(a), b: T::from_f64(b), c: T::from_f64(c) }
+            Line { a: T::from_f64(a), b: T::from_f64(b), c: T::from_f64(c), ..given(channel) }
         },
         |channel, segments, line| {
             for i in segments {
                 let range = plan.segment(channel, i);
                 // SAFETY: every segment is one task's alone.
                 let dx = unsafe { dxs.part(range.start, range.len()) };
-                apply_gradient(&g[range.clone()], &x[range], line, dx);
+                apply_gradient(&g[range.clone()], &x[range], line, relu, dx);
             }
         },
         |rows, lines| {
             let range = rows.start * width..rows.end * width;
             // SAFETY: every row is one task's alone.
             let dx = unsafe { dxs.part(range.start, range.len()) };
-            apply_gradient_columns(&g[range.clone()], &x[range], lines, dx);
+            apply_gradient_columns(&g[range.clone()], &x[range], lines, relu, dx);
         },
     )?;
     Ok([dx.finish(), dw.finish(), db.finish()])
 }
 
-fn given<T: Real>(x: &Tensor, settings: [&Tensor; 4], eps: f64) -> Result<Tensor> {
+fn given<T: Real>(x: &Tensor, settings: [&Tensor; 4], eps: f64, relu: bool) -> Result<Tensor> {
     let plan = Plan::new(x.shape());
     let mut y = Writing::<T>::new(*x.shape())?;
     let x = x.as_slice::<T>().unwrap_or_default();
     let [mean, variance, weight, bias] = settings.map(|t| t.as_slice::<T>().unwrap_or_default());
     let line = |channel: usize| {
         let a = weight[channel].to_f64() / (variance[channel].to_f64() + eps).sqrt();
-        Line { mean: mean[channel], a: T::from_f64(a), b: bias[channel], c: T::ZERO }
+        Line { mean: mean[channel], a: T::from_f64(a), b: bias[channel], ..Line::default() }
     };
     let ys = Parts::new(y.as_mut());
     let planes = plan.n * plan.channels;
@@ -319,7 +362,7 @@ fn given<T: Real>(x: &Tensor, settings: [&Tensor; 4], eps: f64) -> Result<Tensor
         for plane in task * group..((task + 1) * group).min(planes) {
             // SAFETY: every plane is one task's alone.
             let y = unsafe { ys.part(plane * plan.plane, plan.plane) };
-            apply(&x[plane * plan.plane..][..plan.plane], line(plane % plan.channels), y);
+            apply(&x[plane * plan.plane..][..plan.plane], line(plane % plan.channels), relu, y);
         }
     });
     Ok(y.finish())
@@ -346,12 +389,17 @@ simd! {
 simd! {
     /// Sums of gradients, and of their products with the distances from the mean.
     fn products<S, T: Real>(
-        simd: S, g: &[T], x: &[T], plan: &Plan, channel: usize, segments: Range<usize>, mean: T
+        simd: S, g: &[T], x: &[T], plan: &Plan, channel: usize, segments: Range<usize>, line: Line<T>, relu: bool,
     ) -> [f64; 2] {
         let mut sums = [0.0; 2];
         for i in segments {
             let range = plan.segment(channel, i);
-            let [a, b] = total_pairs(&g[range.clone()], &x[range], |g, x| (g, g * (x - mean)));
+            let (g, x) = (&g[range.clone()], &x[range]);
+            let [a, b] = with_pass!(relu, pass => total_pairs(g, x, |g, x| {
+                let apart = x - line.mean;
+                let g = pass(apart.fma::<S>(line.slope, line.bias), g);
+                (g, g * apart)
+            }));
             sums[0] += a;
             sums[1] += b;
         }
@@ -360,16 +408,21 @@ simd! {
 }
 
 simd! {
-    fn apply<S, T: Real>(simd: S, x: &[T], line: Line<T>, y: &mut [T]) {
-        y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - line.mean).fma::<S>(line.a, line.b));
+    fn apply<S, T: Real>(simd: S, x: &[T], line: Line<T>, relu: bool, y: &mut [T]) {
+        with_pass!(relu, pass => for (y, &x) in y.iter_mut().zip(x) {
+            let z = (x - line.mean).fma::<S>(line.a, line.b);
+            *y = pass(z, z);
+        })
     }
 }
 
 simd! {
-    fn apply_gradient<S, T: Real>(simd: S, g: &[T], x: &[T], line: Line<T>, dx: &mut [T]) {
-        for ((dx, &g), &x) in dx.iter_mut().zip(g).zip(x) {
-            *dx = g.fma::<S>(line.a, (x - line.mean).fma::<S>(line.b, line.c));
-        }
+    fn apply_gradient<S, T: Real>(simd: S, g: &[T], x: &[T], line: Line<T>, relu: bool, dx: &mut [T]) {
+        with_pass!(relu, pass => for ((dx, &g), &x) in dx.iter_mut().zip(g).zip(x) {
+            let apart = x - line.mean;
+            let g = pass(apart.fma::<S>(line.slope, line.bias), g);
+            *dx = g.fma::<S>(line.a, apart.fma::<S>(line.b, line.c));
+        })
     }
 }
 
@@ -395,49 +448,59 @@ simd! {
 }
 
 simd! {
-    /// Sums of columns of gradients, and of their products with the distances from the means, which `product` holds first.
+    /// Sums of columns of gradients, and of their products with the distances from the means, by the columns' means, slopes and
+    /// biases.
     fn column_products<S, T: Real>(
-        simd: S, g: &[T], x: &[T], width: usize, rows: Range<usize>, columns: Range<usize>, sum: &mut [T], product: &mut [T]
+        simd: S, g: &[T], x: &[T], width: usize, rows: Range<usize>, columns: Range<usize>, lines: &[Vec<T>; 3], relu: bool,
+        sums: [&mut [T]; 2],
     ) {
         const STRIP: usize = 64;
+        let [sum, product] = sums;
         for first in (0..sum.len()).step_by(STRIP) {
             let count = STRIP.min(sum.len() - first);
-            let (sum, product) = (&mut sum[first..][..count], &mut product[first..][..count]);
+            let [mean, slope, bias] = [0, 1, 2].map(|which| &lines[which][first..][..count]);
             let (mut sums, mut products) = ([T::ZERO; STRIP], [T::ZERO; STRIP]);
-            for i in rows.clone() {
+            let (sums, products) = (&mut sums[..count], &mut products[..count]);
+            with_pass!(relu, pass => for i in rows.clone() {
                 let at = i * width + columns.start + first;
-                let pairs = g[at..][..count].iter().zip(&x[at..][..count]).zip(&*product);
-                for (((&g, &x), &mean), (s, p)) in pairs.zip(sums.iter_mut().zip(&mut products)) {
-                    *s += g;
-                    *p = g.fma::<S>(x - mean, *p);
+                let (g, x) = (&g[at..][..count], &x[at..][..count]);
+                for i in 0..count {
+                    let apart = x[i] - mean[i];
+                    let g = pass(apart.fma::<S>(slope[i], bias[i]), g[i]);
+                    sums[i] += g;
+                    products[i] = g.fma::<S>(apart, products[i]);
                 }
-            }
-            sum.copy_from_slice(&sums[..count]);
-            product.copy_from_slice(&products[..count]);
+            });
+            sum[first..][..count].copy_from_slice(sums);
+            product[first..][..count].copy_from_slice(products);
         }
     }
 }
 
 simd! {
-    fn apply_columns<S, T: Real>(simd: S, x: &[T], lines: &[T], y: &mut [T]) {
-        let width = lines.len() / 4;
+    fn apply_columns<S, T: Real>(simd: S, x: &[T], lines: &[T], relu: bool, y: &mut [T]) {
+        let width = lines.len() / NUMBERS;
         let [mean, a, b] = [0, 1, 2].map(|which| &lines[which * width..][..width]);
-        for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+        with_pass!(relu, pass => for (y, x) in y.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
             for i in 0..width {
-                y[i] = (x[i] - mean[i]).fma::<S>(a[i], b[i]);
+                let z = (x[i] - mean[i]).fma::<S>(a[i], b[i]);
+                y[i] = pass(z, z);
             }
-        }
+        })
     }
 }
 
 simd! {
-    fn apply_gradient_columns<S, T: Real>(simd: S, g: &[T], x: &[T], lines: &[T], dx: &mut [T]) {
-        let width = lines.len() / 4;
-        let [mean, a, b, c] = [0, 1, 2, 3].map(|which| &lines[which * width..][..width]);
-        for ((dx, g), x) in dx.chunks_exact_mut(width).zip(g.chunks_exact(width)).zip(x.chunks_exact(width)) {
+    fn apply_gradient_columns<S, T: Real>(simd: S, g: &[T], x: &[T], lines: &[T], relu: bool, dx: &mut [T]) {
+        let width = lines.len() / NUMBERS;
+        let [mean, a, b, c, slope, bias] = [0, 1, 2, 3, 4, 5].map(|which| &lines[which * width..][..width]);
+        let (gs, xs) = (g.chunks_exact(width), x.chunks_exact(width));
+        with_pass!(relu, pass => for ((dx, g), x) in dx.chunks_exact_mut(width).zip(gs).zip(xs) {
             for i in 0..width {
-                dx[i] = g[i].fma::<S>(a[i], (x[i] - mean[i]).fma::<S>(b[i], c[i]));
+                let apart = x[i] - mean[i];
+                let g = pass(apart.fma::<S>(slope[i], bias[i]), g[i]);
+                dx[i] = g.fma::<S>(a[i], apart.fma::<S>(b[i], c[i]));
             }
-        }
+        })
     }
 }

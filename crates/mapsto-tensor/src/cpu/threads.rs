@@ -2,6 +2,8 @@
 //!
 //! Results never depend on the number of threads: callers fix from sizes alone which sums are taken and in what order, and
 //! mostly what each task does, too.
+//! Each thread has a run of tasks beside each other, and takes of others' when it is done: operations that go through rows or
+//! images in the same order find in a core's cache what it wrote there before.
 //! Only workers that have joined a job are waited for, so a worker whose core is busy elsewhere delays nothing.
 
 use crate::error::{Error, Result};
@@ -68,7 +70,7 @@ fn run_tasks(tasks: usize, f: &(dyn Fn(usize) + Sync)) {
         // SAFETY: as the caller promised.
         unsafe { (*data.cast::<&(dyn Fn(usize) + Sync)>())(task) }
     }
-    let job = Job { call, data: (&raw const f).cast(), tasks };
+    let job = Job { call, data: (&raw const f).cast(), tasks, runs: threads };
     let panic = POOL.run(job);
     POOL.busy.0.store(false, Ordering::Release);
     if let Some(panic) = panic {
@@ -139,6 +141,15 @@ struct Job {
     call: unsafe fn(*const (), usize),
     data: *const (),
     tasks: usize,
+    /// How many runs the tasks are divided into.
+    runs: usize,
+}
+
+impl Job {
+    /// Where a run begins, and the one before it ends.
+    fn start(&self, run: usize) -> usize {
+        self.tasks * run / self.runs
+    }
 }
 
 /// The low bits of [`Pool::state`] count the workers inside the job; this bit says that more may join.
@@ -153,8 +164,8 @@ struct Padded<T>(T);
 struct Pool {
     /// Epoch, open bit and number of workers inside, in one word, so that joining a job is one compare-exchange.
     state: Padded<AtomicU64>,
-    /// The next task to claim.
-    next: Padded<AtomicUsize>,
+    /// The next task of each run to claim.
+    next: [Padded<AtomicUsize>; MAX_THREADS],
     /// Held by the caller whose job it is.
     busy: Padded<AtomicBool>,
     job: UnsafeCell<Job>,
@@ -173,9 +184,9 @@ unsafe fn no_task(_: *const (), _: usize) {}
 
 static POOL: Pool = Pool {
     state: Padded(AtomicU64::new(0)),
-    next: Padded(AtomicUsize::new(0)),
+    next: [const { Padded(AtomicUsize::new(0)) }; MAX_THREADS],
     busy: Padded(AtomicBool::new(false)),
-    job: UnsafeCell::new(Job { call: no_task, data: std::ptr::null(), tasks: 0 }),
+    job: UnsafeCell::new(Job { call: no_task, data: std::ptr::null(), tasks: 0, runs: 1 }),
     spawned: AtomicUsize::new(0),
     sleeping: AtomicUsize::new(0),
     lock: Mutex::new(()),
@@ -199,7 +210,10 @@ impl Pool {
     fn run(&self, job: Job) -> Option<Box<dyn Any + Send>> {
         // SAFETY: `busy` is ours, and the last job ended closed with nobody inside.
         unsafe { *self.job.get() = job };
-        self.next.0.store(0, Ordering::Relaxed);
+        self.next[..job.runs]
+            .iter()
+            .enumerate()
+            .for_each(|(run, next)| next.0.store(job.start(run), Ordering::Relaxed));
         let epoch = self.state.0.load(Ordering::Relaxed) & !(EPOCH - 1);
         // Sequentially consistent with the worker's way to sleep: it sees the job or we see it sleeping.
         self.state.0.store(epoch.wrapping_add(EPOCH) | OPEN, Ordering::SeqCst);
@@ -207,7 +221,7 @@ impl Pool {
             drop(self.guard());
             self.wake.notify_all();
         }
-        self.claim_tasks(job);
+        self.claim_tasks(job, 0);
         self.state.0.fetch_and(!OPEN, Ordering::Relaxed);
         let mut spins = 0u32;
         while self.state.0.load(Ordering::Acquire) & INSIDE != 0 {
@@ -218,20 +232,23 @@ impl Pool {
         self.panic.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Claims and runs tasks until none is left. Called by the job's owner and by workers inside the job.
-    fn claim_tasks(&self, job: Job) {
+    /// Claims and runs tasks until none is left, those of its own run first. Called by the job's owner, whose run is the first, and
+    /// by workers inside the job.
+    fn claim_tasks(&self, job: Job, own: usize) {
         let result = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let task = self.next.0.fetch_add(1, Ordering::Relaxed);
-                if task >= job.tasks {
-                    break;
+            for run in (own..job.runs).chain(0..own) {
+                let (next, end) = (&self.next[run].0, job.start(run + 1));
+                while next.load(Ordering::Relaxed) < end {
+                    let task = next.fetch_add(1, Ordering::Relaxed);
+                    if task < end {
+                        // SAFETY: the owner keeps the closure alive until nobody is inside.
+                        unsafe { (job.call)(job.data, task) };
+                    }
                 }
-                // SAFETY: the owner keeps the closure alive until nobody is inside.
-                unsafe { (job.call)(job.data, task) };
             }
         }));
         if let Err(panic) = result {
-            self.next.0.store(job.tasks, Ordering::Relaxed);
+            self.next[..job.runs].iter().for_each(|next| next.0.store(job.tasks, Ordering::Relaxed));
             self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
         }
     }
@@ -245,7 +262,7 @@ impl Pool {
             if self.state.0.compare_exchange_weak(state, state + 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 // SAFETY: we are inside, so the job stays as its owner wrote it.
                 let job = unsafe { *self.job.get() };
-                self.claim_tasks(job);
+                self.claim_tasks(job, (index + 1) % job.runs);
                 self.state.0.fetch_sub(1, Ordering::Release);
                 done = state / EPOCH;
             }

@@ -20,7 +20,7 @@ pub(crate) use pack::{Pack, Panels, copy_ends, transpose_4};
 pub(crate) use scratch::{Buffer, CacheLine};
 
 use crate::cpu::isa::simd;
-use crate::cpu::threads::{parallel_chunks_mut, parallel_for};
+use crate::cpu::threads::{num_threads, parallel_chunks_mut, parallel_for};
 use matrix::{check_apart, check_span, swapped};
 use pack::{pack_panel, pack_panels};
 use pulp::Simd;
@@ -318,9 +318,15 @@ impl<T: GemmElement> Product<'_, T> {
                 let task_rows = (TASK_WORK / task_work.max(1)).clamp(1, rows.div_ceil(tile_rows)) * tile_rows;
                 let row_tasks = if serial { 1 } else { rows.div_ceil(task_rows) };
                 let task_rows = if serial { rows } else { task_rows };
-                for_each(serial, row_tasks * column_tasks, |task| {
-                    let (i, j) = (task % row_tasks * task_rows, task / row_tasks * task_panels);
-                    run_block(&block, i..rows.min(i + task_rows), j..panels.min(j + task_panels));
+                // Each thread has rows of its own, as other operations give it, and goes through columns slowly.
+                let runs = if serial { 1 } else { num_threads().min(row_tasks) };
+                let run_rows = row_tasks.div_ceil(runs);
+                for_each(serial, runs * run_rows * column_tasks, |task| {
+                    let (run, task) = (task / (run_rows * column_tasks), task % (run_rows * column_tasks));
+                    let (i, j) = ((run * run_rows + task % run_rows) * task_rows, task / run_rows * task_panels);
+                    if i < rows {
+                        run_block(&block, i..rows.min(i + task_rows), j..panels.min(j + task_panels));
+                    }
                 });
             }
         }

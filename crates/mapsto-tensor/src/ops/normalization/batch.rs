@@ -1,7 +1,7 @@
 //! Normalisation of each channel over a batch.
 
 use crate::error::{Error, Result};
-use crate::op::{Attributes, Backward, Cotangents, Forward, Op, Outputs, Specs, apply, apply_one, expect_float};
+use crate::op::{Attributes, Backward, Cotangents, Forward, Keeps, Op, Outputs, Specs, apply, apply_one, expect_float};
 use crate::ops::normalization::{check_eps, check_inputs, plain_affine, plain_moments, with_affine};
 use crate::shape::{Shape, Spec};
 use crate::tensor::Tensor;
@@ -15,6 +15,8 @@ use smallvec::smallvec;
 pub struct BatchNorm {
     /// What is added to the variance.
     pub eps: f64,
+    /// The result is rectified, as [`Relu`](crate::ops::Relu) does it.
+    pub relu: bool,
 }
 
 /// [`BatchNorm`] with given statistics. Inputs: `x`, mean and variance `[C]`, and perhaps a weight and a bias `[C]`.
@@ -22,6 +24,8 @@ pub struct BatchNorm {
 pub struct BatchNormInference {
     /// What is added to the variance.
     pub eps: f64,
+    /// The result is rectified, as [`Relu`](crate::ops::Relu) does it.
+    pub relu: bool,
 }
 
 /// The shape of what belongs to channels.
@@ -51,7 +55,7 @@ impl Op for BatchNorm {
     }
 
     fn attributes(&self) -> Attributes {
-        vec![("eps", self.eps.into())]
+        vec![("eps", self.eps.into()), ("relu", self.relu.into())]
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
@@ -68,7 +72,7 @@ impl Op for BatchNorm {
 
     fn forward(&self, inputs: &[&Tensor], cx: &mut Forward) -> Result<Outputs> {
         let affine = [inputs.get(1).copied(), inputs.get(2).copied()];
-        let [y, mean, variance, scale] = inputs[0].backend().batch_norm(inputs[0], affine, self.eps)?;
+        let [y, mean, variance, scale] = inputs[0].backend().batch_norm(inputs[0], affine, self.eps, self.relu)?;
         cx.save(mean.clone());
         cx.save(scale);
         Ok(smallvec![y, mean, variance])
@@ -76,10 +80,12 @@ impl Op for BatchNorm {
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let x = cx.input(0)?;
-        let weight = if cx.num_inputs() > 1 { Some(cx.input(1)?) } else { None };
+        let affine = |input: usize| (input < cx.num_inputs()).then(|| cx.input(input)).transpose();
+        let (weight, bias) = (affine(1)?, affine(2)?);
         let (mean, scale) = (cx.saved(0)?, cx.saved(1)?);
+        let (affine, statistics) = ([weight.as_ref(), bias.as_ref()], [&mean, &scale]);
         let [mut dx, dweight, dbias] =
-            x.backend().batch_norm_backward(&cx.grad(0)?, &x, weight.as_ref(), [&mean, &scale])?;
+            x.backend().batch_norm_backward(&cx.grad(0)?, &x, affine, statistics, self.relu)?;
         // What comes through the statistics themselves: mean' = 1 / count, variance' = 2 (x - mean) / count.
         let one_over = x.shape()[1] as f64 / x.numel() as f64;
         let mut also = |more: Tensor| -> Result<()> {
@@ -115,6 +121,9 @@ impl Op for BatchNorm {
         if let Some(bias) = inputs.get(2) {
             y = y.add(spread(bias, &x)?)?;
         }
+        if self.relu {
+            y = y.relu()?;
+        }
         let flat = |t: Tensor| t.reshape([x.shape()[1]]);
         Ok(Some(smallvec![y.to_dtype(inputs[0].dtype())?, flat(mean)?, flat(variance)?]))
     }
@@ -126,7 +135,7 @@ impl Op for BatchNormInference {
     }
 
     fn attributes(&self) -> Attributes {
-        vec![("eps", self.eps.into())]
+        vec![("eps", self.eps.into()), ("relu", self.relu.into())]
     }
 
     fn infer(&self, inputs: &[Spec]) -> Result<Specs> {
@@ -150,13 +159,18 @@ impl Op for BatchNormInference {
     fn forward(&self, inputs: &[&Tensor], _cx: &mut Forward) -> Result<Outputs> {
         let affine = [inputs.get(3).copied(), inputs.get(4).copied()];
         let backend = inputs[0].backend();
-        Ok(smallvec![backend.channel_affine(inputs[0], inputs[1], inputs[2], affine, self.eps)?])
+        Ok(smallvec![backend.channel_affine(inputs[0], inputs[1], inputs[2], affine, self.eps, self.relu)?])
+    }
+
+    fn keeps(&self) -> Keeps {
+        Keeps { outputs: self.relu, ..Keeps::INPUTS }
     }
 
     fn vjp(&self, cx: &Backward<'_>) -> Result<Cotangents> {
         let x = cx.input(0)?;
         let wide = x.dtype().to_wide();
-        let g = cx.grad(0)?.to_dtype(wide)?;
+        let g = if self.relu { cx.output(0)?.gt(0)?.where_(cx.grad(0)?, 0)? } else { cx.grad(0)? };
+        let g = g.to_dtype(wide)?;
         let axes = other_axes(&x);
         let scale = cx.input(2)?.to_dtype(wide)?.add(self.eps)?.sqrt()?;
         let weight = if cx.num_inputs() > 3 { Some(cx.input(3)?.to_dtype(wide)?) } else { None };
@@ -211,14 +225,28 @@ fn inputs(g: &mut Gen, sizes: &[usize], statistics: bool, affine: usize) -> Vec<
     all
 }
 
+/// Sizes of rectified results, and how many of weight and bias there are: planes by rows and by columns.
+const RECTIFIED: [(&[usize], usize); 4] = [(&[6, 3], 2), (&[2, 3, 40], 2), (&[2, 3, 40], 1), (&[3, 2, 2, 3], 0)];
+
+/// Inputs whose results lie away from zero, where a rectifier bends: half of each channel's elements are low, half are high.
+fn apart(g: &mut Gen, sizes: &[usize], statistics: bool, affine: usize) -> Vec<Tensor> {
+    let mut all = inputs(g, sizes, statistics, affine);
+    let place = Tensor::arange(0, all[0].numel() as i64, 1).and_then(|all| all.remainder(2)?.mul(10.0)?.sub(5.0));
+    let place = place.and_then(|place| place.reshape(sizes)?.to_dtype(all[0].dtype()));
+    all[0] = place.and_then(|place| place.add(all[0].mul(0.1)?)).expect("numbers of these sizes");
+    all
+}
+
 impl Registered for BatchNorm {
     fn cases() -> Vec<Case> {
         let mut g = Gen::new(33);
+        let plain = BatchNorm { eps: 1e-2, relu: false };
         let all = SIZES.iter().flat_map(|&sizes| [0, 1, 2].map(move |affine| (sizes, affine)));
-        let mut cases: Vec<Case> = all
-            .map(|(sizes, affine)| Case::new(BatchNorm { eps: 1e-2 }, inputs(&mut g, sizes, false, affine)))
-            .collect();
-        cases.push(Case::new(BatchNorm { eps: 1e-2 }, inputs(&mut g, &[9, 1, 16000], false, 2)));
+        let mut cases: Vec<Case> =
+            all.map(|(sizes, affine)| Case::new(plain, inputs(&mut g, sizes, false, affine))).collect();
+        cases.push(Case::new(plain, inputs(&mut g, &[9, 1, 16000], false, 2)));
+        let relu = BatchNorm { relu: true, ..plain };
+        cases.extend(RECTIFIED.map(|(sizes, affine)| Case::new(relu, apart(&mut g, sizes, false, affine))));
         cases
     }
 
@@ -230,13 +258,14 @@ impl Registered for BatchNorm {
         let y = Array::from_fn(&x.sizes, |index| {
             let c = &index[1..2];
             let normal = (x.at(index) - mean.at(c)) / (variance.at(c) + self.eps).sqrt();
-            normal * plain_affine(inputs, 1, c, 1.0) + plain_affine(inputs, 2, c, 0.0)
+            let y = normal * plain_affine(inputs, 1, c, 1.0) + plain_affine(inputs, 2, c, 0.0);
+            if self.relu { y.max(0.0) } else { y }
         });
         vec![y, mean, variance]
     }
 
     fn arbitrary(g: &mut Gen) -> Self {
-        BatchNorm { eps: g.pick(&[1e-5, 0.0, -1.0, f64::NAN]) }
+        BatchNorm { eps: g.pick(&[1e-5, 0.0, -1.0, f64::NAN]), relu: g.pick(&[false, true]) }
     }
 }
 
@@ -245,8 +274,12 @@ impl Registered for BatchNormInference {
         let mut g = Gen::new(34);
         let sizes: [&[usize]; 5] = [&[5, 3], &[2, 3, 4], &[3, 2, 2, 3], &[0, 2, 3], &[2, 0, 3]];
         let all = sizes.iter().flat_map(|&sizes| [0, 1, 2].map(move |affine| (sizes, affine)));
-        all.map(|(sizes, affine)| Case::new(BatchNormInference { eps: 1e-2 }, inputs(&mut g, sizes, true, affine)))
-            .collect()
+        let plain = BatchNormInference { eps: 1e-2, relu: false };
+        let mut cases: Vec<Case> =
+            all.map(|(sizes, affine)| Case::new(plain, inputs(&mut g, sizes, true, affine))).collect();
+        let relu = BatchNormInference { relu: true, ..plain };
+        cases.extend(RECTIFIED.map(|(sizes, affine)| Case::new(relu, apart(&mut g, sizes, true, affine))));
+        cases
     }
 
     fn reference(&self, inputs: &[Array]) -> Vec<Array> {
@@ -254,12 +287,13 @@ impl Registered for BatchNormInference {
         vec![Array::from_fn(&x.sizes, |index| {
             let c = &index[1..2];
             let normal = (x.at(index) - inputs[1].at(c)) / (inputs[2].at(c) + self.eps).sqrt();
-            normal * plain_affine(inputs, 3, c, 1.0) + plain_affine(inputs, 4, c, 0.0)
+            let y = normal * plain_affine(inputs, 3, c, 1.0) + plain_affine(inputs, 4, c, 0.0);
+            if self.relu { y.max(0.0) } else { y }
         })]
     }
 
     fn arbitrary(g: &mut Gen) -> Self {
-        BatchNormInference { eps: g.pick(&[1e-5, 0.0, -1.0, f64::NAN]) }
+        BatchNormInference { eps: g.pick(&[1e-5, 0.0, -1.0, f64::NAN]), relu: g.pick(&[false, true]) }
     }
 }
 
@@ -276,10 +310,21 @@ impl Tensor {
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<(Tensor, Tensor, Tensor)> {
-        let inputs = with_affine("batch_norm", self, || channels(self.shape()), weight, bias)?;
-        let mut outputs = apply(BatchNorm { eps }, &inputs.iter().collect::<Vec<_>>())?.into_iter();
-        let mut next = || outputs.next().expect("three outputs");
-        Ok((next(), next(), next()))
+        by_batch(BatchNorm { eps, relu: false }, self, weight, bias)
+    }
+
+    /// [`Tensor::batch_norm`], whose result is rectified in the same pass: what `relu` would make of it.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn batch_norm_relu(
+        &self,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<(Tensor, Tensor, Tensor)> {
+        by_batch(BatchNorm { eps, relu: true }, self, weight, bias)
     }
 
     /// Batch normalisation of `[N, C, ...]` by a given mean and variance of each channel. See [`BatchNormInference`].
@@ -295,10 +340,50 @@ impl Tensor {
         bias: Option<&Tensor>,
         eps: f64,
     ) -> Result<Tensor> {
-        let mut inputs = with_affine("batch_norm_inference", self, || channels(self.shape()), weight, bias)?;
-        inputs.splice(1..1, [mean.clone(), variance.clone()]);
-        apply_one(BatchNormInference { eps }, &inputs.iter().collect::<Vec<_>>())
+        by_statistics(BatchNormInference { eps, relu: false }, self, [mean, variance], weight, bias)
     }
+
+    /// [`Tensor::batch_norm_inference`], whose result is rectified in the same pass: what `relu` would make of it.
+    ///
+    /// # Errors
+    /// As there.
+    #[track_caller]
+    pub fn batch_norm_inference_relu(
+        &self,
+        mean: &Tensor,
+        variance: &Tensor,
+        weight: Option<&Tensor>,
+        bias: Option<&Tensor>,
+        eps: f64,
+    ) -> Result<Tensor> {
+        by_statistics(BatchNormInference { eps, relu: true }, self, [mean, variance], weight, bias)
+    }
+}
+
+#[track_caller]
+fn by_batch(
+    op: BatchNorm,
+    x: &Tensor,
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+) -> Result<(Tensor, Tensor, Tensor)> {
+    let inputs = with_affine(op.name(), x, || channels(x.shape()), weight, bias)?;
+    let mut outputs = apply(op, &inputs.iter().collect::<Vec<_>>())?.into_iter();
+    let mut next = || outputs.next().expect("three outputs");
+    Ok((next(), next(), next()))
+}
+
+#[track_caller]
+fn by_statistics(
+    op: BatchNormInference,
+    x: &Tensor,
+    [mean, variance]: [&Tensor; 2],
+    weight: Option<&Tensor>,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    let mut inputs = with_affine(op.name(), x, || channels(x.shape()), weight, bias)?;
+    inputs.splice(1..1, [mean.clone(), variance.clone()]);
+    apply_one(op, &inputs.iter().collect::<Vec<_>>())
 }
 
 pub(super) fn entries() -> Vec<Entry> {
