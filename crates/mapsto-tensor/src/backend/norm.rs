@@ -41,15 +41,15 @@ pub(crate) trait RowNormKernels {
 /// Normalisation of channels. Float types; statistics are `f64` for `f64`, otherwise `f32`.
 pub(crate) trait BatchNormKernels {
     /// `[n, c, ...]` normalised over all axes but the second, and with `relu` rectified: `[y, mean, variance,
-    /// 1 / sqrt(variance + eps)]`.
-    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64, relu: bool) -> Result<[Tensor; 4]>;
-    /// Gradients with respect to input, weight and bias, from the mean and `1 / sqrt(variance + eps)`.
+    /// 1 / sqrt(variance + eps), that times the weight]`.
+    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64, relu: bool) -> Result<[Tensor; 5]>;
+    /// Gradients with respect to input, weight and bias, from the mean, `1 / sqrt(variance + eps)` and that times the weight.
     fn batch_norm_backward(
         &self,
         g: &Tensor,
         x: &Tensor,
         affine: [Option<&Tensor>; 2],
-        statistics: [&Tensor; 2],
+        statistics: [&Tensor; 3],
         relu: bool,
     ) -> Result<[Tensor; 3]>;
     /// `[n, c, ...]` normalised by a mean and a variance for each channel, and with `relu` rectified.

@@ -15,15 +15,15 @@ use crate::tensor::{Tensor, Writing};
 use std::ops::Range;
 
 impl BatchNormKernels for Cpu {
-    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64, relu: bool) -> Result<[Tensor; 4]> {
+    fn batch_norm(&self, x: &Tensor, affine: [Option<&Tensor>; 2], eps: f64, relu: bool) -> Result<[Tensor; 5]> {
         let wide = x.dtype().to_wide();
         let [weight, bias] = weights(affine, x.shape()[1], wide)?;
         let wide_x = self.contiguous(&self.cast(x, wide)?)?;
-        let [y, mean, variance, scale] = match wide {
+        let [y, mean, variance, scale, slope] = match wide {
             DType::F64 => forward::<f64>(&wide_x, [&weight, &bias], eps, relu)?,
             _ => forward::<f32>(&wide_x, [&weight, &bias], eps, relu)?,
         };
-        Ok([self.cast(&y, x.dtype())?, mean, variance, scale])
+        Ok([self.cast(&y, x.dtype())?, mean, variance, scale, slope])
     }
 
     fn batch_norm_backward(
@@ -31,7 +31,7 @@ impl BatchNormKernels for Cpu {
         g: &Tensor,
         x: &Tensor,
         affine: [Option<&Tensor>; 2],
-        statistics: [&Tensor; 2],
+        statistics: [&Tensor; 3],
         relu: bool,
     ) -> Result<[Tensor; 3]> {
         let wide = x.dtype().to_wide();
@@ -228,20 +228,15 @@ impl Plan {
     }
 }
 
-/// By how much a channel's distances from the mean are stretched, from `1 / sqrt(variance + eps)` as it is kept.
-fn slope<T: Real>(scale: T, weight: T) -> f64 {
-    scale.to_f64() * weight.to_f64()
-}
-
-fn forward<T: Real>(x: &Tensor, [weight, bias]: [&Tensor; 2], eps: f64, relu: bool) -> Result<[Tensor; 4]> {
+fn forward<T: Real>(x: &Tensor, [weight, bias]: [&Tensor; 2], eps: f64, relu: bool) -> Result<[Tensor; 5]> {
     let plan = Plan::new(x.shape());
     let mut y = Writing::<T>::new(*x.shape())?;
     let statistic = || Shape::new(&[plan.channels]).and_then(Writing::<T>::new);
-    let (mut mean, mut variance, mut scale) = (statistic()?, statistic()?, statistic()?);
+    let [mut mean, mut variance, mut scale, mut slope] = [statistic()?, statistic()?, statistic()?, statistic()?];
     let [x, weight, bias] = [x, weight, bias].map(|t| t.as_slice::<T>().unwrap_or_default());
     let ys = Parts::new(y.as_mut());
-    let (means, variances, scales) =
-        (Parts::new(mean.as_mut()), Parts::new(variance.as_mut()), Parts::new(scale.as_mut()));
+    let [means, variances] = [Parts::new(mean.as_mut()), Parts::new(variance.as_mut())];
+    let [scales, slopes] = [Parts::new(scale.as_mut()), Parts::new(slope.as_mut())];
     plan.run::<T>(
         |channel, segments| moments(x, &plan, channel, segments),
         |rows, columns, [mean, squares]| column_moments(x, plan.channels * plan.plane, rows, columns, mean, squares),
@@ -256,14 +251,15 @@ fn forward<T: Real>(x: &Tensor, [weight, bias]: [&Tensor; 2], eps: f64, relu: bo
                 count = total;
             }
             let variance = squares / count;
-            let scale = T::from_f64(1.0 / (variance + eps).sqrt());
+            let scale = 1.0 / (variance + eps).sqrt();
+            let a = T::from_f64(scale * weight[channel].to_f64());
             // SAFETY: every channel is finished once.
             unsafe {
                 means.part(channel, 1)[0] = T::from_f64(mean);
                 variances.part(channel, 1)[0] = T::from_f64(variance);
-                scales.part(channel, 1)[0] = scale;
+                scales.part(channel, 1)[0] = T::from_f64(scale);
+                slopes.part(channel, 1)[0] = a;
             }
-            let a = T::from_f64(slope(scale, weight[channel]));
             Line { mean: T::from_f64(mean), a, b: bias[channel], ..Line::default() }
         },
         |channel, segments, line| {
@@ -281,14 +277,14 @@ fn forward<T: Real>(x: &Tensor, [weight, bias]: [&Tensor; 2], eps: f64, relu: bo
             apply_columns(&x[rows.start * width..rows.end * width], lines, relu, y);
         },
     )?;
-    Ok([y.finish(), mean.finish(), variance.finish(), scale.finish()])
+    Ok([y.finish(), mean.finish(), variance.finish(), scale.finish(), slope.finish()])
 }
 
 fn backward<T: Real>(
     g: &Tensor,
     x: &Tensor,
     [weight, bias]: [&Tensor; 2],
-    statistics: [&Tensor; 2],
+    statistics: [&Tensor; 3],
     relu: bool,
 ) -> Result<[Tensor; 3]> {
     let plan = Plan::new(x.shape());
@@ -297,12 +293,10 @@ fn backward<T: Real>(
     let mut dx = Writing::<T>::new(*x.shape())?;
     let (mut dw, mut db) = (Writing::<T>::new(channels)?, Writing::<T>::new(channels)?);
     let [g, x, weight, bias] = [g, x, weight, bias].map(|t| t.as_slice::<T>().unwrap_or_default());
-    let [means, scales] = statistics.map(|t| t.as_slice::<T>().unwrap_or_default());
+    let [means, scales, slopes] = statistics.map(|t| t.as_slice::<T>().unwrap_or_default());
     // As the elements were normalised.
-    let given = |channel: usize| {
-        let slope = T::from_f64(slope(scales[channel], weight[channel]));
-        Line { mean: means[channel], slope, bias: bias[channel], ..Line::default() }
-    };
+    let given =
+        |channel: usize| Line { mean: means[channel], slope: slopes[channel], bias: bias[channel], ..Line::default() };
     let (dxs, dws, dbs) = (Parts::new(dx.as_mut()), Parts::new(dw.as_mut()), Parts::new(db.as_mut()));
     plan.run::<T>(
         |channel, segments| products(g, x, &plan, channel, segments, given(channel), relu),
@@ -319,7 +313,8 @@ fn backward<T: Real>(
                 sum += a;
                 product += b;
             }
-            let (scale, a) = (scales[channel].to_f64(), slope(scales[channel], weight[channel]));
+            let scale = scales[channel].to_f64();
+            let a = scale * weight[channel].to_f64();
             // SAFETY: every channel is finished once.
             unsafe {
                 dws.part(channel, 1)[0] = T::from_f64(product * scale);

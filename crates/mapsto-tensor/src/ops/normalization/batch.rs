@@ -72,9 +72,11 @@ impl Op for BatchNorm {
 
     fn forward(&self, inputs: &[&Tensor], cx: &mut Forward) -> Result<Outputs> {
         let affine = [inputs.get(1).copied(), inputs.get(2).copied()];
-        let [y, mean, variance, scale] = inputs[0].backend().batch_norm(inputs[0], affine, self.eps, self.relu)?;
+        let [y, mean, variance, scale, slope] =
+            inputs[0].backend().batch_norm(inputs[0], affine, self.eps, self.relu)?;
         cx.save(mean.clone());
         cx.save(scale);
+        cx.save(slope);
         Ok(smallvec![y, mean, variance])
     }
 
@@ -82,8 +84,8 @@ impl Op for BatchNorm {
         let x = cx.input(0)?;
         let affine = |input: usize| (input < cx.num_inputs()).then(|| cx.input(input)).transpose();
         let (weight, bias) = (affine(1)?, affine(2)?);
-        let (mean, scale) = (cx.saved(0)?, cx.saved(1)?);
-        let (affine, statistics) = ([weight.as_ref(), bias.as_ref()], [&mean, &scale]);
+        let (mean, scale, slope) = (cx.saved(0)?, cx.saved(1)?, cx.saved(2)?);
+        let (affine, statistics) = ([weight.as_ref(), bias.as_ref()], [&mean, &scale, &slope]);
         let [mut dx, dweight, dbias] =
             x.backend().batch_norm_backward(&cx.grad(0)?, &x, affine, statistics, self.relu)?;
         // What comes through the statistics themselves: mean' = 1 / count, variance' = 2 (x - mean) / count.
