@@ -73,7 +73,12 @@ pub trait Layer: Module {
         self.forward(x)?.relu()
     }
 
-    /// Whether the layer is [`Relu`]: in a [`Sequential`] the layer before it rectifies.
+    /// Whether the layer can: in a [`Sequential`] it does where [`Relu`] follows.
+    fn rectifies(&self) -> bool {
+        false
+    }
+
+    /// Whether the layer is [`Relu`].
     fn is_relu(&self) -> bool {
         false
     }
@@ -90,6 +95,10 @@ impl<L: Layer + ?Sized> Layer for Box<L> {
     fn forward_relu(&self, x: &Tensor) -> Result<Tensor> {
         let _scope = crate::scope(self);
         (**self).forward_relu(x)
+    }
+
+    fn rectifies(&self) -> bool {
+        (**self).rectifies()
     }
 
     fn is_relu(&self) -> bool {

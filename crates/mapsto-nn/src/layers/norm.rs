@@ -227,7 +227,7 @@ impl Channels {
 }
 
 macro_rules! channel_norms {
-    ($config:ident, $method:ident: $($(#[$doc:meta])* $name:ident($($setting:expr),*);)*) => {$(
+    ($config:ident, $method:ident, $rectifies:literal: $($(#[$doc:meta])* $name:ident($($setting:expr),*);)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug)]
         pub struct $name {
@@ -287,11 +287,15 @@ macro_rules! channel_norms {
                 let _scope = crate::scope(self);
                 self.channels.$method(stringify!($name), x, true, $($setting),*)
             }
+
+            fn rectifies(&self) -> bool {
+                $rectifies
+            }
         }
     )*};
 }
 
-channel_norms! { BatchNormConfig, by_batch:
+channel_norms! { BatchNormConfig, by_batch, true:
     /// Batch normalisation of `[N, C]` or `[N, C, L]` (Ioffe and Szegedy 2015).
     BatchNorm1d(2..=3, "[N, C] or [N, C, L]");
     /// Batch normalisation of `[N, C, H, W]`.
@@ -300,7 +304,7 @@ channel_norms! { BatchNormConfig, by_batch:
     BatchNorm3d(5..=5, "[N, C, D, H, W]");
 }
 
-channel_norms! { InstanceNormConfig, by_instance:
+channel_norms! { InstanceNormConfig, by_instance, false:
     /// Instance normalisation of `[N, C, L]` or `[C, L]` (Ulyanov et al. 2016).
     InstanceNorm1d("L");
     /// Instance normalisation of `[N, C, H, W]` or `[C, H, W]`.

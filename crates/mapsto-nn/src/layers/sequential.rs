@@ -2,7 +2,6 @@
 
 use super::Layer;
 use crate::module::{Module, Visitor};
-use crate::summary::is_watched;
 use mapsto_tensor::{Result, Tensor};
 
 /// Layers in a row, each given the output of the one before. Their names in the tree are their numbers.
@@ -60,10 +59,11 @@ impl Layer for Sequential {
         let mut x = x.clone();
         let mut layers = self.layers.iter().enumerate().peekable();
         while let Some((i, layer)) = layers.next() {
-            // A summary looks at each layer by itself.
-            let rectified = !is_watched() && layers.next_if(|(_, next)| next.is_relu()).is_some();
-            let y = if rectified { layer.forward_relu(&x) } else { layer.forward(&x) };
+            let relu = layers.next_if(|(_, next)| layer.rectifies() && next.is_relu());
+            let y = if relu.is_some() { layer.forward_relu(&x) } else { layer.forward(&x) };
             x = y.map_err(|e| e.at(at).within(format!("{i} {}", layer.kind())))?;
+            // It went by, for a summary.
+            relu.iter().for_each(|(_, relu)| drop(crate::scope(relu.as_ref())));
         }
         Ok(x)
     }

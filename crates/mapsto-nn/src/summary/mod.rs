@@ -8,8 +8,8 @@ mod scope;
 mod table;
 
 pub use origin::{NotFiniteOrigin, NotFiniteTrace};
+pub(crate) use scope::log_read;
 pub use scope::{Scope, scope};
-pub(crate) use scope::{is_watched, log_read};
 
 use crate::layers::Layer;
 use crate::module::Module;

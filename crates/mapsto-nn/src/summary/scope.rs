@@ -44,11 +44,6 @@ fn address<T: ?Sized>(of: &T) -> usize {
     std::ptr::from_ref(of).cast::<()>() as usize
 }
 
-/// Whether a summary looks at what this thread runs.
-pub(crate) fn is_watched() -> bool {
-    LOGGING.get()
-}
-
 /// Notes that the value of a handle is read.
 pub(crate) fn log_read<H>(handle: &H, id: usize, value: &Tensor) {
     if LOGGING.get() {
