@@ -477,13 +477,17 @@ fn kept_forms_change_nothing_but_rounding() -> Result<()> {
     let kernels = random(&[50, 24, 3, 3])?;
     let options = ops::ConvOptions::new().padding(1);
     let outside = (x.linear(&w, None)?, image.conv2d(&kernels, None, &options)?);
-    [&w, &kernels].into_iter().for_each(Tensor::keep_forms);
+    let (strided, moves) = (random(&[50, 12, 3, 3])?, ops::ConvOptions::new().padding(1).stride(2).groups(2));
+    let moved = image.conv2d(&strided, None, &moves)?;
+    [&w, &kernels, &strided].into_iter().for_each(Tensor::keep_forms);
     let mut seen = Vec::new();
     for threads in [1, 2, 3] {
         set_num_threads(threads);
         for _ in 0..2 {
             let (y, z) = no_grad(|| Ok::<_, Error>((x.linear(&w, None)?, image.conv2d(&kernels, None, &options)?)))?;
             assert_eq!(y.to_vec::<f32>()?, outside.0.to_vec::<f32>()?, "products are the same to the bit");
+            let by_patches = no_grad(|| image.conv2d(&strided, None, &moves))?;
+            assert_eq!(by_patches.to_vec::<f32>()?, moved.to_vec::<f32>()?, "so are those with patches");
             let error = z.sub(&outside.1)?.abs()?.max()?.item::<f32>()?;
             assert!(error < 1e-4, "{error}");
             seen.push(z.to_vec::<f32>()?);

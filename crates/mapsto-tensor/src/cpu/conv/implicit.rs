@@ -4,13 +4,14 @@ use super::SCRATCH;
 use super::geometry::{Geometry, Phase, runs, volume};
 use super::patches::Patches;
 use super::planes::{Planes, Sizes, packing_cost};
-use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, gemm_with};
+use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, Panels, gemm_with, panel_widths};
 use crate::cpu::threads::{SendPtr, parallel_chunks_mut, parallel_for};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::shape::Shape;
-use crate::tensor::Writing;
+use crate::tensor::{Tensor, Writing};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// Elements of a packed block of patches: it stays in the L2 cache.
 const BLOCK: usize = 96 << 10;
@@ -46,6 +47,8 @@ pub(super) struct Products<'a, T> {
     pub weights: &'a [T],
     pub weight_group: usize,
     pub weight_strides: [isize; 2],
+    /// The rows of each group in panels, if these are kept.
+    pub panels: Option<&'a [T]>,
     /// Rows of a group: its channels in the result.
     pub rows: usize,
     /// One value for each row of all groups.
@@ -151,29 +154,36 @@ impl<T: GemmElement> Products<'_, T> {
         });
     }
 
-    /// Some rows of a group's kernels.
-    pub fn weights_of(&self, group: usize, rows: std::ops::Range<usize>) -> Mat<'_, T> {
+    /// C = some rows of a group's kernels, from a multiple of a tile's rows on, times `b`.
+    pub fn times(&self, group: usize, rows: Range<usize>, b: Factor<T>, c: MatMut<T>, options: Options<T>) {
         let depth = self.patches.channels * self.patches.taps.len();
-        let start = (group * self.weight_group) as isize + rows.start as isize * self.weight_strides[0];
-        Mat::new(self.weights, start as usize, [rows.len(), depth], self.weight_strides)
+        if let Some(panels) = self.panels {
+            let ([width, _], dims) = (panel_widths::<T>(), [self.rows, depth]);
+            let len = Panels::<T>::len(width, dims);
+            let panels = Panels::new(&panels[group * len..][..len], width, dims).part(rows);
+            gemm_with(c, Factor::Pack(&panels), b, options);
+        } else {
+            let start = (group * self.weight_group) as isize + rows.start as isize * self.weight_strides[0];
+            let weights = Mat::new(self.weights, start as usize, [rows.len(), depth], self.weight_strides);
+            gemm_with(c, weights.into(), b, options);
+        }
     }
 
     /// The product of some rows of a group's kernels with the patches at some places.
-    fn multiply(&self, group: usize, rows: std::ops::Range<usize>, places: std::ops::Range<usize>, c: MatMut<T>) {
+    fn multiply(&self, group: usize, rows: Range<usize>, places: Range<usize>, c: MatMut<T>) {
         let channel = volume(self.patches.sizes);
         let depth = self.patches.channels * self.patches.taps.len();
         let offset = self.patches.offset + group * self.patches.channels * channel;
-        let weights = self.weights_of(group, rows.clone());
         let bias = self.bias.map(|bias| &bias[group * self.rows + rows.start..][..rows.len()]);
         let options = Options { row_bias: bias, serial: true, ..Options::default() };
         let volume = channel.max(1);
         if self.patches.are_images() && places.start / volume == (places.end - 1) / volume {
             let first = places.start / volume * self.patches.image_stride + offset + places.start % volume;
             let images = Mat::new(self.patches.data, first, [depth, places.len()], [channel as isize, 1]);
-            gemm_with(c, weights.into(), images.into(), options);
+            self.times(group, rows, images.into(), c, options);
         } else {
             let patches = Patches { offset, places, ..self.patches.clone() };
-            gemm_with(c, weights.into(), Factor::Pack(&patches), options);
+            self.times(group, rows, Factor::Pack(&patches), c, options);
         }
     }
 
@@ -181,7 +191,7 @@ impl<T: GemmElement> Products<'_, T> {
     ///
     /// # Safety
     /// `out` has `len` elements, and those at these places of this channel are the caller's alone.
-    unsafe fn scatter(&self, values: &[T], range: std::ops::Range<usize>, channel: usize, out: *mut T, len: usize) {
+    unsafe fn scatter(&self, values: &[T], range: Range<usize>, channel: usize, out: *mut T, len: usize) {
         let channels = self.groups * self.rows;
         let [_, height, width] = self.sizes;
         let dense = self.is_dense();
@@ -208,8 +218,38 @@ impl<T: GemmElement> Products<'_, T> {
 }
 
 /// The convolution.
-pub(super) fn forward<T: GemmElement>(x: &[T], w: &[T], bias: Option<&[T]>, g: &Geometry, out: &mut [T]) {
-    Products::run_all(&[forward_products(x, w, bias, g, &g.taps())], g.images, out);
+pub(super) fn forward<T: Element + GemmElement>(
+    x: &[T],
+    w: &Tensor,
+    bias: Option<&[T]>,
+    g: &Geometry,
+    out: &mut [T],
+) -> Result<()> {
+    let kept = if g.outputs > 1 { kept_panels::<T>(w, g)? } else { None };
+    let (taps, weights) = (g.taps(), w.as_slice::<T>().unwrap_or_default());
+    let panels = kept.as_ref().and_then(|kept| kept.as_slice::<T>());
+    let products = Products { panels, ..forward_products(x, weights, bias, g, &taps) };
+    Products::run_all(&[products], g.images, out);
+    Ok(())
+}
+
+/// The rows of all groups in panels, if forms of the kernels are kept: they are read once a pass, from afar, in order.
+fn kept_panels<T: Element + GemmElement>(w: &Tensor, g: &Geometry) -> Result<Option<Tensor>> {
+    if !w.keeps_forms() {
+        return Ok(None);
+    }
+    let ([width, _], dims) = (panel_widths::<T>(), [g.outputs, g.channels * g.elements()]);
+    let len = Panels::<T>::len(width, dims);
+    let kept = w.form("rows in panels", Shape::new(&[g.groups, len])?, |shape| {
+        let weights = w.as_slice::<T>().unwrap_or_default();
+        let mut panels = Writing::<T>::new(shape)?;
+        parallel_chunks_mut(panels.as_mut(), len, |group, panels| {
+            let matrix = &weights[group * dims[0] * dims[1]..][..dims[0] * dims[1]];
+            Panels::write(Mat::row_major(matrix, dims[0], dims[1]), width, panels);
+        });
+        Ok(panels.finish())
+    })?;
+    Ok(Some(kept))
 }
 
 fn forward_products<'a, T>(
@@ -237,6 +277,7 @@ fn forward_products<'a, T>(
         weights: w,
         weight_group: g.outputs * depth,
         weight_strides: [depth as isize, 1],
+        panels: None,
         rows: g.outputs,
         bias,
         sizes: g.places,
@@ -293,6 +334,7 @@ pub(super) fn transpose<T: Element + GemmElement>(
             weights,
             weight_group,
             weight_strides,
+            panels: None,
             rows: g.channels,
             bias,
             sizes: g.image,

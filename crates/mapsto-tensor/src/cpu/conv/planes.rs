@@ -5,7 +5,7 @@ use super::SCRATCH;
 use super::geometry::{inside, volume};
 use super::implicit::Products;
 use super::patches::{Patches, copy};
-use crate::cpu::gemm::{Buffer, Factor, GemmElement, MatMut, Options, Shifted, gemm_with, panel_widths, transpose_4};
+use crate::cpu::gemm::{Buffer, Factor, GemmElement, MatMut, Options, Shifted, panel_widths, transpose_4};
 use crate::cpu::isa::simd;
 use crate::cpu::threads::{SendPtr, parallel_for};
 use smallvec::SmallVec;
@@ -287,11 +287,10 @@ impl Planes {
                 let each = rows_now.len() * count;
                 for ((products, offsets), results) in phases.iter().zip(&offsets).zip(results.chunks_exact_mut(each)) {
                     let patches = Shifted::new(copy, offsets, &starts, count);
-                    let weights = products.weights_of(group, rows_now.clone());
                     let bias = products.bias.map(|bias| &bias[group * rows..][rows_now.clone()]);
                     let options = Options { row_bias: bias, serial: true, ..Options::default() };
                     let c = MatMut::row_major(results, rows_now.len(), count);
-                    gemm_with(c, weights.into(), Factor::Shifted(patches), options);
+                    products.times(group, rows_now.clone(), Factor::Shifted(patches), c, options);
                 }
                 let image = groups * rows * volume(sizes);
                 for (i, row) in rows_now.enumerate() {

@@ -120,7 +120,7 @@ fn every_method_is_taken_and_right() {
             let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![f32::NAN; len]);
             match plan {
                 Plan::Products => {
-                    implicit::forward(&x, &w, None, &g, &mut to_y);
+                    implicit::forward(&x, &kernels, None, &g, &mut to_y).expect("there is memory");
                     match sums::suits(&g) {
                         true => sums::transpose(&y, &w, None, &g, &mut to_x),
                         false => implicit::transpose(&y, &w, None, &g, &mut to_x).expect("there is memory"),
@@ -186,7 +186,8 @@ fn errors_of_winograds_algorithms_are_bounded() {
                 .map(|count| values(&mut random, count));
         let kernels = Tensor::from_slice(&w, [w.len()]).expect("there is memory");
         let [mut to_y, mut to_x, mut to_w] = [y.len(), x.len(), w.len()].map(|len| vec![0.0; len]);
-        implicit::forward(&wide_x, &wide_w, None, &g, &mut to_y);
+        let wide_kernels = Tensor::from_slice(&wide_w, [wide_w.len()]).expect("there is memory");
+        implicit::forward(&wide_x, &wide_kernels, None, &g, &mut to_y).expect("there is memory");
         implicit::transpose(&wide_y, &wide_w, None, &g, &mut to_x).expect("there is memory");
         weights::gradient(&wide_x, &wide_y, &g, &mut to_w).expect("there is memory");
         let tiles: &[_] = match side {

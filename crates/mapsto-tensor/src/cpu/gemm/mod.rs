@@ -22,7 +22,7 @@ pub(crate) use scratch::{Buffer, CacheLine};
 use crate::cpu::isa::simd;
 use crate::cpu::threads::{num_threads, parallel_chunks_mut, parallel_for};
 use matrix::{check_apart, check_span, swapped};
-use pack::{pack_panel, pack_panels};
+use pack::{pack_all, pack_panels, prefetch};
 use pulp::Simd;
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -51,6 +51,14 @@ const DIRECT_A_PANELS: usize = 2;
 const ALIASING: usize = 4096;
 /// Elements of the largest tile: 12 rows of two vectors of 16.
 const MAX_TILE: usize = 12 * 32;
+/// Tiles of A that are packed at once.
+const PACK_TILES: usize = 4;
+/// Tasks that there are at least before their tiles are packed together.
+const LEAST_TASKS: usize = 4;
+/// How many steps ahead a microkernel asks for B.
+const B_AHEAD: isize = 8;
+/// Steps of k that are worth a part of a microkernel's.
+const LEAST_PART: usize = 8;
 /// Columns that one matrix-vector task works on.
 const VECTOR_COLUMNS: usize = 128;
 
@@ -315,7 +323,13 @@ impl<T: GemmElement> Product<'_, T> {
                 }
                 let block = Block { product: self, k: k.clone(), columns: columns.clone(), packed, first_packed };
                 let task_work = k.len() * task_panels * width * tile_rows;
-                let task_rows = (TASK_WORK / task_work.max(1)).clamp(1, rows.div_ceil(tile_rows)) * tile_rows;
+                let tiles = rows.div_ceil(tile_rows);
+                // Rows that lie side by side are packed together, where that leaves enough tasks.
+                let least = match self.a {
+                    Source::Strided { stride: 1, .. } => (tiles / LEAST_TASKS).clamp(1, PACK_TILES),
+                    _ => 1,
+                };
+                let task_rows = (TASK_WORK / task_work.max(1)).clamp(1, tiles).max(least) * tile_rows;
                 let row_tasks = if serial { 1 } else { rows.div_ceil(task_rows) };
                 let task_rows = if serial { rows } else { task_rows };
                 // Each thread has rows of its own, as other operations give it, and goes through columns slowly.
@@ -456,10 +470,15 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
         }
         _ => None,
     };
+    let tile = tile_rows::<S>();
+    // Rows that are packed at once, those that are packed now, and the width of their panels.
+    let group = if panels.len() == 1 { tile } else { PACK_TILES * tile };
+    let (mut packed, mut packed_width) = (0..0, tile);
     let mut buffer = Buffer::take(&A_BUFFER);
-    let packed_a = buffer.get::<T>(if direct_a.is_some() { 0 } else { depth * tile_rows::<S>() });
-    for rows in blocks(rows, tile_rows::<S>()) {
-        let height = padded_rows(rows.len(), tile_rows::<S>());
+    let packed_a = buffer.get::<T>(if direct_a.is_some() { 0 } else { depth * group });
+    let end = rows.end;
+    for rows in blocks(rows, tile) {
+        let height = padded_rows(rows.len(), tile);
         let (a, a_stride, a_k) = match direct_a {
             Some((data, stride, k_stride)) => {
                 let at = rows.start as isize * stride + block.k.start as isize * k_stride;
@@ -468,18 +487,43 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
             None => {
                 // Of a panel that is there already, a lower tile reads the first rows.
                 let panel = match product.a {
-                    Source::Pack(p) => p.panel(block.k.clone(), rows.clone(), tile_rows::<S>()),
+                    Source::Pack(p) => p.panel(block.k.clone(), rows.clone(), tile),
                     _ => None,
                 };
                 match panel {
-                    Some(panel) => (panel.as_ptr(), 1, tile_rows::<S>() as isize),
+                    Some(panel) => (panel.as_ptr(), 1, tile as isize),
                     None => {
-                        let panel = &mut packed_a[..depth * height];
-                        pack_panel::<S, T>(&product.a, block.k.clone(), rows.clone(), height, panel);
-                        (panel.as_ptr(), 1, height as isize)
+                        if rows.start >= packed.end {
+                            packed = rows.start..end.min(rows.start + group);
+                            packed_width = if packed.len() < tile { height } else { tile };
+                            let to = &mut packed_a[..packed.len().next_multiple_of(packed_width) * depth];
+                            pack_all::<S, T>(&product.a, block.k.clone(), packed.clone(), packed_width, to);
+                        }
+                        let panel = &packed_a[(rows.start - packed.start) * depth..];
+                        (panel.as_ptr(), 1, packed_width as isize)
                     }
                 }
             }
+        };
+        // The next rows come while those of the first panel are multiplied.
+        let (next, next_row, next_k) = match product.a {
+            Source::Strided { data, stride, k_stride: 1 } if rows.end < product.dims[0] => {
+                let at = rows.end as isize * stride + block.k.start as isize;
+                (data.wrapping_offset(at), stride, depth.div_ceil(part_of(depth, height)) as isize)
+            }
+            Source::Strided { data, stride: 1, k_stride } if rows.end + group - tile < product.dims[0] => {
+                let last = product.dims[0].min(rows.end + group) - 1;
+                let at = last as isize + block.k.start as isize * k_stride;
+                (data.wrapping_offset(at), part_of(depth, height) as isize * k_stride, k_stride)
+            }
+            Source::Pack(p) if rows.end < product.dims[0] => {
+                let next = rows.end..product.dims[0].min(rows.end + tile);
+                match p.panel(block.k.clone(), next, tile) {
+                    Some(panel) => (panel.as_ptr(), (part_of(depth, height) * tile) as isize, tile as isize),
+                    None => (a, 0, 0),
+                }
+            }
+            _ => (a, 0, 0),
         };
         for panel in panels.clone() {
             let col = block.columns.start + panel * width;
@@ -517,6 +561,9 @@ fn block_tiles<S: Simd, T: GemmElement>(simd: S, block: &Block<T>, rows: Range<u
                 rows: rows.len(),
                 cols: cols.len(),
                 accumulate: product.options.accumulate || block.k.start > 0,
+                next,
+                next_row: if panel == panels.start { next_row } else { 0 },
+                next_k: if panel == panels.start { next_k } else { 0 },
             };
             // SAFETY: a strided A has `rows` at `a`; a packed one is `height` wide. B's panel is `width` wide, packed
             // or in place. The tile of C lies within it and is this task's alone.
@@ -566,6 +613,16 @@ struct Tile<T> {
     rows: usize,
     cols: usize,
     accumulate: bool,
+    /// What of A to ask for in the meantime: from part to part of the steps and from step to step of a part.
+    next: *const T,
+    next_row: isize,
+    next_k: isize,
+}
+
+/// Steps of a part of them.
+#[inline(always)]
+fn part_of(depth: usize, rows: usize) -> usize {
+    depth.div_ceil(rows).max(LEAST_PART)
 }
 
 impl<T: GemmElement> Tile<T> {
@@ -609,18 +666,30 @@ impl<T: GemmElement> Tile<T> {
         unsafe {
             let a_rows: [isize; ROWS] = std::array::from_fn(|i| i.min(self.rows - 1) as isize * self.a_stride);
             let (mut a, mut b) = (self.a, self.b);
-            for k in 0..self.depth {
-                let row = if SHIFTED { b.add(*self.offsets.add(k)) } else { b };
-                let bs: [T::Vector<S>; VECTORS] = std::array::from_fn(|v| T::load::<S>(row.add(v * lanes)));
-                for i in 0..ROWS {
-                    let x = T::splat(simd, if PACKED { *a.add(i) } else { *a.offset(a_rows[i]) });
-                    for v in 0..VECTORS {
-                        acc[i][v] = T::mul_add(simd, x, bs[v], acc[i][v]);
+            // In as many parts as there are rows: each asks for a row of C and for what of A comes next.
+            for (part, steps) in blocks(0..self.depth, part_of(self.depth, ROWS)).enumerate() {
+                let c = self.c.wrapping_offset(part.min(self.rows - 1) as isize * self.c_strides[0]);
+                (0..VECTORS).for_each(|v| prefetch(c.wrapping_add(v * lanes)));
+                let mut next = self.next.wrapping_offset(part as isize * self.next_row);
+                for k in steps {
+                    prefetch(next);
+                    next = next.wrapping_offset(self.next_k);
+                    let row = if SHIFTED { b.add(*self.offsets.add(k)) } else { b };
+                    if !SHIFTED {
+                        let ahead = b.wrapping_offset(B_AHEAD * self.b_k);
+                        (0..VECTORS).for_each(|v| prefetch(ahead.wrapping_add(v * lanes)));
                     }
-                }
-                a = a.wrapping_offset(self.a_k);
-                if !SHIFTED {
-                    b = b.wrapping_offset(self.b_k);
+                    let bs: [T::Vector<S>; VECTORS] = std::array::from_fn(|v| T::load::<S>(row.add(v * lanes)));
+                    for i in 0..ROWS {
+                        let x = T::splat(simd, if PACKED { *a.add(i) } else { *a.offset(a_rows[i]) });
+                        for v in 0..VECTORS {
+                            acc[i][v] = T::mul_add(simd, x, bs[v], acc[i][v]);
+                        }
+                    }
+                    a = a.wrapping_offset(self.a_k);
+                    if !SHIFTED {
+                        b = b.wrapping_offset(self.b_k);
+                    }
                 }
             }
             // Constant indices throughout keep the accumulators in registers.

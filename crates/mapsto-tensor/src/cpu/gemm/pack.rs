@@ -7,6 +7,10 @@ use crate::cpu::isa::simd;
 use pulp::Simd;
 use std::ops::Range;
 
+/// Panels that are packed abreast where rows are contiguous.
+const ABREAST: usize = 4;
+/// How many rows ahead packing asks for.
+const AHEAD: isize = 8;
 /// Steps of k that are packed at a time where rows become columns.
 const PACK_DEPTH: usize = 64;
 
@@ -53,6 +57,13 @@ impl<'a, T: GemmElement> Panels<'a, T> {
         assert!(data.len() == Self::len(width, [count, depth]), "length of the panels");
         Panels { data, width, count, depth }
     }
+
+    /// Some of the vectors, from the first of a panel on.
+    pub(crate) fn part(&self, vectors: Range<usize>) -> Self {
+        assert!(vectors.start.is_multiple_of(self.width) && vectors.end <= self.count, "vectors of panels");
+        let len = Self::len(self.width, [vectors.len(), self.depth]);
+        Panels { data: &self.data[vectors.start * self.depth..][..len], count: vectors.len(), ..*self }
+    }
 }
 
 impl<T: GemmElement> Pack<T> for Panels<'_, T> {
@@ -84,19 +95,96 @@ simd! {
     pub(super) fn pack_panels<S, T: GemmElement>(
         simd: S, source: &Source<T>, k: Range<usize>, items: Range<usize>, width: usize, packed: &mut [T],
     ) {
-        for (panel, items) in packed.chunks_exact_mut(k.len() * width).zip(blocks(items, width)) {
-            if S::IS_SCALAR {
-                pack_panel::<pulp::Scalar128b, T>(source, k.clone(), items, width, panel);
-            } else {
-                pack_panel::<S, T>(source, k.clone(), items, width, panel);
-            }
+        if S::IS_SCALAR {
+            pack_all::<pulp::Scalar128b, T>(source, k, items, width, packed);
+        } else {
+            pack_all::<S, T>(source, k, items, width, packed);
         }
     }
 }
 
+/// [`pack_panels`] inside a kernel.
+#[inline(always)]
+pub(super) fn pack_all<S: Simd, T: GemmElement>(
+    source: &Source<T>,
+    k: Range<usize>,
+    items: Range<usize>,
+    width: usize,
+    packed: &mut [T],
+) {
+    let len = k.len() * width;
+    if len == 0 {
+        return;
+    }
+    let whole = match *source {
+        Source::Strided { data, stride: 1, k_stride } => {
+            let whole = (packed.len() / len).min(items.len() / width);
+            // SAFETY: elements of the checked matrix, and `whole` panels.
+            unsafe {
+                let from = data.offset(k.start as isize * k_stride + items.start as isize);
+                let (depth, to) = (k.len(), packed.as_mut_ptr());
+                match width {
+                    4 => pack_rows::<T, 4>(from, k_stride, [whole, depth], to),
+                    6 => pack_rows::<T, 6>(from, k_stride, [whole, depth], to),
+                    8 => pack_rows::<T, 8>(from, k_stride, [whole, depth], to),
+                    12 => pack_rows::<T, 12>(from, k_stride, [whole, depth], to),
+                    16 => pack_rows::<T, 16>(from, k_stride, [whole, depth], to),
+                    32 => pack_rows::<T, 32>(from, k_stride, [whole, depth], to),
+                    _ => 0,
+                }
+            }
+        }
+        _ => 0,
+    };
+    let rest = items.start + whole * width..items.end;
+    for (panel, items) in packed[whole * len..].chunks_exact_mut(len).zip(blocks(rest, width)) {
+        pack_panel::<S, T>(source, k.clone(), items, width, panel);
+    }
+}
+
+/// Packs whole panels of `N` vectors whose elements of the same k lie side by side, some panels abreast, so that memory is read in
+/// order; gives how many.
+///
+/// # Safety
+/// There are so many vectors, and room for them.
+#[inline(always)]
+unsafe fn pack_rows<T: Copy, const N: usize>(
+    from: *const T,
+    k_stride: isize,
+    [panels, depth]: [usize; 2],
+    to: *mut T,
+) -> usize {
+    for first in (0..panels).step_by(ABREAST) {
+        let count = ABREAST.min(panels - first);
+        for p in 0..depth {
+            for panel in first..first + count {
+                // SAFETY: as the caller promised.
+                unsafe {
+                    let from = from.offset(p as isize * k_stride).add(panel * N);
+                    let to = to.add((panel * depth + p) * N);
+                    prefetch(from.wrapping_offset(AHEAD * k_stride));
+                    to.cast::<[T; N]>().write_unaligned(from.cast::<[T; N]>().read_unaligned());
+                }
+            }
+        }
+    }
+    panels
+}
+
+/// Asks for the cache line of an element, which need not exist.
+#[inline(always)]
+pub(super) fn prefetch<T>(at: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: nothing is read.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    let _ = at;
+}
+
 /// Packs one panel: see [`Pack::pack`].
 #[inline(always)]
-pub(super) fn pack_panel<S: Simd, T: GemmElement>(
+fn pack_panel<S: Simd, T: GemmElement>(
     source: &Source<T>,
     k: Range<usize>,
     items: Range<usize>,

@@ -267,14 +267,19 @@ impl Kernels {
     /// C = some rows of the matrix of number `index` times `b`.
     fn multiply<T: Real>(&self, index: usize, rows: Range<usize>, b: Mat<T>, c: &mut [T]) {
         let [all, columns] = self.dims;
-        let (dims, options) = ([rows.len(), columns], Options { serial: true, ..Options::default() });
+        let options = Options { serial: true, ..Options::default() };
         let c = MatMut::row_major(c, rows.len(), b.columns());
-        let len = |rows: usize| Panels::<T>::len(self.panel.unwrap_or(1), [rows, columns]);
-        let data = self.data.as_slice::<T>().unwrap_or_default();
-        let data = &data[index * len(all) + rows.start * columns..][..len(rows.len())];
+        let len = Panels::<T>::len(self.panel.unwrap_or(1), self.dims);
+        let data = &self.data.as_slice::<T>().unwrap_or_default()[index * len..][..len];
         match self.panel {
-            Some(width) => gemm_with(c, Factor::Pack(&Panels::new(data, width, dims)), b.into(), options),
-            None => gemm_with(c, Mat::row_major(data, dims[0], dims[1]).into(), b.into(), options),
+            Some(width) => {
+                let panels = Panels::new(data, width, [all, columns]).part(rows);
+                gemm_with(c, Factor::Pack(&panels), b.into(), options);
+            }
+            None => {
+                let data = &data[rows.start * columns..][..rows.len() * columns];
+                gemm_with(c, Mat::row_major(data, rows.len(), columns).into(), b.into(), options);
+            }
         }
     }
 }
