@@ -5,7 +5,7 @@ use super::geometry::{Geometry, Phase, runs, volume};
 use super::patches::Patches;
 use super::planes::{Planes, Sizes, packing_cost};
 use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, Panels, gemm_with, panel_widths};
-use crate::cpu::threads::{SendPtr, parallel_chunks_mut, parallel_for};
+use crate::cpu::threads::{SendPtr, num_threads, parallel_chunks_mut, parallel_for};
 use crate::dtype::Element;
 use crate::error::Result;
 use crate::shape::Shape;
@@ -23,8 +23,6 @@ const PLACES: [usize; 2] = [192, 1024];
 const PANEL: usize = 32;
 /// Rows of a task are in multiples of this: those of two tiles.
 const ROWS: usize = 24;
-/// Tasks below which rows are cut, too, though each cut packs the patches once more.
-const LEAST_TASKS: usize = 4;
 /// Rows that are worth another task.
 const LEAST_ROWS: usize = 96;
 /// Places that are worth another task.
@@ -61,7 +59,7 @@ pub(super) struct Products<'a, T> {
     pub step: [usize; 3],
 }
 
-/// How the work is cut: by the sizes alone.
+/// How the work is cut: places by the sizes alone.
 struct Cut {
     /// Places of a block.
     places: usize,
@@ -91,9 +89,15 @@ impl<T: GemmElement> Products<'_, T> {
         let least_blocks = TASKS.div_ceil(others).min(all.div_ceil(LEAST_PLACES));
         let places = all.div_ceil(all.div_ceil(most).max(least_blocks)).next_multiple_of(PANEL);
         let blocks = all.div_ceil(places);
-        let few = (LEAST_TASKS / (others * blocks)).clamp(1, self.rows.div_ceil(LEAST_ROWS));
-        let row_blocks = self.rows.div_ceil(most_rows).max(few);
-        Cut { places, blocks, spans_images, rows: self.rows.div_ceil(row_blocks).next_multiple_of(ROWS).min(self.rows) }
+        // Threads without a block take rows from others, and pack their patches once more.
+        let parts = num_threads().div_ceil(others * blocks).clamp(1, self.rows.div_ceil(LEAST_ROWS));
+        let row_blocks = self.rows.div_ceil(most_rows).max(parts);
+        let mut rows = self.rows.div_ceil(row_blocks).next_multiple_of(ROWS).min(self.rows);
+        // A lone row would be summed otherwise.
+        while self.rows % rows == 1 && rows > 1 {
+            rows += ROWS;
+        }
+        Cut { places, blocks, spans_images, rows: rows.min(self.rows) }
     }
 
     /// Computes phases that differ in taps, grid, weights and first place alone, with patches that are read in place if that
@@ -371,6 +375,7 @@ fn turn<T: GemmElement>(w: &[T], g: &Geometry, phases: &[Phase], row: usize, to:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::threads::set_num_threads;
     use crate::ops::KernelAxis;
 
     /// Whether a square convolution reads images in place, and whether its blocks span images.
@@ -382,6 +387,20 @@ mod tests {
         let taps = g.taps();
         let products = forward_products(&x, &w, None, &g, &taps);
         (products.patches.are_images(), products.cut(images).spans_images)
+    }
+
+    #[test]
+    fn no_part_is_a_lone_row() {
+        let (before, x) = (num_threads(), vec![0f32; 64]);
+        for (threads, outputs) in [2, 3, 4, 6, 8].into_iter().flat_map(|threads| (1..600).map(move |n| (threads, n))) {
+            set_num_threads(threads);
+            let axis = KernelAxis { stride: 1, padding: [0; 2], dilation: 1 };
+            let g = Geometry::new(&[1, 1, 8, 8], &[1, outputs, 8, 8], &[1; 2], &[axis; 2], 1);
+            let (w, taps) = (vec![0f32; outputs], g.taps());
+            let rows = forward_products(&x, &w, None, &g, &taps).cut(1).rows;
+            assert!(outputs == 1 || (rows > 1 && outputs % rows != 1), "{outputs} on {threads} threads: {rows}");
+        }
+        set_num_threads(before);
     }
 
     #[test]
