@@ -12,6 +12,7 @@ pub(crate) mod gemm;
 mod grid_sample;
 mod index;
 pub(crate) mod isa;
+mod lanes;
 mod linalg;
 pub(crate) mod math;
 mod matmul;

@@ -1,25 +1,29 @@
-//! Pooling by maxima: axis after axis, rows at a time, each value with its place.
+//! Pooling by maxima: axis after axis, windows side by side in vectors, each value with its place.
 
 use crate::backend::{ElementwiseKernels, PoolKernels, Windows};
 use crate::cpu::Cpu;
 use crate::cpu::isa::simd;
+use crate::cpu::lanes::{LANES, Lanes};
 use crate::cpu::real::Real;
 use crate::cpu::strided::{GRAIN, Parts};
-use crate::cpu::threads::{parallel_chunks_mut, try_parallel_for};
+use crate::cpu::threads::try_parallel_for;
 use crate::dtype::{DType, Element, with_dtype};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
-use smallvec::SmallVec;
+use pulp::Simd;
+
+/// Elements of the planes that are pooled together: they stay in the L1 cache.
+const TOGETHER: usize = 4096;
 
 impl PoolKernels for Cpu {
     fn max_pool(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
         let x = self.contiguous(x)?;
         match x.dtype() {
-            DType::F32 => max_pool::<f32>(&x, windows, shape),
-            DType::F64 => max_pool::<f64>(&x, windows, shape),
+            DType::F32 => max_pool::<f32, true>(&x, windows, shape),
+            DType::F64 => max_pool::<f64, true>(&x, windows, shape),
             dtype => {
-                let [y, places] = max_pool::<f32>(&self.cast(&x, DType::F32)?, windows, shape)?;
+                let [y, places] = max_pool::<f32, true>(&self.cast(&x, DType::F32)?, windows, shape)?;
                 Ok([self.cast(&y, dtype)?, places])
             }
         }
@@ -27,11 +31,15 @@ impl PoolKernels for Cpu {
 
     fn max_pool_values(&self, x: &Tensor, windows: &[Windows], shape: Shape) -> Result<Tensor> {
         let x = self.contiguous(x)?;
-        match x.dtype() {
-            DType::F32 => max_pool_values::<f32>(&x, windows, shape),
-            DType::F64 => max_pool_values::<f64>(&x, windows, shape),
-            dtype => self.cast(&max_pool_values::<f32>(&self.cast(&x, DType::F32)?, windows, shape)?, dtype),
-        }
+        let [y, _] = match x.dtype() {
+            DType::F32 => max_pool::<f32, false>(&x, windows, shape)?,
+            DType::F64 => max_pool::<f64, false>(&x, windows, shape)?,
+            dtype => {
+                let [y, none] = max_pool::<f32, false>(&self.cast(&x, DType::F32)?, windows, shape)?;
+                [self.cast(&y, dtype)?, none]
+            }
+        };
+        Ok(y)
     }
 
     fn take_places(&self, x: &Tensor, places: &Tensor, axes: usize) -> Result<Tensor> {
@@ -82,9 +90,16 @@ fn planes<T: Element>(out: &mut [T], size: usize, f: impl Fn(usize, &mut [T]) ->
     })
 }
 
+simd! {
+    /// The least and the greatest place, or -1.
+    fn ends_of_places<S>(simd: S, places: &[i32]) -> (i32, i32) {
+        places.iter().fold((-1, -1), |(least, most), &p| (p.min(least), p.max(most)))
+    }
+}
+
 /// Fails at a place that a plane does not have.
 fn check_places(places: &[i32], plane: usize) -> Result<()> {
-    let (least, most) = places.iter().fold((-1, -1), |(least, most), &p| (p.min(least), p.max(most)));
+    let (least, most) = ends_of_places(places);
     if least >= -1 && (most < 0 || (most as usize) < plane) {
         return Ok(());
     }
@@ -116,267 +131,296 @@ fn axes(windows: &[Windows]) -> [Windows; 3] {
     std::array::from_fn(|i| windows.iter().rev().nth(i).cloned().unwrap_or_else(one))
 }
 
-fn max_pool<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
-    let (mut y, mut places) = (Writing::<T>::new(shape)?, Writing::<i32>::new(shape)?);
-    let data = x.as_slice::<T>().unwrap_or_default();
-    let [columns, rows, slices] = &axes(windows);
-    let plane = rows.size * columns.size * slices.size;
-    let out = rows.reach.len() * columns.reach.len() * slices.reach.len();
-    let count = shape.numel() / out.max(1);
-    let group = GRAIN.div_ceil(plane);
-    let (ys, ps) = (Parts::new(y.as_mut()), Parts::new(places.as_mut()));
-    let room = [rows.size * slices.size * columns.reach.len(), slices.size * rows.reach.len() * columns.reach.len()];
-    try_parallel_for(if shape.numel() == 0 { 0 } else { count.div_ceil(group) }, |task| {
-        let scratch = |len: usize| Shape::new(&[len]).and_then(Writing::<T>::new);
-        let scratch_places = |len: usize| Shape::new(&[len]).and_then(Writing::<i32>::new);
-        let mut values = [scratch(room[0])?, scratch(room[1])?];
-        let mut places = [scratch_places(room[0])?, scratch_places(room[1])?];
-        for i in task * group..((task + 1) * group).min(count) {
-            // SAFETY: every plane is one task's alone.
-            let (y, p) = unsafe { (ys.part(i * out, out), ps.part(i * out, out)) };
-            let ([a, b], [pa, pb]) = (&mut values, &mut places);
-            let buffers = [a.as_mut(), b.as_mut(), y];
-            let [a, b, y] = buffers;
-            let [pa, pb, p] = [pa.as_mut(), pb.as_mut(), p];
-            max_plane::<T>(&data[i * plane..][..plane], [columns, rows, slices], [a, b, y], [pa, pb, p]);
-        }
-        Ok(())
-    })?;
-    Ok([y.finish(), places.finish()])
+/// A float whose bits can be those of a place.
+trait Marked: Real {
+    fn mark(place: i32) -> Self;
+    fn place(self) -> i32;
+    /// Marks of places that are so much further on.
+    fn moved<S: Simd>(simd: S, marks: Self::Vector<S>, by: Self::Vector<S>) -> Self::Vector<S>;
+    /// Values and marks of the first, where they beat those of the second, or else of the second.
+    fn met<S: Simd>(simd: S, x: [Self::Vector<S>; 2], best: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2];
 }
 
-fn max_pool_values<T: Real>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<Tensor> {
-    let mut y = Writing::<T>::new(shape)?;
-    let data = x.as_slice::<T>().unwrap_or_default();
-    let axes = &axes(windows);
-    let plane = axes.iter().map(|axis| axis.size).product::<usize>();
-    let out = axes.iter().map(|axis| axis.reach.len()).product::<usize>();
-    let group = GRAIN.div_ceil(plane.max(1));
-    parallel_chunks_mut(y.as_mut(), group * out, |task, y| {
-        greatest::<T>(&data[task * group * plane..][..y.len() / out * plane], axes, y);
-    });
-    Ok(y.finish())
-}
-
-simd! {
-    /// The greatest element of each window of some planes: along lines, then across them.
-    fn greatest<S, T: Real>(simd: S, x: &[T], axes: &[Windows; 3], y: &mut [T]) {
-        let [columns, rows, slices] = axes;
-        let (size, width) = (columns.size, columns.reach.len());
-        let mut met = vec![T::ZERO; x.len() / size * width];
-        let (start, end, stride) = columns.regular;
-        // Whole rows that follow each other evenly are one long row.
-        let one = start == 0 && end == width && width * stride == size;
-        let (length, many, end) = if one { (x.len(), met.len(), met.len()) } else { (size, width, end) };
-        for (x, met) in x.chunks_exact(length).zip(met.chunks_exact_mut(many)) {
-            let starts = |i: usize| {
-                let (first, taps) = columns.reach[i];
-                (0..taps).map(move |tap| first + tap * columns.step).collect::<Starts>()
-            };
-            if end > start {
-                match stride {
-                    1 => meet_all::<T, 1>(x, &starts(start), &mut met[start..end]),
-                    2 => meet_all::<T, 2>(x, &starts(start), &mut met[start..end]),
-                    _ => (start..end).for_each(|i| meet_all::<T, 1>(&x[(i - start) * stride..], &starts(start), &mut met[i..=i])),
-                }
+macro_rules! marked {
+    ($T:ty, $bits:ty, $less:ident, $equal:ident, $not:ident, $or:ident, $select:ident, $to_bits:ident, $from_bits:ident, $add:ident) => {
+        impl Marked for $T {
+            #[inline(always)]
+            fn mark(place: i32) -> $T {
+                <$T>::from_bits(place as $bits)
             }
-            if !one {
-                (0..start).chain(end..width).for_each(|i| meet_all::<T, 1>(x, &starts(i), &mut met[i..=i]));
+            #[inline(always)]
+            fn place(self) -> i32 {
+                self.to_bits() as i32
+            }
+            #[inline(always)]
+            fn moved<S: Simd>(simd: S, marks: Self::Vector<S>, by: Self::Vector<S>) -> Self::Vector<S> {
+                simd.$from_bits(simd.$add(simd.$to_bits(marks), simd.$to_bits(by)))
+            }
+            #[inline(always)]
+            fn met<S: Simd>(simd: S, x: [Self::Vector<S>; 2], best: [Self::Vector<S>; 2]) -> [Self::Vector<S>; 2] {
+                let beats = simd.$or(simd.$less(best[0], x[0]), simd.$not(simd.$equal(x[0], x[0])));
+                [simd.$select(beats, x[0], best[0]), simd.$select(beats, x[1], best[1])]
             }
         }
-        let planes = met.chunks_exact(slices.size * rows.size * width);
-        let mut lines = y.chunks_exact_mut(width);
-        // Most windows have as many lines as the one before.
-        let (mut starts, mut taps) = (Starts::new(), [0; 2]);
-        for plane in planes {
-            for &(slice, slice_taps) in &slices.reach {
-                for (&(row, row_taps), line) in rows.reach.iter().zip(&mut lines) {
-                    if taps != [slice_taps, row_taps] {
-                        taps = [slice_taps, row_taps];
-                        let of_slice = |slice: usize| (0..row_taps).map(move |row| (slice, row));
-                        let start = |(slice, row)| (slice * slices.step * rows.size + row * rows.step) * width;
-                        starts.clear();
-                        starts.extend((0..slice_taps).flat_map(of_slice).map(start));
-                    }
-                    let first = ((slice * rows.size + row) * width).min(plane.len());
-                    meet_all::<T, 1>(&plane[first..], &starts, line);
-                }
-            }
-        }
-    }
+    };
 }
 
-/// Where the elements that meet begin.
-type Starts = SmallVec<[usize; 16]>;
+marked!(
+    f32,
+    u32,
+    less_than_f32s,
+    equal_f32s,
+    not_m32s,
+    or_m32s,
+    select_f32s,
+    transmute_u32s_f32s,
+    transmute_f32s_u32s,
+    add_u32s
+);
+marked!(
+    f64,
+    u64,
+    less_than_f64s,
+    equal_f64s,
+    not_m64s,
+    or_m64s,
+    select_f64s,
+    transmute_u64s_f64s,
+    transmute_f64s_u64s,
+    add_u64s
+);
 
-/// The greatest of the elements of `x`, `STRIDE` apart, that begin at each of `starts`.
-#[inline(always)]
-fn meet_all<T: Real, const STRIDE: usize>(x: &[T], starts: &[usize], y: &mut [T]) {
-    // Vectors read what lies between the elements and behind the last one, too.
-    let reach = starts.iter().max().map_or(0, |last| x.len().saturating_sub(*last) / STRIDE).min(y.len());
-    let mut done = meet_by::<T, STRIDE, 16>(x, starts, y, 0, reach);
-    done = meet_by::<T, STRIDE, 8>(x, starts, y, done, reach);
-    done = meet_by::<T, STRIDE, 4>(x, starts, y, done, reach);
-    for i in done..y.len() {
-        y[i] = starts.iter().fold(-T::INFINITY, |best, start| greater(best, x[start + i * STRIDE]));
-    }
-}
-
-/// [`meet_all`] by vectors of `N` as far as they reach: gives where they end. Each output is written once.
-#[inline(always)]
-fn meet_by<T: Real, const STRIDE: usize, const N: usize>(
-    x: &[T],
-    starts: &[usize],
-    y: &mut [T],
-    mut from: usize,
-    reach: usize,
-) -> usize {
-    while from + N <= reach {
-        let mut best = [-T::INFINITY; N];
-        for start in starts {
-            let x = &x[start + from * STRIDE..][..N * STRIDE];
-            for i in 0..N {
-                best[i] = greater(best[i], x[i * STRIDE]);
-            }
-        }
-        y[from..][..N].copy_from_slice(&best);
-        from += N;
-    }
-    from
-}
-
-/// The greater one, or what is not a number.
-#[inline(always)]
-fn greater<T: Real>(best: T, x: T) -> T {
-    if beats(x, best) { x } else { best }
-}
-
-simd! {
-    /// One plane: along rows into the first buffer, across rows into the second, across slices into the third; an axis
-    /// that stays as it is needs no pass.
-    fn max_plane<S, T: Real>(
-        simd: S, x: &[T], windows: [&Windows; 3], values: [&mut [T]; 3], places: [&mut [i32]; 3]
-    ) {
-        let [columns, rows, slices] = windows;
-        let ([a, b, y], [pa, pb, p]) = (values, places);
-        let stays = |w: &Windows| w.size == 1 && w.reach == [(0, 1)];
-        let (width, lines) = (columns.reach.len(), rows.size * slices.size);
-        match (stays(rows), stays(slices)) {
-            (true, true) => along(x, lines, columns, y, p),
-            (_, true) => {
-                along(x, lines, columns, a, pa);
-                across(a, pa, width, rows, y, p);
-            }
-            _ => {
-                along(x, lines, columns, a, pa);
-                let (from, to) = (rows.size * width, rows.reach.len() * width);
-                for i in 0..slices.size {
-                    let part = i * from..(i + 1) * from;
-                    across(&a[part.clone()], &pa[part], width, rows, &mut b[i * to..][..to], &mut pb[i * to..][..to]);
-                }
-                across(b, pb, to, slices, y, p);
-            }
-        }
-    }
-}
-
-/// Whether `x` takes the place of `best`: greater, or not a number. Without a branch, so that loops become vectors.
+/// Whether `x` takes the place of `best`: greater, or not a number.
 #[inline(always)]
 #[allow(clippy::eq_op)]
 fn beats<T: Real>(x: T, best: T) -> bool {
     (x > best) | (x != x)
 }
 
-/// The windows of each of `lines` rows.
+/// The maxima and, if `PLACES`, their places.
+fn max_pool<T: Marked, const PLACES: bool>(x: &Tensor, windows: &[Windows], shape: Shape) -> Result<[Tensor; 2]> {
+    let if_places = |len: usize| if PLACES { len } else { 0 };
+    let mut y = Writing::<T>::new(shape)?;
+    let mut places = Writing::<i32>::new(if PLACES { shape } else { Shape::new(&[0])? })?;
+    let data = x.as_slice::<T>().unwrap_or_default();
+    let axes @ [columns, rows, slices] = &axes(windows);
+    let plane = axes.iter().map(|axis| axis.size).product::<usize>();
+    let out = axes.iter().map(|axis| axis.reach.len()).product::<usize>();
+    let count = shape.numel() / out.max(1);
+    let group = GRAIN.div_ceil(plane.max(1));
+    let together = (TOGETHER / plane.max(1)).clamp(1, group);
+    // What was met along columns, across rows, and in the end; vectors read beyond the last.
+    let room = [rows.size, rows.reach.len()].map(|lines| together * slices.size * lines * columns.reach.len() + LANES);
+    let (ys, ps) = (Parts::new(y.as_mut()), Parts::new(places.as_mut()));
+    try_parallel_for(count.div_ceil(group), |task| {
+        let scratch = |len: usize| Shape::new(&[len]).and_then(Writing::<T>::new);
+        let [mut a, mut b] = [scratch(room[0])?, scratch(room[1])?];
+        let [mut marks_a, mut marks_b, mut marks] =
+            [scratch(if_places(room[0]))?, scratch(if_places(room[1]))?, scratch(if_places(together * out))?];
+        let end = ((task + 1) * group).min(count);
+        for first in (task * group..end).step_by(together) {
+            let here = together.min(end - first);
+            // SAFETY: every plane is one task's alone.
+            let (y, p) =
+                unsafe { (ys.part(first * out, here * out), ps.part(if_places(first * out), if_places(here * out))) };
+            let met = [[a.as_mut(), marks_a.as_mut()], [b.as_mut(), marks_b.as_mut()], [y, marks.as_mut()]];
+            max_planes::<T>(&data[first * plane..], here, axes, met, PLACES);
+            // Marks count from the first plane.
+            for (i, (p, marks)) in p.chunks_exact_mut(out).zip(marks.as_mut().chunks_exact(out)).enumerate() {
+                let start = (i * plane) as i32;
+                p.iter_mut().zip(marks).for_each(|(p, mark)| *p = (mark.place() - start).max(-1));
+            }
+        }
+        Ok(())
+    })?;
+    Ok([y.finish(), places.finish()])
+}
+
+simd! {
+    /// [`pool`] on this machine.
+    fn max_planes<S, T: Marked>(
+        simd: S, x: &[T], count: usize, axes: &[Windows; 3], met: [[&mut [T]; 2]; 3], with_places: bool,
+    ) {
+        match (S::IS_SCALAR, with_places) {
+            (true, true) => pool::<_, T, true>(pulp::Scalar128b, x, count, axes, met),
+            (true, false) => pool::<_, T, false>(pulp::Scalar128b, x, count, axes, met),
+            (false, true) => pool::<_, T, true>(simd, x, count, axes, met),
+            (false, false) => pool::<_, T, false>(simd, x, count, axes, met),
+        }
+    }
+}
+
+/// As many planes at the beginning of `x`: along columns, across rows, across slices, each into values and marks of its own; an axis
+/// that stays as it is needs no pass.
 #[inline(always)]
-fn along<T: Real>(x: &[T], lines: usize, windows: &Windows, y: &mut [T], places: &mut [i32]) {
-    let width = windows.reach.len();
+fn pool<S: Simd, T: Marked, const PLACES: bool>(
+    simd: S,
+    x: &[T],
+    count: usize,
+    axes: &[Windows; 3],
+    [[a, marks_a], [b, marks_b], [y, marks]]: [[&mut [T]; 2]; 3],
+) {
+    let [columns, rows, slices] = axes;
+    let stays = |windows: &Windows| windows.size == 1 && windows.reach == [(0, 1)];
+    let (width, lines) = (columns.reach.len(), count * rows.size * slices.size);
+    match (stays(rows), stays(slices)) {
+        (true, true) => along::<S, T, PLACES>(simd, x, lines, columns, [y, marks]),
+        (_, true) => {
+            along::<S, T, PLACES>(simd, x, lines, columns, [&mut *a, &mut *marks_a]);
+            across::<S, T, PLACES>(simd, [a, marks_a], [count, width], rows, [y, marks]);
+        }
+        _ => {
+            along::<S, T, PLACES>(simd, x, lines, columns, [&mut *a, &mut *marks_a]);
+            across::<S, T, PLACES>(simd, [a, marks_a], [count * slices.size, width], rows, [&mut *b, &mut *marks_b]);
+            across::<S, T, PLACES>(simd, [b, marks_b], [count, rows.reach.len() * width], slices, [y, marks]);
+        }
+    }
+}
+
+/// The windows of each of `lines` rows; `x` may go on behind them.
+#[inline(always)]
+fn along<S: Simd, T: Marked, const PLACES: bool>(
+    simd: S,
+    x: &[T],
+    lines: usize,
+    windows: &Windows,
+    [y, marks]: [&mut [T]; 2],
+) {
     let (start, end, stride) = windows.regular;
+    let width = windows.reach.len();
+    // Whole rows that follow each other evenly are one long row.
     let whole = start == 0 && end == width && width * stride == windows.size;
     let (lines, size, width, end) =
-        if whole { (1, lines * windows.size, lines * width, lines * end) } else { (lines, windows.size, width, end) };
+        if whole { (1, lines * windows.size, lines * width, lines * width) } else { (lines, windows.size, width, end) };
     for line in 0..lines {
-        let row = &x[line * size..][..size];
-        let (y, places) = (&mut y[line * width..][..width], &mut places[line * width..][..width]);
-        let base = (line * size) as i32;
+        let (place, out) = (line * size, line * width..(line + 1) * width);
+        let (row, y) = (&x[place..], &mut y[out.clone()]);
+        let marks = if PLACES { &mut marks[out] } else { &mut [][..] };
+        let mut done = start;
         if end > start {
-            let (first, count) = windows.reach[start];
-            let (y, places) = (&mut y[start..end], &mut places[start..end]);
-            for tap in 0..count {
-                let begin = first + tap * windows.step;
-                let (row, base) = (&row[begin..], base + begin as i32);
-                match stride {
-                    1 => regular::<T, 1>(row, base, tap == 0, y, places),
-                    2 => regular::<T, 2>(row, base, tap == 0, y, places),
-                    3 => regular::<T, 3>(row, base, tap == 0, y, places),
-                    _ => {
-                        for (i, (y, place)) in y.iter_mut().zip(places.iter_mut()).enumerate() {
-                            meet(row[i * stride], base + (i * stride) as i32, tap == 0, y, place);
-                        }
-                    }
+            let window = (windows.reach[start].0, windows.reach[start].1, windows.step);
+            let met = [&mut y[start..end], if PLACES { &mut marks[start..end] } else { &mut [][..] }];
+            done += match stride {
+                1 => side_by_side::<S, T, PLACES>(simd, row, place, window, 1, met),
+                2 => side_by_side::<S, T, PLACES>(simd, row, place, window, 2, met),
+                _ => side_by_side::<S, T, PLACES>(simd, row, place, window, stride, met),
+            };
+        }
+        for i in (0..start).chain(done..width) {
+            let (first, count) = if (start..end).contains(&i) {
+                (windows.reach[start].0 + (i - start) * stride, windows.reach[start].1)
+            } else {
+                windows.reach[i]
+            };
+            let (mut best, mut mark) = (-T::INFINITY, T::mark(-1));
+            for at in (0..count).map(|tap| first + tap * windows.step) {
+                if at == first || beats(row[at], best) {
+                    (best, mark) = (row[at], T::mark((place + at) as i32));
                 }
             }
-        }
-        if whole {
-            continue;
-        }
-        for i in (0..start).chain(end..width) {
-            let (first, count) = windows.reach[i];
-            let (mut best, mut place) = (-T::INFINITY, if count == 0 { -1 } else { base + first as i32 });
-            for tap in 0..count {
-                let at = first + tap * windows.step;
-                if beats(row[at], best) {
-                    (best, place) = (row[at], base + at as i32);
-                }
+            y[i] = best;
+            if PLACES {
+                marks[i] = mark;
             }
-            (y[i], places[i]) = (best, place);
         }
     }
 }
 
-/// Puts an element that beats the best one so far, or is the first, in its place.
+/// Windows `stride` apart in a row that begins at a place of the plane: the first one's first element, how many elements it has and
+/// how far apart. Gives how many windows were met: vectors read beyond the last, which may be beyond `row`.
 #[inline(always)]
-fn meet<T: Real>(x: T, place: i32, is_first: bool, best: &mut T, best_place: &mut i32) {
-    let take = is_first | beats(x, *best);
-    *best = if take { x } else { *best };
-    *best_place = if take { place } else { *best_place };
-}
-
-/// One tap of evenly spaced windows: element `i * STRIDE` of the row for output `i`.
-#[inline(always)]
-fn regular<T: Real, const STRIDE: usize>(row: &[T], base: i32, is_first: bool, y: &mut [T], places: &mut [i32]) {
-    let (chunks, rest) = row.as_chunks::<STRIDE>();
-    for (i, ((chunk, y), place)) in chunks.iter().zip(&mut *y).zip(&mut *places).enumerate() {
-        meet(chunk[0], base + (i * STRIDE) as i32, is_first, y, place);
-    }
-    // The last output may have no whole chunk.
-    let last = chunks.len();
-    if let (Some(y), Some(place), Some(&x)) = (y.get_mut(last), places.get_mut(last), rest.first()) {
-        meet(x, base + (last * STRIDE) as i32, is_first, y, place);
-    }
-}
-
-/// Windows of rows of `width` elements: `[size, width]` to `[outputs, width]`.
-#[inline(always)]
-fn across<T: Real>(x: &[T], from: &[i32], width: usize, windows: &Windows, y: &mut [T], places: &mut [i32]) {
-    for (i, &(first, count)) in windows.reach.iter().enumerate() {
-        let (y, places) = (&mut y[i * width..][..width], &mut places[i * width..][..width]);
-        if count == 0 {
-            y.fill(-T::INFINITY);
-            places.fill(-1);
-            continue;
+fn side_by_side<S: Simd, T: Marked, const PLACES: bool>(
+    simd: S,
+    row: &[T],
+    place: usize,
+    (first, count, step): (usize, usize, usize),
+    stride: usize,
+    [y, marks]: [&mut [T]; 2],
+) -> usize {
+    let mut steps = [T::ZERO; LANES];
+    steps.iter_mut().enumerate().for_each(|(i, mark)| *mark = T::mark((i * stride) as i32));
+    let (steps, mut done) = (Lanes::new(simd, steps), 0);
+    while done < y.len() {
+        let from = first + done * stride;
+        if from + (count - 1) * step + stride * LANES > row.len() {
+            break;
         }
-        let line = |tap: usize| {
-            let at = (first + tap * windows.step) * width;
-            (&x[at..][..width], &from[at..][..width])
-        };
-        let (row, from) = line(0);
-        y.copy_from_slice(row);
-        places.copy_from_slice(from);
-        for tap in 1..count {
-            let (row, from) = line(tap);
-            for (((x, from), y), place) in row.iter().zip(from).zip(y.iter_mut()).zip(places.iter_mut()) {
-                meet(*x, *from, false, y, place);
+        let mut best = [Lanes::zero(simd); 2];
+        for tap in 0..count {
+            let x = &row[from + tap * step..];
+            let values = match stride {
+                1 => Lanes::load(simd, x),
+                2 => Lanes::load(simd, x).halves(Lanes::load(simd, &x[LANES..]))[0],
+                _ => {
+                    let mut values = [T::ZERO; LANES];
+                    values.iter_mut().enumerate().for_each(|(i, value)| *value = x[i * stride]);
+                    Lanes::new(simd, values)
+                }
+            };
+            let by = Lanes::splat(simd, T::mark((place + from + tap * step) as i32));
+            let met = [
+                values,
+                steps.zip(
+                    by,
+                    #[inline(always)]
+                    |marks, by| T::moved(simd, marks, by),
+                ),
+            ];
+            best = if tap == 0 {
+                met
+            } else {
+                Lanes::zip_pairs(
+                    met,
+                    best,
+                    #[inline(always)]
+                    |x, best| T::met(simd, x, best),
+                )
+            };
+        }
+        let here = done..y.len().min(done + LANES);
+        best[0].store_part(&mut y[here.clone()]);
+        if PLACES {
+            best[1].store_part(&mut marks[here.clone()]);
+        }
+        done = here.end;
+    }
+    done
+}
+
+/// Windows of rows of `width` values and marks, with room for a vector behind the last: `[count, size, width]` to `[count, outputs,
+/// width]`.
+#[inline(always)]
+fn across<S: Simd, T: Marked, const PLACES: bool>(
+    simd: S,
+    [x, from]: [&[T]; 2],
+    [count, width]: [usize; 2],
+    windows: &Windows,
+    [y, marks]: [&mut [T]; 2],
+) {
+    let starts = (0..count).map(|i| i * windows.size);
+    let all = starts.flat_map(|start| windows.reach.iter().map(move |&(first, taps)| (start + first, taps)));
+    for (i, (first, taps)) in all.enumerate() {
+        for column in (0..width).step_by(LANES) {
+            let mut best = [Lanes::splat(simd, -T::INFINITY), Lanes::splat(simd, T::mark(-1))];
+            for tap in 0..taps {
+                let at = (first + tap * windows.step) * width + column;
+                let mark = if PLACES { Lanes::load(simd, &from[at..]) } else { best[1] };
+                let met = [Lanes::load(simd, &x[at..]), mark];
+                best = if tap == 0 {
+                    met
+                } else {
+                    Lanes::zip_pairs(
+                        met,
+                        best,
+                        #[inline(always)]
+                        |x, best| T::met(simd, x, best),
+                    )
+                };
+            }
+            let here = i * width + column..i * width + width.min(column + LANES);
+            best[0].store_part(&mut y[here.clone()]);
+            if PLACES {
+                best[1].store_part(&mut marks[here]);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::SCRATCH;
 use super::geometry::{Geometry, Phase, runs, volume};
 use super::patches::Patches;
 use super::planes::{Planes, Sizes, packing_cost};
-use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, Panels, gemm_with, panel_widths};
+use crate::cpu::gemm::{Buffer, Factor, GemmElement, Mat, MatMut, Options, Panels, gemm_with, panel_widths, prefetch};
 use crate::cpu::threads::{SendPtr, num_threads, parallel_chunks_mut, parallel_for};
 use crate::dtype::Element;
 use crate::error::Result;
@@ -33,6 +33,8 @@ const SCRATCH_LEN: usize = 64 << 10;
 const TASKS: usize = 16;
 /// Channels whose kernels are turned together: they share cache lines.
 const TURNED: usize = 8;
+/// Outputs ahead of which kernels are asked for before they are turned.
+const AHEAD: usize = 4;
 /// Distance of turned kernels beyond their length: lines of neighbouring rows do not compete for the cache.
 const GAP: usize = 16;
 
@@ -366,6 +368,7 @@ fn turn<T: GemmElement>(w: &[T], g: &Geometry, phases: &[Phase], row: usize, to:
                 let (group, channel) = ((block * TURNED + i) / g.channels, (block * TURNED + i) % g.channels);
                 let kernel = ((group * g.outputs + output) * g.channels + channel) * g.elements();
                 let kernel = &w[kernel..kernel + g.elements()];
+                prefetch(kernel.as_ptr().wrapping_add(AHEAD * g.channels * g.elements()));
                 places.iter().for_each(|&(element, to, step)| row[to + output * step] = kernel[element]);
             }
         }

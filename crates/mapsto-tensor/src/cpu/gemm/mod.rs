@@ -16,13 +16,13 @@ mod tests;
 
 pub(crate) use element::GemmElement;
 pub(crate) use matrix::{Mat, MatMut};
-pub(crate) use pack::{Pack, Panels, copy_ends, transpose_4};
+pub(crate) use pack::{Pack, Panels, copy_ends, prefetch, transpose_4};
 pub(crate) use scratch::{Buffer, CacheLine};
 
 use crate::cpu::isa::simd;
 use crate::cpu::threads::{num_threads, parallel_chunks_mut, parallel_for};
 use matrix::{check_apart, check_span, swapped};
-use pack::{pack_all, pack_panels, prefetch};
+use pack::{pack_all, pack_panels};
 use pulp::Simd;
 use std::cell::Cell;
 use std::mem::MaybeUninit;

@@ -11,6 +11,8 @@ use std::ops::Range;
 const ABREAST: usize = 4;
 /// How many rows ahead packing asks for.
 const AHEAD: isize = 8;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 /// Steps of k that are packed at a time where rows become columns.
 const PACK_DEPTH: usize = 64;
 
@@ -173,7 +175,7 @@ unsafe fn pack_rows<T: Copy, const N: usize>(
 
 /// Asks for the cache line of an element, which need not exist.
 #[inline(always)]
-pub(super) fn prefetch<T>(at: *const T) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: nothing is read.
     unsafe {
@@ -234,6 +236,13 @@ fn pack_panel<S: Simd, T: GemmElement>(
                         let mut i = 0;
                         while k_stride == 1 && i + 4 <= count {
                             let rows = std::array::from_fn(|row| from.offset((i + row) as isize * stride));
+                            // The rows after these come in the meantime.
+                            for row in rows {
+                                let next = row.wrapping_offset(4 * stride);
+                                (0..part.len())
+                                    .step_by(LINE / size_of::<T>())
+                                    .for_each(|p| prefetch(next.wrapping_add(p)));
+                            }
                             transpose_4(rows, part.len(), to.add(i), width);
                             i += 4;
                         }

@@ -3,7 +3,7 @@
 //! A tile of `m + r - 1` elements and a kernel of `r` are polynomials' values at `m + r - 2` points and at infinity; products
 //! of these, mapped back, are the `m` results. The gradient with respect to the kernel is the adjoint of that.
 
-use super::lanes::Lanes;
+use crate::cpu::lanes::Lanes;
 use crate::cpu::real::{Real, c};
 use pulp::Simd;
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};

@@ -1,10 +1,10 @@
 //! The maps of images, results and kernels to and from the elements that are multiplied, along both axes.
 
 use super::algorithm::{Algorithm, Elements, MOST, MOST_TAPS};
-use super::lanes::{LANES, Lanes};
 use super::{Channels, Layout, Tiles};
-use crate::cpu::gemm::copy_ends;
+use crate::cpu::gemm::{copy_ends, prefetch};
 use crate::cpu::isa::simd;
+use crate::cpu::lanes::{LANES, Lanes};
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
 use pulp::Simd;
@@ -16,6 +16,8 @@ pub(super) const WIDEST: usize = 512;
 const RESULTS: usize = 4;
 /// Elements of a row under as many tiles, and room for what is copied beyond.
 const ROOM: usize = (RESULTS + 1) * LANES;
+/// How far ahead mapped kernels and their gradients are asked for.
+const AHEAD: usize = 2 * LANES;
 /// Elements of a mapped tile, at most.
 pub(super) const ELEMENTS: usize = MOST * MOST;
 
@@ -280,33 +282,41 @@ simd! {
 }
 
 simd! {
-    /// Maps as many kernels as `to` has places, the elements of which begin `stride` apart in `from`, to `to[e][kernel]`.
+    /// Maps rows of `columns` kernels, as many as there is room for, to `to[e][kernel]`; `strides` are from row to row and from kernel
+    /// to kernel in `from`.
     pub(super) fn map_kernels<S, T: Real, F: Algorithm>(
-        simd: S, from: &[T], stride: usize, to: &mut [&mut [T]; ELEMENTS],
+        simd: S, from: &[T], strides: [usize; 2], columns: usize, to: &mut [&mut [T]; ELEMENTS],
     ) {
-        let (count, taps) = (to[0].len(), F::TAPS * F::TAPS);
-        for first in (0..count).step_by(LANES) {
-            let here = LANES.min(count - first);
+        let (taps, rows) = (F::TAPS * F::TAPS, to[0].len() / columns);
+        for (first, row) in (0..columns).step_by(LANES).flat_map(|first| (0..rows).map(move |row| (first, row))) {
+            let here = LANES.min(columns - first);
             let mut kernels = [[[T::ZERO; LANES]; MOST_TAPS]; MOST_TAPS];
             for i in 0..here {
-                let kernel = &from[(first + i) * stride..][..taps];
+                let start = row * strides[0] + (first + i) * strides[1];
+                // All rows' of the next columns, a part with each row.
+                prefetch(from.as_ptr().wrapping_add(start + LANES * strides[1]));
+                let kernel = &from[start..][..taps];
                 for r in 0..F::TAPS {
                     for s in 0..F::TAPS {
                         kernels[r][s][i] = kernel[F::TAPS * r + s];
                     }
                 }
             }
-            let mut rows = [[Lanes::zero(simd); MOST]; MOST_TAPS];
-            for (row, kernels) in rows.iter_mut().zip(&kernels).take(F::TAPS) {
+            let mut half = [[Lanes::zero(simd); MOST]; MOST_TAPS];
+            for (half, kernels) in half.iter_mut().zip(&kernels).take(F::TAPS) {
                 let mapped = F::mapped(elements(simd, F::TAPS, |s| Lanes::new(simd, kernels[s])));
-                row.iter_mut().zip(&mapped).for_each(|(lanes, mapped)| *lanes = *mapped);
+                half.iter_mut().zip(&mapped).for_each(|(lanes, mapped)| *lanes = *mapped);
             }
+            let start = row * columns + first;
             for j in 0..F::ELEMENTS {
-                let column = F::mapped(elements(simd, F::TAPS, |r| rows[r][j]));
+                let column = F::mapped(elements(simd, F::TAPS, |r| half[r][j]));
                 for (i, values) in column.iter().enumerate().take(F::ELEMENTS) {
-                    match to[F::ELEMENTS * i + j][first..].first_chunk_mut() {
+                    let to = &mut to[F::ELEMENTS * i + j][start..];
+                    prefetch(to.as_ptr().wrapping_add(AHEAD));
+                    let to = &mut to[..here];
+                    match to.first_chunk_mut() {
                         Some(to) => *to = *values.values(),
-                        None => to[F::ELEMENTS * i + j][first..].copy_from_slice(&values.values()[..here]),
+                        None => to.copy_from_slice(&values.values()[..here]),
                     }
                 }
             }
@@ -326,7 +336,9 @@ simd! {
             for (i, row) in rows.iter_mut().enumerate().take(F::ELEMENTS) {
                 let value = |j: usize| {
                     let mut values = [T::ZERO; LANES];
-                    values[..here].copy_from_slice(&sums[(F::ELEMENTS * i + j) * element + first..][..here]);
+                    let sums = &sums[(F::ELEMENTS * i + j) * element + first..];
+                    prefetch(sums.as_ptr().wrapping_add(AHEAD));
+                    values[..here].copy_from_slice(&sums[..here]);
                     Lanes::new(simd, values)
                 };
                 let joined = F::joined(elements(simd, F::ELEMENTS, value));

@@ -7,12 +7,12 @@
 //! kernels.
 
 mod algorithm;
-mod lanes;
 mod maps;
 
 use super::SCRATCH;
 use super::geometry::Geometry;
 use crate::cpu::gemm::{Buffer, Factor, Mat, MatMut, Options, Panels, gemm_serial, gemm_with, panel_widths};
+use crate::cpu::lanes::LANES;
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
 use crate::cpu::threads::{num_threads, parallel_chunks_mut, parallel_for};
@@ -20,7 +20,6 @@ use crate::error::Result;
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 use algorithm::{Algorithm, F23, F25, F43};
-use lanes::LANES;
 use maps::{ELEMENTS, WIDEST, join_kernels, map_kernels, map_narrow, map_spread, map_wide};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -48,6 +47,10 @@ const TASKS: usize = 8;
 const OUTPUTS: usize = 12;
 /// Channels that one task maps.
 const CHANNELS: usize = 4;
+/// Channels whose kernels are mapped across together: they share cache lines.
+const ACROSS: usize = 8;
+/// Distance of matrices beyond their length: the same places of all of them do not compete for the cache.
+const GAP: usize = 5 * LANES;
 
 /// Whether the method may be used: 1 or 0, or 2 until the environment has been read.
 static ALLOWED: AtomicU8 = AtomicU8::new(2);
@@ -213,7 +216,8 @@ struct Layout {
     element: usize,
 }
 
-/// All kernels, mapped: a matrix for each group and element, `[outputs, channels]`, or `[channels, outputs]`.
+/// All kernels, mapped: a matrix for each group and element, `[outputs, channels]`, or `[channels, outputs]`; behind each is a gap unless
+/// they are packed.
 struct Kernels {
     data: Tensor,
     /// Rows and columns of a matrix.
@@ -227,7 +231,7 @@ impl Kernels {
     fn new<T: Real, F: Algorithm>(w: &Tensor, g: &Geometry, across: bool) -> Result<Kernels> {
         let ([c, o], name) = ([g.channels, g.outputs], ["mapped", "mapped across"][across as usize]);
         let dims @ [rows, columns] = if across { [c, o] } else { [o, c] };
-        let shape = Shape::new(&[g.groups, elements::<F>(), rows, columns])?;
+        let shape = Shape::new(&[g.groups, elements::<F>(), rows * columns + GAP])?;
         if !w.keeps_forms() {
             return Ok(Kernels { data: Kernels::map::<T, F>(w, g, across, shape)?, dims, panel: None });
         }
@@ -239,7 +243,7 @@ impl Kernels {
             let mapped = mapped.as_slice::<T>().unwrap_or_default();
             let mut packed = Writing::<T>::new(packed)?;
             parallel_chunks_mut(packed.as_mut(), len, |i, packed| {
-                let matrix = &mapped[i * rows * columns..][..rows * columns];
+                let matrix = &mapped[i * (rows * columns + GAP)..][..rows * columns];
                 Panels::write(Mat::row_major(matrix, rows, columns), width, packed);
             });
             Ok(packed.finish())
@@ -253,13 +257,15 @@ impl Kernels {
         let w = w.as_slice::<T>().unwrap_or_default();
         let mut mapped = Writing::<T>::new(shape)?;
         let parts = Parts::new(mapped.as_mut());
-        parallel_for(g.groups * rows, |task| {
-            let (group, index) = (task / rows, task % rows);
-            let start = |e: usize| ((group * elements + e) * rows + index) * columns;
-            // SAFETY: this row of each matrix is this task's alone.
-            let part = |e: usize| if e < elements { unsafe { parts.part(start(e), columns) } } else { &mut [][..] };
+        let block = if across { ACROSS } else { 1 };
+        parallel_for(g.groups * rows.div_ceil(block), |task| {
+            let (group, first) = (task / rows.div_ceil(block), task % rows.div_ceil(block) * block);
+            let start = |e: usize| (group * elements + e) * (rows * columns + GAP) + first * columns;
+            let len = block.min(rows - first) * columns;
+            // SAFETY: these rows of each matrix are this task's alone.
+            let part = |e: usize| if e < elements { unsafe { parts.part(start(e), len) } } else { &mut [][..] };
             let mut to: [&mut [T]; ELEMENTS] = std::array::from_fn(part);
-            map_kernels::<T, F>(&w[group * o * c * taps + index * row..], column, &mut to);
+            map_kernels::<T, F>(&w[group * o * c * taps + first * row..], [row, column], columns, &mut to);
         });
         Ok(mapped.finish())
     }
@@ -269,16 +275,17 @@ impl Kernels {
         let [all, columns] = self.dims;
         let options = Options { serial: true, ..Options::default() };
         let c = MatMut::row_major(c, rows.len(), b.columns());
-        let len = Panels::<T>::len(self.panel.unwrap_or(1), self.dims);
-        let data = &self.data.as_slice::<T>().unwrap_or_default()[index * len..][..len];
+        let data = self.data.as_slice::<T>().unwrap_or_default();
         match self.panel {
             Some(width) => {
-                let panels = Panels::new(data, width, [all, columns]).part(rows);
+                let len = Panels::<T>::len(width, self.dims);
+                let panels = Panels::new(&data[index * len..][..len], width, self.dims).part(rows);
                 gemm_with(c, Factor::Pack(&panels), b.into(), options);
             }
             None => {
-                let data = &data[rows.start * columns..][..rows.len() * columns];
-                gemm_with(c, Mat::row_major(data, rows.len(), columns).into(), b.into(), options);
+                let start = index * (all * columns + GAP) + rows.start * columns;
+                let rows = Mat::row_major(&data[start..][..rows.len() * columns], rows.len(), columns);
+                gemm_with(c, rows.into(), b.into(), options);
             }
         }
     }
@@ -356,7 +363,8 @@ fn weight_grad_by<T: Real, F: Algorithm>(x: &[T], y: &[T], g: &Geometry, out: &m
     let element = tiles.block * tiles.grid[1] + LANES;
     let layout = Layout { channel: elements * element, element };
     let mut mapped = Writing::<T>::new(Shape::new(&[planes, elements, element])?)?;
-    let mut sums = Writing::<T>::new(Shape::new(&[g.groups, elements, o, c])?)?;
+    let matrix_len = o * c + GAP;
+    let mut sums = Writing::<T>::new(Shape::new(&[g.groups * elements, matrix_len])?)?;
     for block in 0..tiles.blocks() {
         let rows = tiles.block(block);
         parallel_chunks_mut(mapped.as_mut(), CHANNELS * layout.channel, |task, to| {
@@ -375,16 +383,16 @@ fn weight_grad_by<T: Real, F: Algorithm>(x: &[T], y: &[T], g: &Geometry, out: &m
             let dims = [count, rows.len() * tiles.grid[1]];
             Mat::new(mapped, plane * layout.channel + e * element, dims, [layout.channel as isize, 1])
         };
-        parallel_chunks_mut(sums.as_mut(), o * c, |task, sums| {
+        parallel_chunks_mut(sums.as_mut(), matrix_len, |task, sums| {
             let (group, e) = (task / elements, task % elements);
             let (a, b) = (matrix(inputs + group * o, o, e), matrix(group * c, c, e).t());
-            gemm_serial(MatMut::row_major(sums, o, c), a, b, block > 0);
+            gemm_serial(MatMut::row_major(&mut sums[..o * c], o, c), a, b, block > 0);
         });
     }
     let sums = &*sums.as_mut();
     parallel_chunks_mut(out, F::TAPS * F::TAPS * c, |row, out| {
         let (group, output) = (row / o, row % o);
-        join_kernels::<T, F>(&sums[(group * elements * o + output) * c..], o * c, out);
+        join_kernels::<T, F>(&sums[group * elements * matrix_len + output * c..], matrix_len, out);
     });
     Ok(())
 }

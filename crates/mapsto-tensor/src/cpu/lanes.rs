@@ -6,11 +6,11 @@ use pulp::Simd;
 use std::ops::{Add, Mul, Sub};
 
 /// How many; a whole number of vectors of every instruction set.
-pub(super) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// A number for each lane.
 #[derive(Clone, Copy)]
-pub(super) struct Lanes<S, T> {
+pub(crate) struct Lanes<S, T> {
     simd: S,
     values: [T; LANES],
 }
@@ -46,6 +46,22 @@ impl<S: Simd, T: Real> Lanes<S, T> {
     #[inline(always)]
     pub fn store(&self, to: &mut [T]) {
         to[..LANES].copy_from_slice(&self.values);
+    }
+
+    /// Writes as many of the numbers to a slice as it has room for.
+    #[inline(always)]
+    pub fn store_part(&self, to: &mut [T]) {
+        for i in (0..to.len().min(LANES)).step_by(T::lanes::<S>()) {
+            // SAFETY: a whole vector of an array whose length is a multiple of theirs, and of the slice where it has room.
+            unsafe {
+                let x = T::load::<S>(self.values.as_ptr().add(i));
+                if i + T::lanes::<S>() <= to.len() {
+                    T::store::<S>(to.as_mut_ptr().add(i), x);
+                } else {
+                    T::partial_store(self.simd, &mut to[i..], x);
+                }
+            }
+        }
     }
 
     /// The numbers of two by turns, in two.
@@ -89,9 +105,29 @@ impl<S: Simd, T: Real> Lanes<S, T> {
         halves
     }
 
+    /// `f` of the vectors of two pairs.
+    #[inline(always)]
+    pub fn zip_pairs(
+        x: [Self; 2],
+        y: [Self; 2],
+        f: impl Fn([T::Vector<S>; 2], [T::Vector<S>; 2]) -> [T::Vector<S>; 2],
+    ) -> [Self; 2] {
+        let mut values = [[T::ZERO; LANES]; 2];
+        for i in (0..LANES).step_by(T::lanes::<S>()) {
+            // SAFETY: whole vectors of arrays whose length is a multiple of theirs.
+            unsafe {
+                let load = |lanes: &Self| T::load::<S>(lanes.values.as_ptr().add(i));
+                let [a, b] = f([load(&x[0]), load(&x[1])], [load(&y[0]), load(&y[1])]);
+                T::store::<S>(values[0].as_mut_ptr().add(i), a);
+                T::store::<S>(values[1].as_mut_ptr().add(i), b);
+            }
+        }
+        [Lanes { simd: x[0].simd, values: values[0] }, Lanes { simd: x[0].simd, values: values[1] }]
+    }
+
     /// `f` of the vectors of two.
     #[inline(always)]
-    fn zip(self, other: Self, f: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>) -> Self {
+    pub fn zip(self, other: Self, f: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>) -> Self {
         const { assert!(LANES.is_multiple_of(size_of::<T::Vector<S>>() / size_of::<T>())) };
         let mut values = [T::ZERO; LANES];
         for i in (0..LANES).step_by(T::lanes::<S>()) {
