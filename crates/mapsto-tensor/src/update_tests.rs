@@ -137,3 +137,20 @@ fn norms_of_lists() {
     crate::set_num_threads(2);
     assert!(norms(&[&Tensor::new([1u8]).unwrap()], Norm::Two).is_err());
 }
+
+#[test]
+fn states_without_gradients_fade_to_zero() {
+    let momentum =
+        Rule::Sgd { lr: 1.0, momentum: 0.9, dampening: 0.0, nesterov: false, weight_decay: 0.0, maximize: false, t: 2 };
+    for (rule, dtype, steps) in [(momentum, DType::F32, 900), (RULES[1], DType::F32, 900), (momentum, DType::F64, 7200)]
+    {
+        let mut param = Tensor::full([40], 1.0, dtype).unwrap();
+        let grad = Tensor::zeros([40], dtype).unwrap();
+        let mut state = vec![Tensor::full([40], 0.1, dtype).unwrap(); rule.states()];
+        for _ in 0..steps {
+            update(&mut [Slot { rule, param: &mut param, grad: &grad, state: &mut state }]).unwrap();
+        }
+        let mean = state[0].to_dtype(DType::F64).unwrap().to_vec::<f64>().unwrap();
+        assert!(mean.iter().all(|&x| x == 0.0), "{rule:?} {dtype}: {mean:?}");
+    }
+}

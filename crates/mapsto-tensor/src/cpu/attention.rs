@@ -3,6 +3,9 @@
 //! A block of scores is kept transposed, a row for each key, so that the queries lie side by side in vectors: their
 //! running maxima and sums need no sums across a vector, and none of the block's matrix products packs its factors.
 //! Blocks are fixed by the sizes, so that results do not depend on the number of threads.
+//!
+//! Results lie in memory as the factors do: heads that were split off by a view are joined again by one, and gradients of queries, keys
+//! and values that were parts of one tensor are parts of one.
 
 use crate::backend::{AttentionArgs, AttentionGrads, ElementwiseKernels, ReduceKernels, Reduction};
 use crate::cpu::Cpu;
@@ -10,12 +13,14 @@ use crate::cpu::gemm::{Mat, MatMut, Panels, gemm_serial};
 use crate::cpu::isa::simd;
 use crate::cpu::real::Real;
 use crate::cpu::strided::Parts;
-use crate::cpu::threads::try_parallel_for;
+use crate::cpu::threads::{SendPtr, try_parallel_for};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::random::fill_bits_u32;
 use crate::shape::{Layout, Shape, Strides};
 use crate::tensor::{Tensor, Writing};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
 
 /// Queries of a block, side by side.
 const QUERIES: usize = 32;
@@ -45,13 +50,7 @@ impl<'a, T: crate::dtype::Element> Matrices<'a, T> {
 
     /// Where the matrix of entry `index` of the leading axes `lead` begins.
     fn start(&self, lead: &[usize], index: usize) -> usize {
-        let mut rest = index;
-        let mut at = self.offset as isize;
-        for (axis, &size) in lead.iter().enumerate().rev() {
-            at += (rest % size) as isize * self.strides[axis];
-            rest /= size;
-        }
-        at as usize
+        start(self.offset, &self.strides, lead, index)
     }
 
     fn steps(&self) -> [isize; 2] {
@@ -72,6 +71,62 @@ impl<'a, T: crate::dtype::Element> Matrices<'a, T> {
     {
         Panels::write(self.rows(start, first, count), count, out);
     }
+}
+
+/// Where entry `index` of the leading axes `lead` begins.
+fn start(offset: usize, strides: &Strides, lead: &[usize], index: usize) -> usize {
+    let mut rest = index;
+    let mut at = offset as isize;
+    for (axis, &size) in lead.iter().enumerate().rev() {
+        at += (rest % size) as isize * strides[axis];
+        rest /= size;
+    }
+    at as usize
+}
+
+/// A layout of `[..., rows, columns]` without gaps: columns side by side, the other axes in the order in which those of `x` lie.
+fn in_order_of(x: &Tensor, shape: Shape) -> Layout {
+    let last = shape.rank() - 1;
+    let mut axes: SmallVec<[usize; 8]> = (0..last).collect();
+    if x.rank() == shape.rank() && x.shape()[..last] == shape[..last] {
+        axes.sort_by_key(|&axis| Reverse(x.layout().strides[axis]));
+    }
+    let (mut layout, mut step) = (Layout::contiguous(shape), shape[last] as isize);
+    for axis in axes.into_iter().rev() {
+        layout.strides[axis] = step;
+        step *= shape[axis] as isize;
+    }
+    layout
+}
+
+/// Layouts in one buffer as those of queries, keys and values, if these are neighbouring parts of a tensor that lie alike.
+fn side_by_side(args: &AttentionArgs, shapes: [Shape; 3]) -> Option<[Layout; 3]> {
+    let parts = [args.query, args.key, args.value];
+    let [first, ..] = parts.map(Tensor::layout);
+    let width = args.key.layout().offset.checked_sub(first.offset).filter(|&width| width > 0)?;
+    let alike = |i: usize| {
+        let layout = parts[i].layout();
+        *parts[i].shape() == shapes[0]
+            && shapes[i] == shapes[0]
+            && parts[i].memory() == args.query.memory()
+            && layout.strides == first.strides
+            && layout.offset == first.offset + i * width
+    };
+    // Axes within a part lie as without the others, those of parts three times as far apart.
+    let mut layout = in_order_of(args.query, shapes[0]);
+    let mut within = 1;
+    for axis in 0..shapes[0].rank() {
+        if layout.strides[axis] < width as isize {
+            within *= shapes[0][axis];
+        } else {
+            layout.strides[axis] *= 3;
+        }
+    }
+    let lies_so = |axis: usize| shapes[0][axis] == 1 || layout.strides[axis] == first.strides[axis];
+    let fits = within == width && (0..3).all(alike) && (0..shapes[0].rank()).all(lies_so);
+    let mut layouts = [layout; 3];
+    layouts.iter_mut().enumerate().for_each(|(i, layout)| layout.offset = i * width);
+    fits.then_some(layouts)
 }
 
 /// What is added to the scores.
@@ -280,7 +335,9 @@ fn multiply_transposed<T: Real>(weights: &mut [T], factors: &[T], queries: usize
 
 pub(super) fn forward<T: Real>(args: &AttentionArgs) -> Result<(Tensor, Tensor)> {
     let plan = Plan::<T>::new(args)?;
-    let mut out = Writing::<T>::new(plan.shape(&[plan.queries, plan.value_depth])?)?;
+    let shape = plan.shape(&[plan.queries, plan.value_depth])?;
+    let layout = in_order_of(args.query, shape);
+    let mut out = Writing::<T>::new(shape)?;
     let mut log_sum = Writing::<T>::new(plan.shape(&[plan.queries])?)?;
     let (outs, log_sums) = (Parts::new(out.as_mut()), Parts::new(log_sum.as_mut()));
     let blocks = plan.query_blocks();
@@ -288,18 +345,24 @@ pub(super) fn forward<T: Real>(args: &AttentionArgs) -> Result<(Tensor, Tensor)>
     let group = (1usize << 17).div_ceil(QUERIES * plan.keys.max(1) * (plan.depth + plan.value_depth).max(1)).min(64);
     try_parallel_for((plan.batch * blocks).div_ceil(group), |task| {
         let mut scratch = Scratch::new(&plan, false)?;
+        let mut found = Writing::<T>::new(Shape::new(&[plan.queries.min(QUERIES), plan.value_depth])?)?;
         for index in task * group..((task + 1) * group).min(plan.batch * blocks) {
             let (entry, first_query) = (index / blocks, index % blocks * QUERIES);
             let queries = QUERIES.min(plan.queries - first_query);
-            let row = entry * plan.queries + first_query;
+            let found = &mut found.as_mut()[..queries * plan.value_depth];
             // SAFETY: a block of queries is one task's alone.
-            let (out, log_sum) =
-                unsafe { (outs.part(row * plan.value_depth, queries * plan.value_depth), log_sums.part(row, queries)) };
-            attend(&plan, &mut scratch, entry, first_query, out, log_sum);
+            let log_sum = unsafe { log_sums.part(entry * plan.queries + first_query, queries) };
+            attend(&plan, &mut scratch, entry, first_query, found, log_sum);
+            let start = start(0, &layout.strides, &plan.lead, entry);
+            for (i, row) in found.chunks_exact(plan.value_depth.max(1)).enumerate() {
+                let at = start + (first_query + i) * layout.strides[shape.rank() - 2] as usize;
+                // SAFETY: as above.
+                unsafe { outs.part(at, row.len()) }.copy_from_slice(row);
+            }
         }
         Ok(())
     })?;
-    Ok((out.finish(), log_sum.finish()))
+    Ok((out.finish().view(layout), log_sum.finish()))
 }
 
 /// The result of a block of queries.
@@ -407,94 +470,150 @@ pub(super) fn backward<T: Real>(
     needs_mask: bool,
 ) -> Result<AttentionGrads> {
     let plan = Plan::<T>::new(args)?;
-    let (out, log_sum) = (Cpu.contiguous(out)?, Cpu.contiguous(log_sum)?);
-    let grads = Matrices::<T>::new(grad, &plan.lead, [plan.queries, plan.value_depth])?;
+    let log_sum = Cpu.contiguous(log_sum)?;
+    let [outs, grads] = [out, grad].map(|x| Matrices::<T>::new(x, &plan.lead, [plan.queries, plan.value_depth]));
     let blocks = plan.query_blocks();
     let splits = (TASKS / plan.batch.max(1)).min(blocks / BLOCKS_A_TASK).max(1);
     let blocks_a_split = blocks.div_ceil(splits);
-    let partial =
-        |rows: usize, columns: usize| Writing::<T>::filled(Shape::new(&[splits, plan.batch, rows, columns])?, T::ZERO);
-    let mut query = Writing::<T>::filled(plan.shape(&[plan.queries, plan.depth])?, T::ZERO)?;
-    let (mut key, mut value) = (partial(plan.keys, plan.depth)?, partial(plan.keys, plan.value_depth)?);
+    let sizes = [[plan.queries, plan.depth], [plan.keys, plan.depth], [plan.keys, plan.value_depth]];
+    let [query, key, value] = sizes.map(|sizes| plan.shape(&sizes));
+    let shapes = [query?, key?, value?];
+    let together = if splits == 1 { side_by_side(args, shapes) } else { None };
+    // Of keys and values each split has sums of its own.
+    let partial = |sizes: [usize; 2]| Shape::new(&[splits, plan.batch, sizes[0], sizes[1]]).map(Layout::contiguous);
+    let layouts = match together {
+        Some(layouts) => layouts,
+        None if splits == 1 => {
+            let of = [args.query, args.key, args.value];
+            [0, 1, 2].map(|i| in_order_of(of[i], shapes[i]))
+        }
+        None => [in_order_of(args.query, shapes[0]), partial(sizes[1])?, partial(sizes[2])?],
+    };
+    let lens = match together {
+        Some(_) => [3 * shapes[0].numel(), 0, 0],
+        None => layouts.map(|layout| layout.shape.numel()),
+    };
+    let room = |len: usize| Shape::new(&[len]).and_then(Writing::<T>::new);
+    let mut buffers = [room(lens[0])?, room(lens[1])?, room(lens[2])?];
+    let buffer_of = |i: usize| if together.is_some() { 0 } else { i };
     let mask_shape = if needs_mask { plan.shape(&[plan.queries, plan.keys])? } else { Shape::new(&[0])? };
     let mut mask = Writing::<T>::filled(mask_shape, T::ZERO)?;
+    let places = buffers.each_mut().map(|buffer| SendPtr::new(buffer.as_mut()));
+    let target = |i: usize| Target { data: places[buffer_of(i)], len: lens[buffer_of(i)], layout: &layouts[i] };
     let shared = Shared {
         plan: &plan,
-        out: out.as_slice().unwrap_or_default(),
+        outs: outs?,
         log_sum: log_sum.as_slice().unwrap_or_default(),
-        grads,
-        query: Parts::new(query.as_mut()),
+        grads: grads?,
+        targets: [0, 1, 2].map(target),
         mask: needs_mask.then(|| Parts::new(mask.as_mut())),
     };
-    let (keys, values) = (Parts::new(key.as_mut()), Parts::new(value.as_mut()));
     try_parallel_for(plan.batch * splits, |task| {
-        let (split, entry) = (task / plan.batch, task % plan.batch);
+        let split = task / plan.batch;
         let mut scratch = Scratch::new(&plan, true)?;
-        let (rows, at) = (plan.keys, task * plan.keys);
-        // SAFETY: a part of the keys' gradients is one task's alone.
-        let (key, value) = unsafe {
-            (keys.part(at * plan.depth, rows * plan.depth), values.part(at * plan.value_depth, rows * plan.value_depth))
-        };
+        for target in &shared.targets[1..] {
+            // SAFETY: sums of this entry, and of this split, are one task's alone.
+            unsafe { target.clear(task, 0, plan.keys) };
+        }
         for block in split * blocks_a_split..blocks.min((split + 1) * blocks_a_split) {
-            attend_back(&shared, &mut scratch, entry, block * QUERIES, key, value);
+            attend_back(&shared, &mut scratch, task, block * QUERIES);
         }
         Ok(())
     })?;
-    let joined = |partial: Writing<T>, rows: usize, columns: usize| -> Result<Tensor> {
-        let shape = plan.shape(&[rows, columns])?;
-        let partial = partial.finish();
-        if splits == 1 {
-            return Ok(partial.view(Layout::contiguous(shape)));
+    let buffers = buffers.map(Writing::finish);
+    let joined = |i: usize| -> Result<Tensor> {
+        let found = buffers[buffer_of(i)].view(layouts[i]);
+        if i == 0 || splits == 1 {
+            return Ok(found);
         }
-        let sum = Cpu.reduce(Reduction::Sum, &partial, &[0], Shape::new(&partial.shape()[1..])?)?;
-        Ok(sum.view(Layout::contiguous(shape)))
+        let sum = Cpu.reduce(Reduction::Sum, &found, &[0], Shape::new(&found.shape()[1..])?)?;
+        Ok(sum.view(Layout::contiguous(shapes[i])))
     };
     Ok(AttentionGrads {
-        query: query.finish(),
-        key: joined(key, plan.keys, plan.depth)?,
-        value: joined(value, plan.keys, plan.value_depth)?,
+        query: joined(0)?,
+        key: joined(1)?,
+        value: joined(2)?,
         mask: needs_mask.then(|| mask.finish()),
     })
+}
+
+/// Where a gradient is written to.
+#[derive(Clone, Copy)]
+struct Target<'a, T> {
+    data: SendPtr<'a, T>,
+    len: usize,
+    layout: &'a Layout,
+}
+
+impl<T: Real> Target<'_, T> {
+    /// Where a row of an entry of the leading axes begins, and how far rows are apart.
+    fn start(&self, entry: usize, row: usize) -> (usize, isize) {
+        let Layout { shape, strides, offset } = *self.layout;
+        let (lead, step) = (shape.rank() - 2, strides[shape.rank() - 2]);
+        (start(offset, &strides, &shape[..lead], entry) + row * step as usize, step)
+    }
+
+    /// Rows `first..first + count` of an entry of the leading axes.
+    ///
+    /// # Safety
+    /// They are the caller's alone.
+    unsafe fn rows(&self, entry: usize, first: usize, count: usize) -> MatMut<'_, T> {
+        let (start, step) = self.start(entry, first);
+        // SAFETY: as the caller promised.
+        unsafe { MatMut::from_raw(self.data.get(), self.len, start, [count, self.columns()], [step, 1]) }
+    }
+
+    /// Writes zeros to such rows.
+    ///
+    /// # Safety
+    /// They are the caller's alone.
+    unsafe fn clear(&self, entry: usize, first: usize, count: usize) {
+        for row in first..first + count {
+            let (start, columns) = (self.start(entry, row).0, self.columns());
+            assert!(start + columns <= self.len);
+            // SAFETY: inside the buffer by the assertion, and the caller's alone by its promise.
+            unsafe { std::slice::from_raw_parts_mut(self.data.get().add(start), columns) }.fill(T::ZERO);
+        }
+    }
+
+    fn columns(&self) -> usize {
+        self.layout.shape[self.layout.shape.rank() - 1]
+    }
 }
 
 /// What the tasks of the backward pass share.
 struct Shared<'a, T> {
     plan: &'a Plan<'a, T>,
-    out: &'a [T],
+    outs: Matrices<'a, T>,
     log_sum: &'a [T],
     grads: Matrices<'a, T>,
-    query: Parts<'a, T>,
+    /// Of queries, keys and values.
+    targets: [Target<'a, T>; 3],
     mask: Option<Parts<'a, T>>,
 }
 
-/// What a block of queries adds to the gradients.
-fn attend_back<T: Real>(
-    shared: &Shared<T>,
-    scratch: &mut Scratch<T>,
-    entry: usize,
-    first_query: usize,
-    key_grad: &mut [T],
-    value_grad: &mut [T],
-) {
+/// What a block of queries adds to the gradients. A task is an entry of the leading axes, or one of a split.
+fn attend_back<T: Real>(shared: &Shared<T>, scratch: &mut Scratch<T>, task: usize, first_query: usize) {
     let plan = shared.plan;
+    let entry = task % plan.batch;
+    let [query_target, key_target, value_target] = shared.targets;
     let (depth, value_depth) = (plan.depth, plan.value_depth);
     let queries = QUERIES.min(plan.queries - first_query);
     let start = |of: &Matrices<T>| of.start(&plan.lead, entry);
-    let [query_start, key_start, value_start, grad_start] =
-        [&plan.query, &plan.key, &plan.value, &shared.grads].map(start);
+    let [query_start, key_start, value_start, grad_start, out_start] =
+        [&plan.query, &plan.key, &plan.value, &shared.grads, &shared.outs].map(start);
     let query = &mut scratch.query.as_mut()[..depth * queries];
     plan.query.transposed(query_start, first_query, queries, query);
     multiply(query, plan.scale);
     let grad = &mut scratch.grad.as_mut()[..value_depth * queries];
     shared.grads.transposed(grad_start, first_query, queries, grad);
     let row = entry * plan.queries + first_query;
-    let out = Mat::row_major(&shared.out[row * value_depth..][..queries * value_depth], queries, value_depth);
-    let transposed = &mut scratch.out.as_mut()[..value_depth * queries];
-    Panels::write(out, queries, transposed);
+    let out = &mut scratch.out.as_mut()[..value_depth * queries];
+    shared.outs.transposed(out_start, first_query, queries, out);
     let mut delta = [T::ZERO; QUERIES];
-    add_products(grad, transposed, &mut delta[..queries]);
+    add_products(grad, out, &mut delta[..queries]);
     // SAFETY: a block of queries is one task's alone.
-    let query_grad = unsafe { shared.query.part(row * depth, queries * depth) };
+    unsafe { query_target.clear(entry, first_query, queries) };
     let all_keys = plan.keys_of(first_query, queries);
     for first_key in (0..all_keys).step_by(KEYS) {
         let block = Block { entry, first_query, queries, first_key, keys: KEYS.min(all_keys - first_key) };
@@ -519,7 +638,8 @@ fn attend_back<T: Real>(
             multiply_transposed(weights, scratch.factors.as_mut(), queries, keys);
         }
         gemm_serial(
-            MatMut::row_major(&mut value_grad[first_key * value_depth..][..keys * value_depth], keys, value_depth),
+            // SAFETY: sums of this entry, and of this split, are one task's alone.
+            unsafe { value_target.rows(task, first_key, keys) },
             Mat::row_major(weights, keys, queries),
             shared.grads.rows(grad_start, first_query, queries),
             true,
@@ -533,13 +653,15 @@ fn attend_back<T: Real>(
         }
         multiply(grads, plan.scale);
         gemm_serial(
-            MatMut::row_major(query_grad, queries, depth),
+            // SAFETY: a block of queries is one task's alone.
+            unsafe { query_target.rows(entry, first_query, queries) },
             Mat::row_major(grads, keys, queries).t(),
             plan.key.rows(key_start, first_key, keys),
             true,
         );
         gemm_serial(
-            MatMut::row_major(&mut key_grad[first_key * depth..][..keys * depth], keys, depth),
+            // SAFETY: as of the values.
+            unsafe { key_target.rows(task, first_key, keys) },
             Mat::row_major(grads, keys, queries),
             plan.query.rows(query_start, first_query, queries),
             true,
@@ -596,4 +718,61 @@ pub(super) fn dropout<T: Real>(args: &AttentionArgs) -> Result<Tensor> {
         }
     }
     Ok(out.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Rng;
+
+    fn bits(x: &Tensor) -> Vec<u32> {
+        x.to_vec::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+    }
+
+    /// Heads `[n, h, t, width]` of one of several parts of `[n, t, parts * h * width]`.
+    fn heads(x: &Tensor, h: usize, part: usize, parts: usize) -> Tensor {
+        let [n, t] = [0, 1].map(|axis| x.shape()[axis]);
+        let all = x.shape()[2] / parts;
+        let part = x.narrow(-1, part * all, all).unwrap();
+        part.reshape([n, t, h, all / h]).unwrap().transpose(1, 2).unwrap()
+    }
+
+    #[test]
+    fn results_lie_as_the_factors_do() -> Result<()> {
+        let mut rng = Rng::new(5);
+        // Entries, heads, tokens and width; the last one's queries are divided.
+        for ([n, h, t, width], causal) in
+            [([2, 3, 5, 4], false), ([1, 1, 40, 8], true), ([3, 2, 1, 16], true), ([1, 2, 550, 4], false)]
+        {
+            let x = Tensor::randn([n, t, 3 * h * width], DType::F32, &mut rng)?;
+            let parts = [0, 1, 2].map(|part| heads(&x, h, part, 3));
+            let [query, key, value] = &parts;
+            let scale = 0.3;
+            let args = AttentionArgs { query, key, value, mask: None, causal, scale, dropout: (0.0, 0) };
+            let (out, log_sum) = forward::<f32>(&args)?;
+            let whole = out.swapped(1, 2);
+            assert!(whole.layout().is_contiguous(), "heads side by side");
+            let grad = heads(&Tensor::randn([n, t, h * width], DType::F32, &mut rng)?, h, 0, 1);
+            let found = backward::<f32>(&args, &out, &log_sum, &grad, false)?;
+
+            let [query, key, value] = &[Cpu.copy(query)?, Cpu.copy(key)?, Cpu.copy(value)?];
+            let apart = AttentionArgs { query, key, value, ..args };
+            let (expected, log_sum) = forward::<f32>(&apart)?;
+            assert_eq!(bits(&out), bits(&expected));
+            let wanted = backward::<f32>(&apart, &expected, &log_sum, &grad, false)?;
+            for (found, wanted) in
+                [(&found.query, &wanted.query), (&found.key, &wanted.key), (&found.value, &wanted.value)]
+            {
+                assert_eq!(bits(found), bits(wanted), "{n} {h} {t} {width}");
+            }
+
+            let flat = |x: &Tensor| x.transpose(1, 2)?.reshape([n, t, h * width]);
+            let grads = [flat(&found.query)?, flat(&found.key)?, flat(&found.value)?];
+            let joined = Tensor::concat(&grads.each_ref(), -1)?;
+            assert_eq!(joined.memory() == found.query.memory(), t < 550, "joined where they are");
+            let copies = grads.each_ref().map(|x| Cpu.copy(x).unwrap());
+            assert_eq!(bits(&joined), bits(&Tensor::concat(&copies.each_ref(), -1)?));
+        }
+        Ok(())
+    }
 }
