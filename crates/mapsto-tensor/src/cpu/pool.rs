@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::tensor::{Tensor, Writing};
 use pulp::Simd;
+use std::ops::Range;
 
 /// Elements of the planes that are pooled together: they stay in the L1 cache.
 const TOGETHER: usize = 4096;
@@ -326,6 +327,26 @@ fn along<S: Simd, T: Marked, const PLACES: bool>(
     }
 }
 
+/// Values and marks of `x` where they beat those of `best`, or else of `best`.
+#[inline(always)]
+fn greater<S: Simd, T: Marked>(simd: S, x: [Lanes<S, T>; 2], best: [Lanes<S, T>; 2]) -> [Lanes<S, T>; 2] {
+    Lanes::zip_pairs(
+        x,
+        best,
+        #[inline(always)]
+        |x, best| T::met(simd, x, best),
+    )
+}
+
+/// Writes values and, if `PLACES`, marks.
+#[inline(always)]
+fn put<S: Simd, T: Marked, const PLACES: bool>(best: [Lanes<S, T>; 2], to: Range<usize>, [y, marks]: [&mut [T]; 2]) {
+    best[0].store_part(&mut y[to.clone()]);
+    if PLACES {
+        best[1].store_part(&mut marks[to]);
+    }
+}
+
 /// Windows `stride` apart in a row that begins at a place of the plane: the first one's first element, how many elements it has and
 /// how far apart. Gives how many windows were met: vectors read beyond the last, which may be beyond `row`.
 #[inline(always)]
@@ -366,23 +387,11 @@ fn side_by_side<S: Simd, T: Marked, const PLACES: bool>(
                     |marks, by| T::moved(simd, marks, by),
                 ),
             ];
-            best = if tap == 0 {
-                met
-            } else {
-                Lanes::zip_pairs(
-                    met,
-                    best,
-                    #[inline(always)]
-                    |x, best| T::met(simd, x, best),
-                )
-            };
+            best = if tap == 0 { met } else { greater(simd, met, best) };
         }
         let here = done..y.len().min(done + LANES);
-        best[0].store_part(&mut y[here.clone()]);
-        if PLACES {
-            best[1].store_part(&mut marks[here.clone()]);
-        }
         done = here.end;
+        put::<S, T, PLACES>(best, here, [&mut *y, &mut *marks]);
     }
     done
 }
@@ -406,22 +415,10 @@ fn across<S: Simd, T: Marked, const PLACES: bool>(
                 let at = (first + tap * windows.step) * width + column;
                 let mark = if PLACES { Lanes::load(simd, &from[at..]) } else { best[1] };
                 let met = [Lanes::load(simd, &x[at..]), mark];
-                best = if tap == 0 {
-                    met
-                } else {
-                    Lanes::zip_pairs(
-                        met,
-                        best,
-                        #[inline(always)]
-                        |x, best| T::met(simd, x, best),
-                    )
-                };
+                best = if tap == 0 { met } else { greater(simd, met, best) };
             }
             let here = i * width + column..i * width + width.min(column + LANES);
-            best[0].store_part(&mut y[here.clone()]);
-            if PLACES {
-                best[1].store_part(&mut marks[here]);
-            }
+            put::<S, T, PLACES>(best, here, [&mut *y, &mut *marks]);
         }
     }
 }
